@@ -1,0 +1,60 @@
+/**
+ * The one catalogue of failures that may leave the process. An entry says what happened to the caller (`status`),
+ * whether the same call may be repeated (`retry`), and nothing about our insides: the text of an unexpected exception
+ * goes to the log, never to a response. Codes are never reused for another meaning.
+ */
+import type { JsonValue } from './json.ts';
+
+/** `later`: the same call may succeed unchanged; `never`: change the call first. */
+export type Retry = 'later' | 'never';
+
+export const catalogue = {
+  invalid_request: { status: 400, retry: 'never' },
+  not_found: { status: 404, retry: 'never' },
+  conflict: { status: 409, retry: 'never' },
+  payload_too_large: { status: 413, retry: 'never' },
+  unsupported: { status: 422, retry: 'never' },
+  cancelled: { status: 409, retry: 'never' },
+  internal_error: { status: 500, retry: 'later' },
+  not_implemented: { status: 501, retry: 'never' },
+  model_failed: { status: 502, retry: 'later' },
+  overloaded: { status: 503, retry: 'later' },
+  shutting_down: { status: 503, retry: 'later' },
+  timed_out: { status: 504, retry: 'later' },
+} as const satisfies Record<string, { status: number; retry: Retry }>;
+
+export type ErrorCode = keyof typeof catalogue;
+
+/** One finding inside an error, e.g. one faulty field of a body. */
+export interface ErrorDetail {
+  code: string;
+  message: string;
+  [member: string]: JsonValue;
+}
+
+/** A failure whose message is written for the caller: what was expected, what came, where, and what to do. */
+export class AosError extends Error {
+  override readonly name = 'AosError';
+  readonly code: ErrorCode;
+  readonly status: number;
+  readonly retry: Retry;
+  readonly details: readonly ErrorDetail[];
+
+  constructor(code: ErrorCode, message: string, options: { details?: readonly ErrorDetail[]; cause?: unknown } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.status = catalogue[code].status;
+    this.retry = catalogue[code].retry;
+    this.details = options.details ?? [];
+  }
+}
+
+/** Anything thrown, as an Error: non-errors are wrapped so that handlers need no second case. */
+export function asError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(`a non-error was thrown: ${String(thrown)}`);
+}
+
+/** The wire form of an error in the invocations protocol: code, message, then the optional members (protocol §9). */
+export function errorBody(code: string, message: string, details: readonly ErrorDetail[] = []): string {
+  return JSON.stringify({ error: details.length === 0 ? { code, message } : { code, message, details } });
+}
