@@ -1,0 +1,63 @@
+/**
+ * The events of a run: numbered facts, named noun.verb. Every door's stream, poll and replay is a view of these; a
+ * member added here is visible to all of them. `turn` is the stable name of the step, e.g. `round-1/ceo`,
+ * `synthesis/ceo`, `chat/1`.
+ */
+import type { JsonObject } from '../core/json.ts';
+import type { RunFailure, RunKind } from './run.ts';
+
+export type TurnUsage = { tokens_input: number; tokens_output: number; cost_usd: number };
+
+/** The data of each type of event. */
+export type EventData = {
+  'run.queued': { kind: RunKind; workflow?: string; agent_ids?: string[]; simulated: boolean };
+  /** `plan` says what is going to happen (rounds, turns, `planned_turns`); its exact shape is the orchestration's. */
+  'run.started': { plan: JsonObject };
+  'turn.started': {
+    turn: string;
+    agent_id: string;
+    round: number;
+    model: string;
+    simulated: boolean;
+    peers?: string[];
+  };
+  /** `offset` is the number of UTF-16 units of the turn's text before `text`. */
+  'turn.delta': { turn: string; agent_id: string; offset: number; text: string };
+  'turn.completed': {
+    turn: string;
+    agent_id: string;
+    round: number;
+    output: string;
+    usage: TurnUsage;
+    model: string;
+    simulated: boolean;
+    duration_ms: number;
+    /** Share of the run that is done, 0..1. */
+    progress?: number;
+  };
+  'turn.failed': { turn: string; agent_id: string; round: number; error: RunFailure };
+  /** The text so far is void: the turn was run again and said something else. Deltas begin at offset 0 again. */
+  'turn.restarted': { turn: string; agent_id: string };
+  'run.progress': { progress: number };
+  'run.cancel_requested': { reason: string };
+  'run.completed': { result: JsonObject };
+  'run.failed': { error: RunFailure };
+  'run.cancelled': { reason: string };
+  'run.timed_out': { error: RunFailure };
+};
+
+export type EventType = keyof EventData;
+
+/** An event before it is written: the log adds run, number and time. */
+export type NewRunEvent = { [T in EventType]: { readonly type: T; readonly data: EventData[T] } }[EventType];
+
+/** An event of a run's log. `seq` counts 1, 2, 3 … without gaps; `at` is ISO-8601 UTC. */
+export type RunEvent = NewRunEvent & { readonly runId: string; readonly seq: number; readonly at: string };
+
+/** The last event of a log: after it nothing is ever appended. */
+export const terminalEvents = ['run.completed', 'run.failed', 'run.cancelled', 'run.timed_out'] as const;
+export type TerminalEvent = Extract<RunEvent, { type: (typeof terminalEvents)[number] }>;
+
+export function isTerminalEvent(event: RunEvent): event is TerminalEvent {
+  return terminalEvents.some((type) => type === event.type);
+}
