@@ -40,11 +40,16 @@ export class AosError extends Error {
   readonly retry: Retry;
   readonly details: readonly ErrorDetail[];
 
-  constructor(code: ErrorCode, message: string, options: { details?: readonly ErrorDetail[]; cause?: unknown } = {}) {
+  /** @param options.retry overrides the catalogue where one code covers both, e.g. a model that is busy or refuses the key */
+  constructor(
+    code: ErrorCode,
+    message: string,
+    options: { details?: readonly ErrorDetail[]; cause?: unknown; retry?: Retry } = {},
+  ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.status = catalogue[code].status;
-    this.retry = catalogue[code].retry;
+    this.retry = options.retry ?? catalogue[code].retry;
     this.details = options.details ?? [];
   }
 }

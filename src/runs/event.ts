@@ -6,7 +6,8 @@
 import type { JsonObject } from '../core/json.ts';
 import type { RunFailure, RunKind } from './run.ts';
 
-export type TurnUsage = { tokens_input: number; tokens_output: number; cost_usd: number };
+/** `cost_usd`: 0 for a model that costs nothing, null when its price is not known. */
+export type TurnUsage = { tokens_input: number; tokens_output: number; cost_usd: number | null };
 
 /** The data of each type of event. */
 export type EventData = {
