@@ -1,0 +1,76 @@
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { annexes, floors, usedWithoutImport } from './house.ts';
+import {
+  checkCycles,
+  checkDependencies,
+  checkDependencyNotes,
+  checkExports,
+  checkLayers,
+  checkNames,
+  checkOwners,
+  checkReadableImports,
+  checkStrictness,
+  checkTestPlaces,
+  describeFindings,
+  type Finding,
+} from './rules.ts';
+import { readProject } from './source-reader.ts';
+
+const root = resolve(import.meta.dirname, '../..');
+const sources = readProject(root, 'tsconfig.json');
+const files = sources.map(({ file }) => file);
+const declared = readDeclarations();
+
+describe('the house', () => {
+  it('has sources to look at', () => {
+    expect(files).toContain('src/core/ids.ts');
+    expect(sources.flatMap(({ imports }) => imports).length).toBeGreaterThan(10);
+  });
+
+  it('names every room once', () => {
+    const rooms = [...floors.flat(), ...Object.keys(annexes)];
+    expect(rooms).toEqual([...new Set(rooms)]);
+  });
+
+  it('imports go down only, and never sideways', () => holds(checkLayers(sources)));
+  it('every import can be read', () => holds(checkReadableImports(sources)));
+  it('everything that has one owner stays with it', () => holds(checkOwners(sources)));
+  it('no file imports itself through others', () => holds(checkCycles(sources)));
+  it('there are no default exports and no barrels but the package entry', () => holds(checkExports(sources)));
+  it('there is no any and no rule is silenced', () => holds(checkStrictness(sources)));
+  it('names say what is inside', () => holds(checkNames(committedCode(), sources)));
+  it('tests lie where their subjects lie', () => holds(checkTestPlaces(files)));
+  it('every dependency is used and every use declared', () =>
+    holds(checkDependencies(declared, sources, usedWithoutImport)));
+  it('every dependency has a line that says why it is there', () =>
+    holds(checkDependencyNotes(declared, readFileSync(`${root}/docs/dependencies.md`, 'utf8'))));
+});
+
+function holds(findings: readonly Finding[]): void {
+  if (findings.length > 0) expect.fail(`${findings.length} finding(s)\n${describeFindings(findings)}`);
+}
+
+/** Files under version control, or about to be, in the folders that hold code. */
+function committedCode(): string[] {
+  const folders = ['src', 'test', 'samples', 'bench', 'scripts'];
+  const listed = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard', '--', ...folders], {
+    cwd: root,
+    encoding: 'utf8',
+  });
+  return listed.split('\n').filter((file) => file !== '' && !/(?:README\.md|\/__snapshots__\/.*)$/.test(file));
+}
+
+function readDeclarations() {
+  const manifest: Record<string, Record<string, string> | undefined> = JSON.parse(
+    readFileSync(`${root}/package.json`, 'utf8'),
+  );
+  const names = (field: string) => Object.keys(manifest[field] ?? {});
+  return {
+    dependencies: names('dependencies'),
+    optionalDependencies: names('optionalDependencies'),
+    devDependencies: names('devDependencies'),
+  };
+}
