@@ -1,0 +1,166 @@
+/**
+ * The numbered log of every run: the one thing all doors show. Events are appended once per key and numbered without
+ * gaps by the database function `aos.append_event`, under the run's row lock. Followers replay from the table and are
+ * woken by NOTIFY, in this process and in others; the table is the truth, a lost notification costs only time.
+ */
+import { type Kysely, type Selectable, sql } from 'kysely';
+import type { Clock } from '../core/clock.ts';
+import type { Database } from '../store/database.ts';
+import type { RunEventTable, Schema } from '../store/schema.ts';
+import { isTerminalEvent, type NewRunEvent, type RunEvent } from './event.ts';
+
+const PAGE_SIZE = 500;
+/** How long a follower trusts silence before it looks at the table by itself. */
+const SAFETY_POLL_MS = 5_000;
+
+export interface Appended {
+  /** The event's number; null when the log had ended and nothing was written. */
+  readonly seq: number | null;
+  /** False when the key was in the log already, or the log had ended. */
+  readonly appended: boolean;
+}
+
+export interface EventLog {
+  /**
+   * Appends an event once per `key` of the run. After the run's end nothing is appended any more.
+   * @param within a transaction the event shall be part of
+   * @throws Error when there is no such run
+   */
+  append(runId: string, key: string, event: NewRunEvent, within?: Kysely<Schema>): Promise<Appended>;
+  /** Up to `limit` events with numbers above `after`, in order. */
+  read(runId: string, after: number, limit?: number): Promise<readonly RunEvent[]>;
+  /**
+   * All events above `after`, then each new one as it is written; ends after the last event of an ended run, when
+   * there is no such run, or when the signal fires. Between events it holds no database connection.
+   */
+  follow(runId: string, after: number, signal?: AbortSignal): AsyncIterable<RunEvent>;
+}
+
+export function createEventLog({ database, clock }: { database: Database; clock: Clock }): EventLog {
+  const { db, notifications } = database;
+  const followers = new Map<string, Set<Follower>>();
+  let listening: Promise<unknown> | undefined;
+
+  function listen(): Promise<unknown> {
+    listening ??= notifications.listen('aos_events', {
+      heard(payload) {
+        const space = payload.indexOf(' ');
+        const seq = Number(payload.slice(0, space));
+        for (const follower of followers.get(payload.slice(space + 1)) ?? []) follower.announce(seq);
+      },
+      missed() {
+        for (const set of followers.values()) for (const follower of set) follower.announce(Number.POSITIVE_INFINITY);
+      },
+    });
+    return listening;
+  }
+
+  async function read(runId: string, after: number, limit = PAGE_SIZE): Promise<readonly RunEvent[]> {
+    const rows = await db
+      .selectFrom('run_events')
+      .selectAll()
+      .where('run_id', '=', runId)
+      .where('seq', '>', after)
+      .orderBy('seq')
+      .limit(limit)
+      .execute();
+    return rows.map(toEvent);
+  }
+
+  /** Whether no event above `after` will ever come. */
+  async function isOver(runId: string, after: number): Promise<boolean> {
+    const run = await db
+      .selectFrom('runs')
+      .select(['completed_at', 'last_event'])
+      .where('id', '=', runId)
+      .executeTakeFirst();
+    return run === undefined || (run.completed_at !== null && run.last_event <= after);
+  }
+
+  async function* follow(runId: string, after: number, signal?: AbortSignal): AsyncGenerator<RunEvent, void> {
+    const follower = createFollower(clock, after, signal);
+    const stopped = () => signal?.aborted === true;
+    const set = followers.get(runId) ?? new Set();
+    followers.set(runId, set.add(follower));
+    try {
+      // Listening comes before the first read, so that nothing falls between the two.
+      await listen();
+      while (!stopped()) {
+        const page = await read(runId, follower.last);
+        for (const event of page) {
+          follower.last = event.seq;
+          yield event;
+          if (isTerminalEvent(event)) return;
+          if (stopped()) return;
+        }
+        if (page.length > 0) continue;
+        if (await isOver(runId, follower.last)) return;
+        await follower.news();
+      }
+    } finally {
+      set.delete(follower);
+      if (set.size === 0 && followers.get(runId) === set) followers.delete(runId);
+    }
+  }
+
+  return {
+    async append(runId, key, event, within = db) {
+      const { rows } = await sql<Appended>`
+        select seq, appended from aos.append_event(
+          ${runId}, ${key}, ${event.type}, ${new Date(clock.now())}, ${JSON.stringify(event.data)}::json
+        )`.execute(within);
+      const [row] = rows;
+      if (row === undefined)
+        throw new Error(`an event ${event.type} was appended to run ${runId}, which does not exist`);
+      return row;
+    },
+    read,
+    follow,
+  };
+}
+
+/** One reader of one run: remembers how far it is and sleeps until there is more. */
+interface Follower {
+  /** Number of the last event it has. */
+  last: number;
+  /** There is an event of that number now. */
+  announce(seq: number): void;
+  /** Resolves at once when something was announced that it does not have, else on news, signal or safety poll. */
+  news(): Promise<void>;
+}
+
+function createFollower(clock: Clock, after: number, signal: AbortSignal | undefined): Follower {
+  let announced = after;
+  let resolve: (() => void) | undefined;
+  const wake = () => resolve?.();
+  const follower: Follower = {
+    last: after,
+    announce(seq) {
+      if (seq <= announced) return;
+      announced = seq;
+      wake();
+    },
+    async news() {
+      if (announced > follower.last) {
+        // Trusted once: should the event never show, the next turn waits.
+        announced = follower.last;
+        return;
+      }
+      const timer = clock.after(SAFETY_POLL_MS, wake);
+      signal?.addEventListener('abort', wake, { once: true });
+      await new Promise<void>((done) => {
+        resolve = done;
+        if (signal?.aborted === true) done();
+      });
+      resolve = undefined;
+      timer.cancel();
+      signal?.removeEventListener('abort', wake);
+    },
+  };
+  return follower;
+}
+
+function toEvent({ run_id, seq, type, at, data }: Selectable<RunEventTable>): RunEvent {
+  // Only `append` writes this table, and it takes a NewRunEvent: type and data belong together.
+  return { runId: run_id, seq, at: at.toISOString(), type, data } as RunEvent;
+}

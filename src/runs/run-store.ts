@@ -1,0 +1,223 @@
+/**
+ * Runs in PostgreSQL. Every change of status writes its event in the same transaction, so the run and its log never
+ * disagree; whoever loses a race for a status changes nothing.
+ */
+import { type Kysely, type Selectable, sql } from 'kysely';
+import type { Clock } from '../core/clock.ts';
+import { AosError } from '../core/errors.ts';
+import type { JsonObject } from '../core/json.ts';
+import type { Database } from '../store/database.ts';
+import type { RunTable, Schema } from '../store/schema.ts';
+import type { NewRunEvent } from './event.ts';
+import type { EventLog } from './event-log.ts';
+import {
+  type Caller,
+  canMove,
+  hashRequest,
+  isTerminal,
+  type Run,
+  type RunFailure,
+  type RunKind,
+  type RunStatus,
+} from './run.ts';
+
+export interface RunAdmission {
+  readonly id: string;
+  readonly kind: RunKind;
+  readonly sessionId: string;
+  readonly caller: Caller;
+  readonly request: JsonObject;
+  readonly simulated: boolean;
+  readonly callId: string;
+  readonly traceparent?: string | undefined;
+  /** ISO-8601 UTC. */
+  readonly deadlineAt?: string | undefined;
+}
+
+export interface Admitted {
+  readonly run: Run;
+  /** `joined`: the same caller asked for the same before, under the same id. */
+  readonly outcome: 'created' | 'joined';
+}
+
+export interface RunChange {
+  readonly event: NewRunEvent;
+  /** Idempotency key of the event; by default its type. */
+  readonly key?: string;
+  readonly waitingFor?: string;
+  readonly result?: JsonObject;
+  readonly error?: RunFailure;
+}
+
+export interface RunStore {
+  /**
+   * Writes a new run with its `run.queued` event, or joins the run that the same request made before.
+   * @throws AosError `conflict` when the id belongs to another request or another caller
+   */
+  admit(admission: RunAdmission): Promise<Admitted>;
+  /** The run of that id, if it is the caller's. */
+  find(id: string, caller: Caller): Promise<Run | undefined>;
+  /** The run of that id, whoever owns it. For the engine only. */
+  load(id: string): Promise<Run | undefined>;
+  /**
+   * Moves the run to a status and writes the event, when the transition table allows it from where the run is now.
+   * @returns the run as it is afterwards, and whether this call moved it
+   */
+  move(id: string, to: RunStatus, change: RunChange): Promise<{ readonly run: Run; readonly moved: boolean }>;
+  /**
+   * Notes that the caller wants the run to end, with a `run.cancel_requested` event, and tells every process on the
+   * channel `aos_cancels`. An ended run, or one with an earlier request, is left as it is.
+   */
+  requestCancel(id: string, reason: string, caller: Caller): Promise<Run | undefined>;
+  /** Ids of all runs that have not ended, oldest first. */
+  unfinished(): Promise<readonly { readonly id: string; readonly status: RunStatus }[]>;
+}
+
+export function createRunStore(parts: { database: Database; events: EventLog; clock: Clock }): RunStore {
+  const { events, clock } = parts;
+  const { db } = parts.database;
+
+  async function admit(admission: RunAdmission): Promise<Admitted> {
+    const { id, kind, sessionId, caller, request, simulated, callId, traceparent = null } = admission;
+    const requestHash = hashRequest(request);
+    return db.transaction().execute(async (trx) => {
+      const created = await trx
+        .insertInto('runs')
+        .values({
+          id,
+          kind,
+          session_id: sessionId,
+          user_id: caller.userId,
+          request: JSON.stringify(request),
+          request_hash: requestHash,
+          status: 'queued',
+          traceparent,
+          call_id: callId,
+          simulated,
+          created_at: new Date(clock.now()),
+          deadline_at: admission.deadlineAt === undefined ? null : new Date(admission.deadlineAt),
+        })
+        .onConflict((conflict) => conflict.column('id').doNothing())
+        .returningAll()
+        .executeTakeFirst();
+      if (created !== undefined) {
+        const { seq } = await events.append(id, 'run.queued', queuedEvent(admission), trx);
+        return { run: { ...toRun(created), lastEvent: seq ?? 0 }, outcome: 'created' };
+      }
+      const existing = await load(id, trx);
+      if (existing?.caller.userId === caller.userId && existing.requestHash === requestHash) {
+        return { run: existing, outcome: 'joined' };
+      }
+      throw new AosError(
+        'conflict',
+        `The id "${id}" already belongs to another request: repeat that request exactly to join its run, or use a new id.`,
+      );
+    });
+  }
+
+  async function load(id: string, within: Kysely<Schema> = db): Promise<Run | undefined> {
+    const row = await within.selectFrom('runs').selectAll().where('id', '=', id).executeTakeFirst();
+    return row && toRun(row);
+  }
+
+  async function lock(id: string, trx: Kysely<Schema>): Promise<Run | undefined> {
+    const row = await trx.selectFrom('runs').selectAll().where('id', '=', id).forNoKeyUpdate().executeTakeFirst();
+    return row && toRun(row);
+  }
+
+  return {
+    admit,
+    load,
+    async find(id, caller) {
+      const run = await load(id);
+      return run?.caller.userId === caller.userId ? run : undefined;
+    },
+    move(id, to, change) {
+      return db.transaction().execute(async (trx) => {
+        const run = await lock(id, trx);
+        if (run === undefined) throw new Error(`run ${id} was to become ${to}, but does not exist`);
+        if (!canMove(run.status, to)) return { run, moved: false };
+        // The event first: once the run has ended its log takes nothing more.
+        await events.append(id, change.key ?? change.event.type, change.event, trx);
+        const now = new Date(clock.now());
+        const row = await trx
+          .updateTable('runs')
+          .set({
+            status: to,
+            waiting_for: change.waitingFor ?? null,
+            ...(change.result !== undefined && { result: JSON.stringify(change.result) }),
+            ...(change.error !== undefined && { error: JSON.stringify(change.error) }),
+            ...(to === 'running' && run.startedAt === null && { started_at: now }),
+            ...(isTerminal(to) && { completed_at: now }),
+          })
+          .where('id', '=', id)
+          .returningAll()
+          .executeTakeFirstOrThrow();
+        return { run: toRun(row), moved: true };
+      });
+    },
+    requestCancel(id, reason, caller) {
+      return db.transaction().execute(async (trx) => {
+        const run = await lock(id, trx);
+        if (run === undefined || run.caller.userId !== caller.userId) return undefined;
+        if (isTerminal(run.status) || run.cancelReason !== null) return run;
+        await events.append(id, 'run.cancel_requested', { type: 'run.cancel_requested', data: { reason } }, trx);
+        const row = await trx
+          .updateTable('runs')
+          .set({ cancel_reason: reason })
+          .where('id', '=', id)
+          .returningAll()
+          .executeTakeFirstOrThrow();
+        await sql`select pg_notify('aos_cancels', ${id})`.execute(trx);
+        return toRun(row);
+      });
+    },
+    async unfinished() {
+      const rows = await db
+        .selectFrom('runs')
+        .select(['id', 'status'])
+        .where('completed_at', 'is', null)
+        .orderBy('created_at')
+        .execute();
+      return rows.map(({ id, status }) => ({ id, status: status as RunStatus }));
+    },
+  };
+}
+
+function queuedEvent({ kind, request, simulated }: RunAdmission): NewRunEvent {
+  const { workflow, agent_ids: agentIds } = request;
+  return {
+    type: 'run.queued',
+    data: {
+      kind,
+      ...(typeof workflow === 'string' && { workflow }),
+      ...(Array.isArray(agentIds) && { agent_ids: agentIds.map(String) }),
+      simulated,
+    },
+  };
+}
+
+/** Status, kind and error are written only by this file, from the types they are read back as. */
+function toRun(row: Selectable<RunTable>): Run {
+  return {
+    id: row.id,
+    kind: row.kind as RunKind,
+    sessionId: row.session_id,
+    caller: { userId: row.user_id },
+    request: row.request,
+    requestHash: row.request_hash,
+    status: row.status as RunStatus,
+    waitingFor: row.waiting_for,
+    result: row.result,
+    error: row.error as RunFailure | null,
+    cancelReason: row.cancel_reason,
+    traceparent: row.traceparent,
+    callId: row.call_id,
+    simulated: row.simulated,
+    createdAt: row.created_at.toISOString(),
+    startedAt: row.started_at?.toISOString() ?? null,
+    completedAt: row.completed_at?.toISOString() ?? null,
+    deadlineAt: row.deadline_at?.toISOString() ?? null,
+    lastEvent: row.last_event,
+  };
+}

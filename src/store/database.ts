@@ -1,0 +1,149 @@
+/**
+ * The one place that opens PostgreSQL: a pool, the typed query builder over it, the tables brought up to date, and the
+ * process's listening connection.
+ */
+import { Kysely, PostgresDialect } from 'kysely';
+import pg from 'pg';
+import type { Clock } from '../core/clock.ts';
+import { asError } from '../core/errors.ts';
+import type { Log } from '../telemetry/log.ts';
+import { createNotifications, type Notifications } from './notifications.ts';
+import { migrations, type Schema } from './schema.ts';
+
+const DEFAULT_POOL_SIZE = 10;
+const CONNECT_TIMEOUT_MS = 10_000;
+/** Number of our advisory lock for migrations; any constant does, as long as it stays. */
+const MIGRATION_LOCK = 4_710_001;
+
+export interface DatabaseOptions {
+  /** `postgresql://…`; must be a direct connection (LISTEN and session locks do not pass transaction poolers). */
+  readonly url: string;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly poolSize?: number;
+}
+
+export interface Database {
+  /** Queries on the tables of `Schema`. Raw SQL must name the schema: `aos.runs`. */
+  readonly db: Kysely<Schema>;
+  readonly url: string;
+  /** The pool behind `db`, for the engine's own tables. */
+  readonly pool: pg.Pool;
+  readonly notifications: Notifications;
+  close(): Promise<void>;
+}
+
+/**
+ * Connects, brings the tables up to date and starts listening.
+ * @throws Error with one sentence for people when the server cannot be reached or refuses us
+ */
+export async function openDatabase(options: DatabaseOptions): Promise<Database> {
+  const { url, clock, log, poolSize = DEFAULT_POOL_SIZE } = options;
+  const pool = new pg.Pool({ ...connectionConfig(url), max: poolSize });
+  // A broken idle connection is replaced by the pool; without a listener the event would end the process.
+  pool.on('error', (failure) => log.warn('an idle database connection broke', { error: failure.message }));
+  const notifications = createNotifications({ connect: () => connect(url), clock, log });
+  try {
+    await Promise.all([migrate(pool, url), notifications.start()]);
+  } catch (failure) {
+    await Promise.allSettled([notifications.stop(), pool.end()]);
+    throw failure;
+  }
+  const db = new Kysely<Schema>({ dialect: new PostgresDialect({ pool }) }).withSchema('aos');
+  return {
+    db,
+    url,
+    pool,
+    notifications,
+    async close() {
+      await notifications.stop();
+      await pool.end();
+    },
+  };
+}
+
+function connectionConfig(url: string): pg.ClientConfig {
+  return { connectionString: url, connectionTimeoutMillis: CONNECT_TIMEOUT_MS, application_name: 'aos-agent-server' };
+}
+
+async function connect(url: string): Promise<pg.Client> {
+  let client: pg.Client;
+  try {
+    client = new pg.Client({ ...connectionConfig(url), keepAlive: true });
+    await client.connect();
+  } catch (failure) {
+    throw unreachable(url, asError(failure));
+  }
+  return client;
+}
+
+/** Two processes may start on a new database at once: the lock lets one of them make the tables. */
+async function migrate(pool: pg.Pool, url: string): Promise<void> {
+  const client = await pool.connect().catch((failure: unknown) => {
+    throw unreachable(url, asError(failure));
+  });
+  try {
+    const missing = await missingMigrations(client);
+    if (missing.length === 0) return;
+    await client.query('begin');
+    await client.query('select pg_advisory_xact_lock($1)', [MIGRATION_LOCK]);
+    await client.query('create schema if not exists aos');
+    await client.query(
+      'create table if not exists aos.migrations (name text primary key, applied_at timestamptz not null default now())',
+    );
+    for (const { name, sql } of await missingMigrations(client)) {
+      await client.query(sql);
+      await client.query('insert into aos.migrations (name) values ($1)', [name]);
+    }
+    await client.query('commit');
+  } catch (failure) {
+    await client.query('rollback').catch(() => {});
+    throw new Error(`The tables of ${describe(url)} could not be brought up to date: ${asError(failure).message}`, {
+      cause: failure,
+    });
+  } finally {
+    client.release();
+  }
+}
+
+async function missingMigrations(client: pg.ClientBase): Promise<readonly (typeof migrations)[number][]> {
+  const present = await client.query<{ found: string | null }>(`select to_regclass('aos.migrations') as found`);
+  if (present.rows[0]?.found == null) return migrations;
+  const applied = await client.query<{ name: string }>('select name from aos.migrations');
+  const names = new Set(applied.rows.map((row) => row.name));
+  return migrations.filter(({ name }) => !names.has(name));
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'nothing listens there',
+  ENOTFOUND: 'its host name is unknown',
+  EAI_AGAIN: 'its host name could not be looked up',
+  ENOENT: 'there is no such socket',
+  ETIMEDOUT: 'it did not answer',
+  '28P01': 'it refused the password',
+  '28000': 'it refused the user',
+  '3D000': 'it has no database of that name',
+  '53300': 'it has no free connection',
+};
+
+/** One sentence, without the password and without a stack. */
+function unreachable(url: string, failure: Error): Error {
+  const code = 'code' in failure && typeof failure.code === 'string' ? failure.code : '';
+  const reason = REASONS[code] ?? (failure.message || code);
+  return new Error(
+    `The database ${describe(url)} cannot be used: ${reason}. Check AOS_DATABASE_URL and that the server runs.`,
+    {
+      cause: failure,
+    },
+  );
+}
+
+function describe(url: string): string {
+  try {
+    const { hostname, port, pathname, searchParams } = new URL(url);
+    const host = searchParams.get('host') ?? `${hostname}:${port || '5432'}`;
+    return `"${decodeURIComponent(pathname.slice(1))}" at ${host}`;
+  } catch {
+    return 'of AOS_DATABASE_URL (which is not a URL)';
+  }
+}

@@ -1,0 +1,172 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { terminalStatuses } from '../../src/runs/run.ts';
+import type { Database } from '../../src/store/database.ts';
+import { openTestDatabase } from '../support/database.ts';
+import { createTestRuns, type TestRuns, testAdmission } from '../support/runs.ts';
+
+let database: Database;
+let stores: TestRuns;
+
+beforeAll(async () => {
+  database = await openTestDatabase();
+  stores = createTestRuns(database);
+});
+
+afterAll(() => database.close());
+
+const started = { event: { type: 'run.started', data: { plan: { planned_turns: 2 } } } } as const;
+const completed = { event: { type: 'run.completed', data: { result: { n: 1 } } }, result: { n: 1 } } as const;
+
+const typesOf = async (id: string) => (await stores.events.read(id, 0)).map(({ type }) => type);
+
+describe('admission', () => {
+  it('creates a queued run with its first event', async () => {
+    const admission = testAdmission({ traceparent: '00-1-2-01', deadlineAt: '2099-01-01T00:00:00.000Z' });
+    const { run, outcome } = await stores.runs.admit(admission);
+    expect(outcome).toBe('created');
+    expect(run).toMatchObject({
+      id: admission.id,
+      kind: 'orchestration',
+      sessionId: 'session-1',
+      caller: { userId: '' },
+      request: admission.request,
+      status: 'queued',
+      result: null,
+      error: null,
+      cancelReason: null,
+      traceparent: '00-1-2-01',
+      simulated: true,
+      startedAt: null,
+      deadlineAt: '2099-01-01T00:00:00.000Z',
+      lastEvent: 1,
+    });
+    expect(await stores.runs.find(admission.id, { userId: '' })).toEqual(run);
+    expect(await typesOf(run.id)).toEqual(['run.queued']);
+  });
+
+  it('joins the run that the same request made, whatever the order of its members', async () => {
+    const admission = testAdmission({ request: { a: 1, b: { c: 2, d: 3 } } });
+    await stores.runs.admit(admission);
+    const again = await stores.runs.admit({ ...admission, request: { b: { d: 3, c: 2 }, a: 1 }, callId: 'other' });
+    expect(again).toMatchObject({ outcome: 'joined', run: { id: admission.id, callId: 'call-1' } });
+    expect(await typesOf(admission.id)).toEqual(['run.queued']);
+  });
+
+  it.each([
+    ['another body', { request: { a: 2 } }],
+    ['another caller', { caller: { userId: 'mallory' } }],
+  ])('refuses the same id with %s', async (_what, change) => {
+    const admission = testAdmission({ request: { a: 1 } });
+    await stores.runs.admit(admission);
+    await expect(stores.runs.admit({ ...admission, ...change })).rejects.toMatchObject({ code: 'conflict' });
+  });
+
+  it('makes one run of many simultaneous requests', async () => {
+    const admission = testAdmission();
+    const all = await Promise.all(Array.from({ length: 20 }, () => stores.runs.admit(admission)));
+    expect(all.filter(({ outcome }) => outcome === 'created')).toHaveLength(1);
+    expect(await typesOf(admission.id)).toEqual(['run.queued']);
+  });
+});
+
+describe('looking up', () => {
+  it("does not find another caller's run", async () => {
+    const { run } = await stores.runs.admit(testAdmission({ caller: { userId: 'alice' } }));
+    expect(await stores.runs.find(run.id, { userId: 'alice' })).toBeDefined();
+    expect(await stores.runs.find(run.id, { userId: 'mallory' })).toBeUndefined();
+    expect(await stores.runs.find(run.id, { userId: '' })).toBeUndefined();
+    expect(await stores.runs.find('nobody', { userId: 'alice' })).toBeUndefined();
+  });
+
+  it('lists the runs that have not ended', async () => {
+    const { run } = await stores.runs.admit(testAdmission());
+    expect(await stores.runs.unfinished()).toContainEqual({ id: run.id, status: 'queued' });
+    await stores.runs.move(run.id, 'running', started);
+    expect(await stores.runs.unfinished()).toContainEqual({ id: run.id, status: 'running' });
+    await stores.runs.move(run.id, 'completed', completed);
+    expect((await stores.runs.unfinished()).map(({ id }) => id)).not.toContain(run.id);
+  });
+});
+
+describe('moving', () => {
+  it('changes the status and writes the event together', async () => {
+    const { run } = await stores.runs.admit(testAdmission());
+    const first = await stores.runs.move(run.id, 'running', started);
+    expect(first).toMatchObject({
+      moved: true,
+      run: { status: 'running', startedAt: expect.any(String), lastEvent: 2 },
+    });
+    const last = await stores.runs.move(run.id, 'completed', completed);
+    expect(last).toMatchObject({
+      moved: true,
+      run: { status: 'completed', result: { n: 1 }, completedAt: expect.any(String), lastEvent: 3 },
+    });
+    expect(await typesOf(run.id)).toEqual(['run.queued', 'run.started', 'run.completed']);
+  });
+
+  it('changes nothing when the table does not allow it', async () => {
+    const { run } = await stores.runs.admit(testAdmission());
+    expect(await stores.runs.move(run.id, 'completed', completed)).toMatchObject({
+      moved: false,
+      run: { status: 'queued' },
+    });
+    expect(await typesOf(run.id)).toEqual(['run.queued']);
+  });
+
+  it('lets exactly one of many ends win', async () => {
+    const { run } = await stores.runs.admit(testAdmission());
+    await stores.runs.move(run.id, 'running', started);
+    const error = { code: 'internal_error', message: 'x' } as const;
+    const ends = [
+      stores.runs.move(run.id, 'completed', completed),
+      stores.runs.move(run.id, 'failed', { event: { type: 'run.failed', data: { error } }, error }),
+      stores.runs.move(run.id, 'cancelled', { event: { type: 'run.cancelled', data: { reason: 'x' } } }),
+      stores.runs.move(run.id, 'timed_out', { event: { type: 'run.timed_out', data: { error } }, error }),
+    ];
+    const outcomes = await Promise.all(ends);
+    const [winner, ...others] = outcomes.filter(({ moved }) => moved);
+    expect(others).toEqual([]);
+    expect(terminalStatuses).toContain(winner?.run.status);
+    expect(await typesOf(run.id)).toEqual(['run.queued', 'run.started', `run.${winner?.run.status}`]);
+  });
+
+  it('names what a waiting run waits for, and forgets it afterwards', async () => {
+    const { run } = await stores.runs.admit(testAdmission());
+    await stores.runs.move(run.id, 'running', started);
+    const progress = { event: { type: 'run.progress', data: { progress: 0.5 } } } as const;
+    const waiting = await stores.runs.move(run.id, 'waiting', { ...progress, key: 'wait-1', waitingFor: 'approval' });
+    expect(waiting.run).toMatchObject({ status: 'waiting', waitingFor: 'approval' });
+    const again = await stores.runs.move(run.id, 'running', { ...progress, key: 'wait-1:over' });
+    expect(again.run).toMatchObject({ status: 'running', waitingFor: null, startedAt: waiting.run.startedAt });
+  });
+});
+
+describe('asking for cancellation', () => {
+  it('notes the first reason, writes one event and tells every process', async () => {
+    const { run } = await stores.runs.admit(testAdmission());
+    const heard: string[] = [];
+    await database.notifications.listen('aos_cancels', { heard: (id) => heard.push(id), missed() {} });
+    const asked = await stores.runs.requestCancel(run.id, 'too slow', { userId: '' });
+    expect(asked).toMatchObject({ status: 'queued', cancelReason: 'too slow', lastEvent: 2 });
+    const again = await stores.runs.requestCancel(run.id, 'really', { userId: '' });
+    expect(again).toMatchObject({ cancelReason: 'too slow', lastEvent: 2 });
+    expect(await typesOf(run.id)).toEqual(['run.queued', 'run.cancel_requested']);
+    await expect.poll(() => heard).toEqual([run.id]);
+  });
+
+  it('leaves an ended run as it is', async () => {
+    const { run } = await stores.runs.admit(testAdmission());
+    await stores.runs.move(run.id, 'running', started);
+    await stores.runs.move(run.id, 'completed', completed);
+    expect(await stores.runs.requestCancel(run.id, 'late', { userId: '' })).toMatchObject({
+      status: 'completed',
+      cancelReason: null,
+    });
+  });
+
+  it("does not find another caller's run", async () => {
+    const { run } = await stores.runs.admit(testAdmission({ caller: { userId: 'alice' } }));
+    expect(await stores.runs.requestCancel(run.id, 'mine', { userId: 'mallory' })).toBeUndefined();
+    expect((await stores.runs.load(run.id))?.cancelReason).toBeNull();
+  });
+});
