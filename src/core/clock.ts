@@ -52,3 +52,8 @@ export const systemClock: Clock = {
 export function isoTime(epochMs: number): string {
   return new Date(epochMs).toISOString();
 }
+
+/** Runs `task` once, after the I/O events that are ready in this turn of the event loop. */
+export function afterTurn(task: () => void): void {
+  setImmediate(task);
+}

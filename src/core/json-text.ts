@@ -18,7 +18,7 @@ const SCALAR = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null/y;
 /**
  * The value that `text` says.
  * @param what names the text in the message, e.g. 'the request body'
- * @throws AosError invalid_request: where the text stops being JSON, or that it holds something that cannot be stored
+ * @throws AosError invalid_request: where the text stops being JSON, or that it is nested too deep
  */
 export function parseJsonText(text: string, what: string): JsonValue {
   let value: JsonValue;
@@ -27,8 +27,9 @@ export function parseJsonText(text: string, what: string): JsonValue {
   } catch {
     throw new AosError('invalid_request', `${what} is not valid JSON: ${describeFault(text)}`);
   }
-  const problem = unstorable(value);
-  if (problem !== undefined) throw new AosError('invalid_request', `${what} cannot be used: ${problem}`);
+  if (isTooDeep(value)) {
+    throw new AosError('invalid_request', `${what} is nested too deep: at most ${MAX_DEPTH} levels can be used`);
+  }
   return value;
 }
 
@@ -135,28 +136,13 @@ function fault(offset: number, expectation: Expectation): JsonFault {
   return { offset, expected: EXPECTED[expectation] };
 }
 
-/** Why `value` cannot be kept (the store refuses NUL and halves of characters), or undefined. */
-function unstorable(value: JsonValue): string | undefined {
+function isTooDeep(value: JsonValue): boolean {
   const pending: { value: JsonValue; depth: number }[] = [{ value, depth: 1 }];
   for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
     const { value: current, depth } = next;
-    if (typeof current === 'string') {
-      const problem = unstorableText(current);
-      if (problem !== undefined) return problem;
-    } else if (typeof current === 'object' && current !== null) {
-      if (depth > MAX_DEPTH) return `it is nested more than ${MAX_DEPTH} levels deep`;
-      for (const [key, member] of Object.entries(current)) {
-        const problem = unstorableText(key);
-        if (problem !== undefined) return problem;
-        pending.push({ value: member, depth: depth + 1 });
-      }
-    }
+    if (typeof current !== 'object' || current === null) continue;
+    if (depth > MAX_DEPTH) return true;
+    for (const member of Object.values(current)) pending.push({ value: member, depth: depth + 1 });
   }
-  return undefined;
-}
-
-function unstorableText(text: string): string | undefined {
-  if (text.includes('\u0000')) return `text with the character \\u0000 (in ${JSON.stringify(text.slice(0, 40))})`;
-  if (!text.isWellFormed()) return 'text with half of a surrogate pair (not valid Unicode)';
-  return undefined;
+  return false;
 }
