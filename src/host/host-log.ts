@@ -63,12 +63,14 @@ export function createHostLog(log: Log, requests: Log) {
     requestStarted(call: HttpCall) {
       requests.info(`Request started: ${call.incoming.method} ${call.path}`);
     },
-    requestCompleted(call: HttpCall, status: number, durationMs: number) {
-      const duration = durationMs.toFixed(1);
-      const text = `Request completed: ${call.incoming.method} ${call.path} ${status} ${duration}ms${requestIds(call)}`;
+    requestCompleted(call: HttpCall, durationMs: number, whole: boolean) {
+      const status = call.outgoing.statusCode;
+      const end = whole ? '' : ' before its end';
+      const text = `Request completed${end}: ${call.incoming.method} ${call.path} ${status} ${durationMs.toFixed(1)}ms${requestIds(call)}`;
       if (status >= 400) requests.warn(text);
       else requests.info(text);
     },
+    /** The client left before there was a response. */
     requestAbandoned(call: HttpCall, durationMs: number) {
       requests.info(`Request abandoned by the client: ${call.incoming.method} ${call.path} ${durationMs.toFixed(1)}ms`);
     },

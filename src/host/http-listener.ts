@@ -98,12 +98,10 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
 
   function onClosed(call: HttpCall): void {
     const durationMs = clock.monotonic() - call.startedAt;
-    if (call.outgoing.writableFinished) {
-      hostLog.requestCompleted(call, call.outgoing.statusCode, durationMs);
-    } else {
-      call.abort(new ClientGoneError('the client closed the connection'));
-      hostLog.requestAbandoned(call, durationMs);
-    }
+    const { writableFinished, headersSent } = call.outgoing;
+    if (!writableFinished) call.abort(new ClientGoneError('the client closed the connection'));
+    if (headersSent) hostLog.requestCompleted(call, durationMs, writableFinished);
+    else hostLog.requestAbandoned(call, durationMs);
     calls.delete(call);
     if (!draining) return;
     // A stream whose head left before the drain began could not say `connection: close`.
