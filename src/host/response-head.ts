@@ -18,6 +18,7 @@ export interface HeadPolicy {
 export class HostResponse extends ServerResponse {
   call: HttpCall | undefined;
   policy: HeadPolicy | undefined;
+  #headIsLatin1 = false;
 
   override writeHead(
     status: number,
@@ -29,9 +30,18 @@ export class HostResponse extends ServerResponse {
     if (call === undefined || policy === undefined || Array.isArray(given)) {
       return super.writeHead(status, given as OutgoingHttpHeaders);
     }
-    return super.writeHead(status, headRecord(given ?? {}, call, policy));
+    const head = headRecord(given ?? {}, call, policy);
+    this.#headIsLatin1 = Object.values(head).some((value) => typeof value === 'string' && NOT_ASCII.test(value));
+    return super.writeHead(status, head);
+  }
+
+  // Node writes the head in the encoding of the text that follows it; bytes leave it the one HTTP has, Latin-1.
+  override end(chunk?: unknown, ...rest: never[]): this {
+    return super.end(this.#headIsLatin1 && typeof chunk === 'string' ? Buffer.from(chunk) : chunk, ...rest);
   }
 }
+
+const NOT_ASCII = /[\x80-\xff]/;
 
 /** The type of the class in the shape `http.createServer` wants. */
 export const HostResponseClass: typeof ServerResponse<IncomingMessage> = HostResponse;
