@@ -1,6 +1,5 @@
-import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { relative, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { annexes, floors, usedWithoutImport } from './house.ts';
 import {
@@ -41,7 +40,7 @@ describe('the house', () => {
   it('no file imports itself through others', () => holds(checkCycles(sources)));
   it('there are no default exports and no barrels but the package entry', () => holds(checkExports(sources)));
   it('there is no any and no rule is silenced', () => holds(checkStrictness(sources)));
-  it('names say what is inside', () => holds(checkNames(committedCode(), sources)));
+  it('names say what is inside', () => holds(checkNames(codeFiles(), sources)));
   it('tests lie where their subjects lie', () => holds(checkTestPlaces(files)));
   it('every dependency is used and every use declared', () =>
     holds(checkDependencies(declared, sources, usedWithoutImport)));
@@ -53,14 +52,14 @@ function holds(findings: readonly Finding[]): void {
   if (findings.length > 0) expect.fail(`${findings.length} finding(s)\n${describeFindings(findings)}`);
 }
 
-/** Files under version control, or about to be, in the folders that hold code. */
-function committedCode(): string[] {
-  const folders = ['src', 'test', 'samples', 'bench', 'scripts'];
-  const listed = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard', '--', ...folders], {
-    cwd: root,
-    encoding: 'utf8',
-  });
-  return listed.split('\n').filter((file) => file !== '' && !/(?:README\.md|\/__snapshots__\/.*)$/.test(file));
+/** Every file in the folders that hold code. */
+function codeFiles(): string[] {
+  return ['src', 'test', 'samples', 'bench', 'scripts']
+    .filter((folder) => existsSync(`${root}/${folder}`))
+    .flatMap((folder) => readdirSync(`${root}/${folder}`, { recursive: true, withFileTypes: true }))
+    .filter((entry) => entry.isFile() && entry.name !== 'README.md')
+    .map((entry) => relative(root, `${entry.parentPath}/${entry.name}`))
+    .filter((file) => !/(?:^|\/)(?:__snapshots__|node_modules)\//.test(file));
 }
 
 function readDeclarations() {

@@ -45,8 +45,8 @@ export const annexes: Readonly<
       'simulation',
     ],
   },
-  // What the npm package exports.
-  index: { mayImport: ['host', 'core'], usedBy: [] },
+  // What the npm package exports: the host, and the words of it that lie below.
+  index: { mayImport: ['host', 'core', 'telemetry'], usedBy: [] },
 };
 
 /** Something that has one home. Elsewhere it is used through what the home offers. */
@@ -70,7 +70,7 @@ export const owners: readonly Owner[] = [
     what: 'the process',
     modules: ['node:process'],
     globals: ['process'],
-    homes: ['src/main.ts'],
+    homes: ['src/main.ts', 'src/host/host-process.ts'], // the container's edge, and that of the library used alone
     instead: 'take what you need of it (env, stderr, pid, a kill function) as a parameter',
   },
   {

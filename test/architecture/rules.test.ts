@@ -52,7 +52,7 @@ describe('layers', () => {
     ['a2a', 'mcp', 'rooms of one floor never import each other (a2a, mcp)'],
     ['fabric', 'scheduling', 'rooms of one floor never import each other (fabric, scheduling)'],
     ['host', 'runs', 'host imports only core, telemetry'],
-    ['index', 'container', 'index imports only host, core'],
+    ['index', 'container', 'index imports only host, core, telemetry'],
     ['dispatch', 'host', 'host is imported only by index, main, container, invocations, api'],
     ['main', 'index', 'index is imported only by nobody'],
   ];

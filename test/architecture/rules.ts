@@ -221,7 +221,7 @@ export function checkStrictness(sources: readonly SourceFacts[]): Finding[] {
   });
 }
 
-const KEBAB = /^[a-z0-9]+(?:-[a-z0-9]+)*(?:\.test)?\.[a-z]+$|^[a-z0-9]+(?:-[a-z0-9]+)*$/;
+const KEBAB = /^[a-z0-9]+(?:-[a-z0-9]+)*(?:\.[a-z0-9]+)*$/;
 
 /** Names of files and folders (paths from the repository root), and of what they export. */
 export function checkNames(files: readonly string[], sources: readonly SourceFacts[]): Finding[] {
