@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { type BatchLimits, createBatch } from '../../src/telemetry/batch.ts';
-import { createManualClock } from '../support/manual-clock.ts';
+import { ManualClock } from '../support/manual-clock.ts';
 
 const limits: BatchLimits = { queue: 6, batch: 3, delayMs: 1_000 };
 
 function start(more: Partial<BatchLimits> = {}) {
-  const clock = createManualClock();
+  const clock = new ManualClock();
   const sent: string[] = [];
   const lost: [number, unknown][] = [];
   const waiting: { resolve: () => void; reject: (reason: unknown) => void }[] = [];
@@ -35,27 +35,27 @@ function start(more: Partial<BatchLimits> = {}) {
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
 
 describe('a batch', () => {
-  it('never sends from within add, and sends a full batch without waiting for the delay', () => {
+  it('never sends from within add, and sends a full batch without waiting for the delay', async () => {
     const { clock, sent, add } = start();
     add('abc');
     expect(sent).toEqual([]);
-    clock.advance(0);
+    await clock.advance(0);
     expect(sent).toEqual(['abc']);
   });
 
-  it('sends one that is not full after the delay', () => {
+  it('sends one that is not full after the delay', async () => {
     const { clock, sent, add } = start();
     add('a');
-    clock.advance(999);
+    await clock.advance(999);
     expect(sent).toEqual([]);
-    clock.advance(1);
+    await clock.advance(1);
     expect(sent).toEqual(['a']);
   });
 
   it('has one batch under way at a time, and goes on with the rest after it', async () => {
     const { clock, sent, add, settle } = start();
     add('abcd');
-    clock.advance(0);
+    await clock.advance(0);
     add('ef');
     expect(sent).toEqual(['abc']);
     await settle();
@@ -65,18 +65,18 @@ describe('a batch', () => {
   it('leaves what does not fill a batch for the delay', async () => {
     const { clock, sent, add, settle } = start();
     add('abc');
-    clock.advance(0);
+    await clock.advance(0);
     add('d');
     await settle();
     expect(sent).toEqual(['abc']);
-    clock.advance(1_000);
+    await clock.advance(1_000);
     expect(sent).toEqual(['abc', 'd']);
   });
 
   it('drops what finds the queue full, and says how much with the next loss', async () => {
     const { clock, sent, lost, add, settle } = start();
     add('abcdefgh');
-    clock.advance(0);
+    await clock.advance(0);
     await settle('dead');
     await settle('dead');
     expect(sent).toEqual(['abc', 'def']);
@@ -104,7 +104,7 @@ describe('a batch', () => {
   it('counts what is under way as not yet drained, and a lost batch as drained', async () => {
     const { clock, batch, add, settle } = start();
     add('abc');
-    clock.advance(0);
+    await clock.advance(0);
     let drained = false;
     void batch.drain().then(() => {
       drained = true;
@@ -130,7 +130,7 @@ describe('a batch', () => {
     await stuck;
     add('d');
     await batch.drain();
-    clock.advance(10_000);
+    await clock.advance(10_000);
     expect(sent).toEqual(['ab']);
   });
 });

@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { createFlush } from '../../src/telemetry/flush.ts';
-import { createManualClock } from '../support/manual-clock.ts';
+import { ManualClock } from '../support/manual-clock.ts';
 
 /** Lets everything that is ready run. */
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
 
 function start() {
-  const clock = createManualClock();
+  const clock = new ManualClock();
   const runs: { resolve: () => void; reject: (reason: unknown) => void }[] = [];
   const flush = createFlush({
     run: () => new Promise<void>((resolve, reject) => runs.push({ resolve, reject })),
@@ -42,7 +42,7 @@ describe('flush', () => {
     ask();
     await turn();
     const later = Array.from({ length: 100 }, ask);
-    clock.advance(1_000);
+    await clock.advance(1_000);
     await turn();
     expect(runs).toHaveLength(1);
     runs[0]?.resolve();
@@ -64,10 +64,10 @@ describe('flush', () => {
     await turn();
     ask();
     await turn();
-    clock.advance(99);
+    await clock.advance(99);
     await turn();
     expect(runs).toHaveLength(1);
-    clock.advance(1);
+    await clock.advance(1);
     await turn();
     expect(runs).toHaveLength(2);
   });
@@ -77,10 +77,10 @@ describe('flush', () => {
     const first = ask();
     await turn();
     const second = ask();
-    clock.advance(4_999);
+    await clock.advance(4_999);
     await turn();
     expect([first.done, second.done]).toEqual([false, false]);
-    clock.advance(1);
+    await clock.advance(1);
     await turn();
     expect([first.done, second.done]).toEqual([true, true]);
     await turn();
