@@ -65,22 +65,15 @@ describe('JSON text from outside', () => {
     fc.assert(
       fc.property(fc.jsonValue({ stringUnit: 'grapheme' }), (value) => {
         const text = JSON.stringify(value);
-        if (text.includes('\\u0000')) return;
         expect(parseJsonText(text, 'the body')).toEqual(JSON.parse(text));
       }),
     );
   });
 
-  test('what the store cannot keep is refused at the door', () => {
-    expect(refusal('{"a":"x\\u0000y"}')).toContain('the character \\u0000');
-    expect(refusal('{"a\\u0000":1}')).toContain('the character \\u0000');
-    expect(refusal('["\\ud800"]')).toContain('half of a surrogate pair');
-  });
-
   test('nesting has a limit, far below what would overflow the stack', () => {
     expect(parseJsonText('['.repeat(100) + ']'.repeat(100), 'the body')).toBeDefined();
-    expect(refusal('['.repeat(101) + ']'.repeat(101))).toContain('more than 100 levels');
-    expect(refusal('['.repeat(200_000) + ']'.repeat(200_000))).toContain('more than 100 levels');
+    expect(refusal('['.repeat(101) + ']'.repeat(101))).toContain('at most 100 levels');
+    expect(refusal('['.repeat(200_000) + ']'.repeat(200_000))).toContain('at most 100 levels');
     expect(refusal('['.repeat(200_000))).toContain('at line 1, column 200001');
   });
 });
