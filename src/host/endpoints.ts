@@ -155,6 +155,12 @@ export function createEndpoints(options: EndpointOptions): Endpoints {
 
   function supervise(response: Response, body: ReadableStream<unknown>, call: HttpCall): Response {
     const { status, statusText, headers } = response;
+    if (call.incoming.method === 'HEAD') {
+      // Nobody will read the body: waiting for its end, which may never come, would hold back the head.
+      void body.cancel().catch(() => {});
+      endCall(call);
+      return new Response(null, { status, statusText, headers });
+    }
     const commented = sseKeepAliveMs > 0 && call.startsInvocation && isEventStream(headers.get('content-type'));
     const stream = superviseStream(body, (chunks) => (commented ? keepAlive(chunks, sseKeepAliveMs, clock) : chunks), {
       ended: () => endCall(call),
@@ -196,7 +202,7 @@ function answerRoute(route: Exclude<Route, { kind: 'endpoint' }>, call: HttpCall
       return text(405, 'Method Not Allowed', { allow: route.allow });
     case 'redirect': {
       // The Host header is the caller's own word, echoed and used for nothing else.
-      const host = call.incoming.headers.host ?? 'localhost';
+      const host = call.incoming.headersDistinct['host']?.[0] ?? 'localhost';
       const location = `http://${host}${encodeURI(route.path)}${call.search}`;
       return new Response(null, { status: 307, headers: { location, 'content-length': '0' } });
     }

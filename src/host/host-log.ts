@@ -61,7 +61,7 @@ export function createHostLog(log: Log, requests: Log) {
     },
 
     requestStarted(call: HttpCall) {
-      requests.info(`Request started: ${call.incoming.method} ${call.path}`);
+      requests.info(`Request started: ${call.incoming.method} ${call.path}${requestIds(call)}`);
     },
     requestCompleted(call: HttpCall, durationMs: number, whole: boolean) {
       const status = call.outgoing.statusCode;
@@ -72,7 +72,8 @@ export function createHostLog(log: Log, requests: Log) {
     },
     /** The client left before there was a response. */
     requestAbandoned(call: HttpCall, durationMs: number) {
-      requests.info(`Request abandoned by the client: ${call.incoming.method} ${call.path} ${durationMs.toFixed(1)}ms`);
+      const what = `${call.incoming.method} ${call.path} ${durationMs.toFixed(1)}ms${requestIds(call)}`;
+      requests.info(`Request abandoned by the client: ${what}`);
     },
 
     notImplemented(invocationId: string, failure: Error) {

@@ -147,9 +147,18 @@ function callOf(outgoing: ServerResponse): HttpCall {
 function makeParseable(incoming: IncomingMessage): void {
   const { url = '/', headers } = incoming;
   if (url.includes('\\')) incoming.url = url.replaceAll('\\', '%5C');
-  if (url[0] !== '/' && !/^https?:\/\//i.test(url)) incoming.url = `/${url}`;
-  if (headers.host === undefined || !URL.canParse(`http://${headers.host}/`)) headers.host = 'localhost';
+  const scheme = url[0] === '/' ? undefined : /^https?:\/\//i.exec(url)?.[0];
+  if (scheme !== undefined) incoming.url = scheme.toLowerCase() + url.slice(scheme.length);
+  else if (url[0] !== '/') incoming.url = `/${url}`;
+  if (headers.host === undefined || !isPlainHost(headers.host)) headers.host = 'localhost';
 }
+
+/** Whether the URL parser gives a Host back as it was: the adapter refuses the others. */
+function isPlainHost(host: string): boolean {
+  return PLAIN_HOST.test(host) || URL.parse(`http://${host}/`)?.host === host.toLowerCase();
+}
+
+const PLAIN_HOST = /^[a-z0-9._-]+$/;
 
 function badRequest(): Response {
   const message = 'The request could not be read: its target or headers are malformed. Correct them and send it again.';
