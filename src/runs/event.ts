@@ -36,7 +36,7 @@ export type EventData = {
     /** Share of the run that is done, 0..1. */
     progress?: number;
   };
-  'turn.failed': { turn: string; agent_id: string; round: number; error: RunFailure };
+  'turn.failed': { turn: string; agent_id: string; round: number; error: RunFailure; progress?: number };
   /** The text so far is void: the turn was run again and said something else. Deltas begin at offset 0 again. */
   'turn.restarted': { turn: string; agent_id: string };
   'run.progress': { progress: number };

@@ -41,7 +41,7 @@ export interface Admitted {
 }
 
 export interface RunChange {
-  readonly event: NewRunEvent;
+  readonly event?: NewRunEvent;
   /** Idempotency key of the event; by default its type. */
   readonly key?: string;
   readonly waitingFor?: string;
@@ -69,8 +69,21 @@ export interface RunStore {
    * channel `aos_cancels`. An ended run, or one with an earlier request, is left as it is.
    */
   requestCancel(id: string, reason: string, caller: Caller): Promise<Run | undefined>;
-  /** Ids of all runs that have not ended, oldest first. */
-  unfinished(): Promise<readonly { readonly id: string; readonly status: RunStatus }[]>;
+  /**
+   * Notes that an engine process takes the run up; a queued run is `running` from then on.
+   * @returns undefined when there is no such run or it has ended
+   */
+  claim(id: string, executor: string): Promise<{ readonly run: Run; readonly executions: number } | undefined>;
+  /** All runs that have not ended, oldest first. */
+  unfinished(): Promise<readonly UnfinishedRun[]>;
+}
+
+export interface UnfinishedRun {
+  readonly id: string;
+  readonly status: RunStatus;
+  readonly createdAt: string;
+  /** The engine process that took it up last; null when none has yet. */
+  readonly executor: string | null;
 }
 
 export function createRunStore(parts: { database: Database; events: EventLog; clock: Clock }): RunStore {
@@ -138,7 +151,8 @@ export function createRunStore(parts: { database: Database; events: EventLog; cl
         if (run === undefined) throw new Error(`run ${id} was to become ${to}, but does not exist`);
         if (!canMove(run.status, to)) return { run, moved: false };
         // The event first: once the run has ended its log takes nothing more.
-        await events.append(id, change.key ?? change.event.type, change.event, trx);
+        const { event } = change;
+        if (event !== undefined) await events.append(id, change.key ?? event.type, event, trx);
         const now = new Date(clock.now());
         const row = await trx
           .updateTable('runs')
@@ -172,14 +186,34 @@ export function createRunStore(parts: { database: Database; events: EventLog; cl
         return toRun(row);
       });
     },
+    async claim(id, executor) {
+      const row = await db
+        .updateTable('runs')
+        .set(({ eb, fn, ref, val }) => ({
+          executor,
+          executions: eb('executions', '+', 1),
+          status: eb.case().when('status', '=', 'queued').then('running').else(ref('status')).end(),
+          started_at: fn.coalesce('started_at', val(new Date(clock.now()))),
+        }))
+        .where('id', '=', id)
+        .where('completed_at', 'is', null)
+        .returningAll()
+        .executeTakeFirst();
+      return row && { run: toRun(row), executions: row.executions };
+    },
     async unfinished() {
       const rows = await db
         .selectFrom('runs')
-        .select(['id', 'status'])
+        .select(['id', 'status', 'created_at', 'executor'])
         .where('completed_at', 'is', null)
         .orderBy('created_at')
         .execute();
-      return rows.map(({ id, status }) => ({ id, status: status as RunStatus }));
+      return rows.map(({ id, status, created_at, executor }) => ({
+        id,
+        status: status as RunStatus,
+        createdAt: created_at.toISOString(),
+        executor,
+      }));
     },
   };
 }

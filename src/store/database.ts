@@ -1,14 +1,14 @@
 /**
  * The one place that opens PostgreSQL: a pool, the typed query builder over it, the tables brought up to date, and the
- * process's listening connection.
+ * process's standing connection.
  */
 import { Kysely, PostgresDialect } from 'kysely';
 import pg from 'pg';
 import type { Clock } from '../core/clock.ts';
 import { asError } from '../core/errors.ts';
 import type { Log } from '../telemetry/log.ts';
-import { createNotifications, type Notifications } from './notifications.ts';
 import { migrations, type Schema } from './schema.ts';
+import { createStandingConnection, type Locks, type Notifications } from './standing-connection.ts';
 
 const DEFAULT_POOL_SIZE = 10;
 const CONNECT_TIMEOUT_MS = 10_000;
@@ -30,6 +30,7 @@ export interface Database {
   /** The pool behind `db`, for the engine's own tables. */
   readonly pool: pg.Pool;
   readonly notifications: Notifications;
+  readonly locks: Locks;
   close(): Promise<void>;
 }
 
@@ -41,12 +42,14 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
   const { url, clock, log, poolSize = DEFAULT_POOL_SIZE } = options;
   const pool = new pg.Pool({ ...connectionConfig(url), max: poolSize });
   // A broken idle connection is replaced by the pool; without a listener the event would end the process.
-  pool.on('error', (failure) => log.warn('an idle database connection broke', { error: failure.message }));
-  const notifications = createNotifications({ connect: () => connect(url), clock, log });
+  pool.on('error', (failure) => {
+    if (!pool.ending) log.warn('an idle database connection broke', { reason: failure.message });
+  });
+  const standing = createStandingConnection({ connect: () => connect(url), clock, log });
   try {
-    await Promise.all([migrate(pool, url), notifications.start()]);
+    await Promise.all([migrate(pool, url), standing.start()]);
   } catch (failure) {
-    await Promise.allSettled([notifications.stop(), pool.end()]);
+    await Promise.allSettled([standing.stop(), pool.end()]);
     throw failure;
   }
   const db = new Kysely<Schema>({ dialect: new PostgresDialect({ pool }) }).withSchema('aos');
@@ -54,9 +57,10 @@ export async function openDatabase(options: DatabaseOptions): Promise<Database> 
     db,
     url,
     pool,
-    notifications,
+    notifications: standing,
+    locks: standing,
     async close() {
-      await notifications.stop();
+      await standing.stop();
       await pool.end();
     },
   };

@@ -29,6 +29,10 @@ export interface RunTable {
   completed_at: Date | null;
   deadline_at: Date | null;
   last_event: Generated<number>;
+  /** Id of the engine process that last took it up. */
+  executor: string | null;
+  /** How often a process has taken it up. */
+  executions: Generated<number>;
 }
 
 export interface RunEventTable {
@@ -87,7 +91,9 @@ export const migrations: readonly Migration[] = [
         started_at timestamptz,
         completed_at timestamptz,
         deadline_at timestamptz,
-        last_event integer not null default 0
+        last_event integer not null default 0,
+        executor text,
+        executions integer not null default 0
       );
       create index runs_unfinished on aos.runs (created_at) where completed_at is null;
       create index runs_session on aos.runs (user_id, session_id, created_at);

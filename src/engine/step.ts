@@ -1,0 +1,87 @@
+/**
+ * One step of a run: attempts, the pause between them, the end of waiting when the run is to stop. This is the only
+ * retry loop of the system. A failure comes back as a value, so that it is stored and replayed like a result.
+ */
+import type { Clock } from '../core/clock.ts';
+import { AosError, asError, type ErrorCode, type Retry } from '../core/errors.ts';
+import type { JsonValue } from '../core/json.ts';
+import type { Log, LogFields } from '../telemetry/log.ts';
+import type { StepContext } from './engine.ts';
+
+const MAX_ATTEMPTS = 4;
+const FIRST_PAUSE_MS = 500;
+const PAUSE_GROWTH = 3;
+
+export type StepOutcome =
+  | { readonly value: JsonValue }
+  | { readonly error: { readonly code: ErrorCode; readonly message: string; readonly retry: Retry } };
+
+export interface StepParts {
+  readonly signal: AbortSignal;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Which step this is, for the log. */
+  readonly fields: LogFields;
+}
+
+/** Runs the body until it has a result, fails for good, has failed too often, or the signal fires. Never rejects. */
+export async function attemptStep(
+  body: (step: StepContext) => Promise<JsonValue>,
+  { signal, clock, log, fields }: StepParts,
+): Promise<StepOutcome> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return { value: await untilAborted(body({ signal, attempt }), signal) };
+    } catch (thrown) {
+      if (signal.aborted) return failure(signal.reason, log, fields);
+      const later = thrown instanceof AosError && thrown.retry === 'later';
+      if (!later || attempt === MAX_ATTEMPTS) return failure(thrown, log, fields);
+      const pause = pauseAfter(attempt);
+      log.warn('step failed and is tried again', {
+        attempt,
+        pause_ms: pause,
+        code: thrown.code,
+        reason: thrown.message,
+      });
+      try {
+        await clock.sleep(pause, signal);
+      } catch {
+        return failure(signal.reason, log, fields);
+      }
+    }
+  }
+}
+
+/** Milliseconds to wait after a failed attempt (1, 2, 3 …): 0.5 s, 1.5 s, 4.5 s. */
+export function pauseAfter(attempt: number): number {
+  return FIRST_PAUSE_MS * PAUSE_GROWTH ** (attempt - 1);
+}
+
+/** The result that a stored outcome stands for. @throws AosError when it stands for a failure */
+export function unwrap(outcome: StepOutcome): JsonValue {
+  if ('value' in outcome) return outcome.value;
+  const { code, message, retry } = outcome.error;
+  throw new AosError(code, message, { retry });
+}
+
+function failure(thrown: unknown, log: Log, fields: LogFields): StepOutcome {
+  const { code, message, retry } = callerError(thrown, log, fields);
+  return { error: { code, message, retry } };
+}
+
+/** What may be told about anything thrown: an AosError as it is, everything else only to the log. */
+export function callerError(thrown: unknown, log: Log, fields: LogFields): AosError {
+  if (thrown instanceof AosError) return thrown;
+  log.error('a run met an unexpected error', { ...fields, error: asError(thrown) });
+  return new AosError('internal_error', 'An internal error occurred; the log has the details.');
+}
+
+/** The promise's outcome, or a rejection with the signal's reason as soon as it fires. */
+export function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const onAbort = () => reject(signal.reason);
+    if (signal.aborted) onAbort();
+    signal.addEventListener('abort', onAbort, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
+  });
+}
