@@ -6,6 +6,8 @@
  * The word of `words` closest to `given` when it is close enough to be a slip, put into `sentence` at `%s`; else ''.
  */
 export function closest(given: string, words: readonly string[], sentence: string): string {
+  // Longer than any word of ours: not a slip, and comparing it would cost.
+  if (given.length > 100) return '';
   const wanted = given.toLowerCase();
   let best: string | undefined;
   // A slip changes up to a third of the word; more is another word.
@@ -20,16 +22,18 @@ export function closest(given: string, words: readonly string[], sentence: strin
   return best === undefined ? '' : sentence.replace('%s', () => best);
 }
 
-/** Levenshtein distance: insertions, deletions and substitutions that turn `from` into `to`. */
+/** How many insertions, deletions, substitutions and swaps of neighbours turn `from` into `to`. */
 function editDistance(from: string, to: string): number {
-  let row = Array.from({ length: to.length + 1 }, (_, column) => column);
+  const rows = [Array.from({ length: to.length + 1 }, (_, column) => column)];
+  const at = (i: number, j: number) => rows[i]?.[j] ?? Number.POSITIVE_INFINITY;
   for (let i = 1; i <= from.length; i++) {
-    const next = [i];
+    const row = [i];
+    rows.push(row);
     for (let j = 1; j <= to.length; j++) {
-      const substitute = (row[j - 1] ?? 0) + (from[i - 1] === to[j - 1] ? 0 : 1);
-      next.push(Math.min(substitute, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
+      const substituted = at(i - 1, j - 1) + (from[i - 1] === to[j - 1] ? 0 : 1);
+      const swapped = from[i - 1] === to[j - 2] && from[i - 2] === to[j - 1] ? at(i - 2, j - 2) + 1 : substituted;
+      row.push(Math.min(substituted, swapped, at(i - 1, j) + 1, at(i, j - 1) + 1));
     }
-    row = next;
   }
-  return row[to.length] ?? 0;
+  return at(from.length, to.length);
 }

@@ -1,0 +1,239 @@
+/**
+ * The configuration of the container, read once from the environment: a schema for each variable, then the rules
+ * between them (which model, where the data is). Every fault is reported at once, in words a person can act on.
+ * The protocol host reads its own variables (`PORT`, `AOS_LOG_LEVEL`, `FOUNDRY_AGENT_*`, `SSE_…`, `OTEL_…`) by itself.
+ */
+import { isAbsolute, join, resolve } from 'node:path';
+import { z } from 'zod';
+import type { ModelConfig } from './agents/model.ts';
+import { closest } from './core/closest.ts';
+import { type Env, setting } from './telemetry/export.ts';
+
+const MODEL_PROVIDERS = [
+  'azure',
+  'openai',
+  'openai-compatible',
+  'foundry',
+  'simulated',
+] as const satisfies readonly ModelConfig['provider'][];
+type ModelProvider = (typeof MODEL_PROVIDERS)[number];
+
+export interface Config {
+  /** Where the container keeps what must survive it. */
+  readonly dataDir: string;
+  /** A PostgreSQL of the operator's; undefined: the embedded one inside `dataDir`. */
+  readonly databaseUrl: string | undefined;
+  /** A registry file of the operator's; undefined: the agents that ship with the package. */
+  readonly registryPath: string | undefined;
+  readonly model: ModelConfig;
+}
+
+/** The environment cannot be used; the message lists every fault. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+  readonly faults: readonly string[];
+
+  constructor(faults: readonly string[]) {
+    super(
+      faults.length === 1
+        ? `the environment has a fault: ${faults[0]}`
+        : `the environment has ${faults.length} faults:\n${faults.map((fault) => `  - ${fault}`).join('\n')}`,
+    );
+    this.faults = faults;
+  }
+}
+
+/** Used when OpenAI itself is configured by nothing but its key. */
+const DEFAULT_OPENAI_MODEL = 'gpt-5-mini';
+const MAX_PACE_MS = 60_000;
+const MODEL_VARIABLE = /^(AZURE_OPENAI|OPENAI|FOUNDRY|AOS_MODEL)/;
+
+const text = z.string();
+const httpUrl = z.url({ protocol: /^https?$/, error: 'an http(s) address such as https://name.example.com' });
+const postgresUrl = z.url({
+  protocol: /^postgres(ql)?$/,
+  error: 'a PostgreSQL address such as postgres://user:password@host:5432/database',
+});
+const milliseconds = z
+  .string()
+  .refine((value) => /^\d+$/.test(value) && Number(value) <= MAX_PACE_MS, {
+    error: `whole milliseconds from 0 to ${MAX_PACE_MS}`,
+  })
+  .transform(Number);
+
+const provider = z.preprocess(
+  (value) => (typeof value === 'string' ? value.toLowerCase() : value),
+  z.enum(MODEL_PROVIDERS, {
+    error: ({ input }) =>
+      `one of ${MODEL_PROVIDERS.join(', ')}${closest(String(input), MODEL_PROVIDERS, ' (did you mean %s?)')}`,
+  }),
+);
+
+/** Every variable the container reads, each with what it may be. Blank and unset are the same. */
+const environment = z.object({
+  HOME: text.optional(),
+  AOS_DATA_DIR: text.optional(),
+  AOS_DATABASE_URL: postgresUrl.optional(),
+  AGENT_REGISTRY_PATH: text.optional(),
+  AOS_MODEL: text.optional(),
+  AOS_MODEL_PROVIDER: provider.optional(),
+  AOS_SIMULATED_FIRST_TOKEN_MS: milliseconds.optional(),
+  AOS_SIMULATED_TOKEN_MS: milliseconds.optional(),
+  AZURE_OPENAI_ENDPOINT: httpUrl.optional(),
+  AZURE_OPENAI_API_KEY: text.optional(),
+  AZURE_OPENAI_DEPLOYMENT: text.optional(),
+  AZURE_OPENAI_DEPLOYMENT_NAME: text.optional(),
+  AZURE_OPENAI_API_VERSION: text.optional(),
+  OPENAI_API_KEY: text.optional(),
+  OPENAI_BASE_URL: httpUrl.optional(),
+  OPENAI_MODEL: text.optional(),
+  FOUNDRY_PROJECT_ENDPOINT: httpUrl.optional(),
+});
+type Variables = z.infer<typeof environment>;
+type VariableName = keyof Variables;
+
+/**
+ * Reads the configuration.
+ * @param env the process's environment
+ * @param workingDirectory what relative paths are relative to
+ * @throws ConfigError naming every fault: which variable, what was expected, what came (secrets masked)
+ */
+export function readConfig(env: Env, workingDirectory: string): Config {
+  const faults: string[] = [];
+  const fault = (message: string): undefined => {
+    faults.push(message);
+    return undefined;
+  };
+  const variables = readVariables(env, fault);
+  // A faulty model variable was left out above: what the others amount to without it would be a second, false fault.
+  const modelIsClear = !faults.some((message) => MODEL_VARIABLE.test(message));
+  const dataDir = dataDirectory(variables, workingDirectory, fault);
+  const model = modelIsClear ? chooseModel(variables, fault) : undefined;
+  if (dataDir === undefined || model === undefined || faults.length > 0) throw new ConfigError(faults);
+  return Object.freeze({
+    dataDir,
+    databaseUrl: variables.AOS_DATABASE_URL,
+    registryPath:
+      variables.AGENT_REGISTRY_PATH === undefined
+        ? undefined
+        : resolve(workingDirectory, variables.AGENT_REGISTRY_PATH),
+    model: Object.freeze(model),
+  });
+}
+
+type Fault = (message: string) => undefined;
+
+/** Checks each variable by itself; faulty ones are left out of what is returned. */
+function readVariables(env: Env, fault: Fault): Variables {
+  const given = Object.fromEntries(Object.keys(environment.shape).map((name) => [name, setting(env, name)]));
+  const parsed = environment.safeParse(given);
+  if (parsed.success) return parsed.data;
+  for (const issue of parsed.error.issues) {
+    const name = String(issue.path[0]);
+    fault(`${name}: expected ${issue.message}, got ${masked(name, given[name] ?? '')}`);
+    delete given[name];
+  }
+  return environment.parse(given);
+}
+
+function dataDirectory(variables: Variables, workingDirectory: string, fault: Fault): string | undefined {
+  if (variables.AOS_DATA_DIR !== undefined) return resolve(workingDirectory, variables.AOS_DATA_DIR);
+  if (variables.HOME !== undefined && isAbsolute(variables.HOME)) return join(variables.HOME, '.aos');
+  return fault('AOS_DATA_DIR: expected the folder to keep data in (there is no HOME to put .aos into), got nothing');
+}
+
+/** The model the variables name; without any, the simulated one. First match wins: forced, Azure, OpenAI, Foundry. */
+function chooseModel(variables: Variables, fault: Fault): ModelConfig | undefined {
+  switch (variables.AOS_MODEL_PROVIDER ?? providerInUse(variables)) {
+    case 'azure':
+      return azure(variables, fault);
+    case 'openai':
+      return openai(variables, fault);
+    case 'openai-compatible':
+      return openaiCompatible(variables, fault);
+    case 'foundry':
+      return foundry(variables, fault);
+    case 'simulated':
+      return {
+        provider: 'simulated',
+        firstTokenMs: variables.AOS_SIMULATED_FIRST_TOKEN_MS ?? 120,
+        tokenMs: variables.AOS_SIMULATED_TOKEN_MS ?? 6,
+      };
+    case undefined:
+      return fault(
+        'AOS_MODEL names a model but nothing says where it is: set AZURE_OPENAI_ENDPOINT, OPENAI_API_KEY, OPENAI_BASE_URL or FOUNDRY_PROJECT_ENDPOINT, or unset AOS_MODEL to use the simulated model',
+      );
+  }
+}
+
+function providerInUse(variables: Variables): ModelProvider | undefined {
+  const azureOpenAi: readonly VariableName[] = [
+    'AZURE_OPENAI_ENDPOINT',
+    'AZURE_OPENAI_API_KEY',
+    'AZURE_OPENAI_DEPLOYMENT',
+    'AZURE_OPENAI_DEPLOYMENT_NAME',
+  ];
+  if (azureOpenAi.some((name) => variables[name] !== undefined)) return 'azure';
+  if (variables.OPENAI_BASE_URL !== undefined) return 'openai-compatible';
+  if (variables.OPENAI_API_KEY !== undefined || variables.OPENAI_MODEL !== undefined) return 'openai';
+  if (variables.AOS_MODEL === undefined) return 'simulated';
+  // The platform sets FOUNDRY_PROJECT_ENDPOINT by itself: alone it does not ask for a model.
+  return variables.FOUNDRY_PROJECT_ENDPOINT === undefined ? undefined : 'foundry';
+}
+
+function azure(variables: Variables, fault: Fault): ModelConfig | undefined {
+  const endpoint = variables.AZURE_OPENAI_ENDPOINT;
+  const deployment = variables.AZURE_OPENAI_DEPLOYMENT ?? variables.AZURE_OPENAI_DEPLOYMENT_NAME ?? variables.AOS_MODEL;
+  const missing = [
+    ...(endpoint === undefined ? ['AZURE_OPENAI_ENDPOINT (https://<resource>.openai.azure.com)'] : []),
+    ...(deployment === undefined ? ['AZURE_OPENAI_DEPLOYMENT (the name of your model deployment)'] : []),
+  ];
+  if (endpoint === undefined || deployment === undefined) return half('Azure OpenAI', missing, fault);
+  return {
+    provider: 'azure',
+    endpoint,
+    deployment,
+    apiVersion: variables.AZURE_OPENAI_API_VERSION,
+    apiKey: variables.AZURE_OPENAI_API_KEY,
+  };
+}
+
+function openai(variables: Variables, fault: Fault): ModelConfig | undefined {
+  const apiKey = variables.OPENAI_API_KEY;
+  if (apiKey === undefined) return half('OpenAI', ['OPENAI_API_KEY'], fault);
+  return { provider: 'openai', model: variables.OPENAI_MODEL ?? variables.AOS_MODEL ?? DEFAULT_OPENAI_MODEL, apiKey };
+}
+
+function openaiCompatible(variables: Variables, fault: Fault): ModelConfig | undefined {
+  const baseUrl = variables.OPENAI_BASE_URL;
+  const model = variables.OPENAI_MODEL ?? variables.AOS_MODEL;
+  const missing = [
+    ...(baseUrl === undefined ? ['OPENAI_BASE_URL (for example http://localhost:11434/v1)'] : []),
+    ...(model === undefined ? ['OPENAI_MODEL (which of the models served there)'] : []),
+  ];
+  if (baseUrl === undefined || model === undefined) return half('An OpenAI-compatible model', missing, fault);
+  return { provider: 'openai-compatible', baseUrl, model, apiKey: variables.OPENAI_API_KEY };
+}
+
+function foundry(variables: Variables, fault: Fault): ModelConfig | undefined {
+  const projectEndpoint = variables.FOUNDRY_PROJECT_ENDPOINT;
+  const model = variables.AOS_MODEL;
+  const missing = [
+    ...(projectEndpoint === undefined ? ['FOUNDRY_PROJECT_ENDPOINT'] : []),
+    ...(model === undefined ? ['AOS_MODEL (the name of your model deployment)'] : []),
+  ];
+  if (projectEndpoint === undefined || model === undefined) return half('Foundry', missing, fault);
+  return { provider: 'foundry', projectEndpoint, model };
+}
+
+function half(what: string, missing: readonly string[], fault: Fault): undefined {
+  return fault(
+    `${what} is half configured: also set ${missing.join(' and ')}, or AOS_MODEL_PROVIDER=simulated to run without a model`,
+  );
+}
+
+/** The value as it may be shown: keys never, passwords in addresses neither. */
+function masked(name: string, value: string): string {
+  if (/KEY|SECRET|TOKEN$|PASSWORD/.test(name)) return '(hidden)';
+  return JSON.stringify(value.replace(/(:\/\/[^\s:/@]*:)[^\s@]*@/, '$1***@'));
+}

@@ -1,0 +1,147 @@
+/**
+ * The invocations door: turns the protocol's calls into work requests, and a run and its numbered events into answers.
+ * It holds no state of its own; a client that leaves changes nothing about the run it asked for.
+ */
+import type { Clock } from '../core/clock.ts';
+import { AosError, catalogue, errorBody } from '../core/errors.ts';
+import type { Gate } from '../dispatch.ts';
+import type { Engine } from '../engine/engine.ts';
+import type { InvocationContext } from '../host/http-call.ts';
+import type { EventLog } from '../runs/event-log.ts';
+import { isTerminal, type Run } from '../runs/run.ts';
+import type { RunStore } from '../runs/run-store.ts';
+import { prefersEventStream, startAfter, streamEvents } from './event-stream.ts';
+import { type Reading, startReading } from './reading.ts';
+import { readCancelReason, readInvocationRequest } from './request.ts';
+import { viewInvocation } from './view.ts';
+
+/** How long an answer to a cancel waits for the run to end. */
+const CANCEL_WAIT_MS = 2_000;
+
+export interface DoorParts {
+  readonly gate: Gate;
+  readonly runs: Pick<RunStore, 'find'>;
+  readonly events: Pick<EventLog, 'follow'>;
+  readonly engine: Pick<Engine, 'cancel'>;
+  readonly clock: Clock;
+  /**
+   * How long answers under way may still take once the server begins to stop, in milliseconds; shorter than the host's
+   * drain, so that they end in words rather than in a cut connection.
+   */
+  readonly drainMs: number;
+}
+
+export interface InvocationDoor {
+  invoke(request: Request, context: InvocationContext): Promise<Response>;
+  get(request: Request, context: InvocationContext): Promise<Response>;
+  cancel(request: Request, context: InvocationContext): Promise<Response>;
+}
+
+export function createInvocationDoor(parts: DoorParts): InvocationDoor {
+  const { gate, runs, events, engine, clock, drainMs } = parts;
+
+  /** The caller's run; another user's is as unknown as one that never was. */
+  async function find(context: InvocationContext): Promise<Run> {
+    const run = await runs.find(context.invocationId, { userId: context.userId });
+    if (run !== undefined) return run;
+    throw new AosError(
+      'not_found',
+      `there is no invocation "${context.rawPathId.slice(0, 256)}": use the invocation_id that POST /invocations answered`,
+    );
+  }
+
+  const reading = (request: Request, context: InvocationContext): Reading =>
+    startReading(request.signal, context.signal, clock, drainMs);
+
+  /** Streams what comes after event `after`, to the run's end or until the client leaves or the server stops. */
+  function stream(run: Run, after: number, reading: Reading): Response {
+    if (after > run.lastEvent) {
+      throw new AosError(
+        'invalid_request',
+        `event ${after} is not there yet: the newest event of invocation "${run.id}" is ${run.lastEvent}`,
+      );
+    }
+    // Nothing more will ever come: 204 is what tells an EventSource to stop reconnecting.
+    if (isTerminal(run.status) && after === run.lastEvent) return new Response(null, { status: 204 });
+    return streamEvents(events.follow(run.id, after, reading.signal), reading.leave);
+  }
+
+  /** The run once it has ended, or as it is when `signal` fires first. */
+  async function ended(run: Run, signal: AbortSignal): Promise<Run> {
+    if (isTerminal(run.status)) return run;
+    // The log ends with the run, so its last event is the news.
+    for await (const _event of events.follow(run.id, run.lastEvent, signal));
+    return (await runs.find(run.id, run.caller)) ?? run;
+  }
+
+  return {
+    async invoke(request, context) {
+      const asked = await readInvocationRequest(request);
+      const { run } = await gate.submit({
+        id: context.invocationId,
+        kind: asked.kind,
+        sessionId: context.sessionId,
+        caller: { userId: context.userId },
+        body: asked.work,
+        callId: context.callId,
+      });
+      if (asked.background) return answer(run, 202);
+      if (prefersEventStream(request.headers.get('accept'))) {
+        return stream(run, startAfter(request.headers, context.queryValue('after')), reading(request, context));
+      }
+      const { signal, leave } = reading(request, context);
+      const last = await ended(run, signal).finally(leave);
+      return isTerminal(last.status) ? answer(last, statusOf(last)) : stopping(last);
+    },
+
+    async get(request, context) {
+      const run = await find(context);
+      if (!prefersEventStream(request.headers.get('accept'))) return answer(run, 200);
+      return stream(run, startAfter(request.headers, context.queryValue('after')), reading(request, context));
+    },
+
+    async cancel(request, context) {
+      const reason = await readCancelReason(request);
+      const before = await find(context);
+      if (before.status === 'cancelled') return answer(before, 200);
+      const asked = (await engine.cancel(before.id, reason, before.caller)) ?? before;
+      const patience = new AbortController();
+      const timer = clock.after(CANCEL_WAIT_MS, () => patience.abort());
+      const run = await ended(asked, AbortSignal.any([patience.signal, request.signal]));
+      timer.cancel();
+      if (run.status === 'cancelled') return answer(run, 200);
+      if (!isTerminal(run.status)) return answer(run, 202);
+      const message = `invocation "${run.id}" cannot be cancelled: it is ${run.status} already`;
+      return json(errorBody('conflict', message, [{ code: run.status, message }]), 409);
+    },
+  };
+}
+
+/** What waiting for the run amounts to as an HTTP status: the result, or why there is none. */
+function statusOf(run: Run): number {
+  switch (run.status) {
+    case 'failed':
+      return catalogue[run.error?.code ?? 'internal_error'].status;
+    case 'cancelled':
+      return catalogue.cancelled.status;
+    case 'timed_out':
+      return catalogue.timed_out.status;
+    default:
+      return 200;
+  }
+}
+
+/** Nobody but a client of a stopping server reads this: its run is not over, and goes on when the server is back. */
+function stopping(run: Run): Response {
+  const message = `the server is stopping; the run is kept and goes on at the next start: GET /invocations/${run.id}`;
+  return json(errorBody('shutting_down', message), catalogue.shutting_down.status, { 'retry-after': '5' });
+}
+
+function answer(run: Run, status: number): Response {
+  const view = viewInvocation(run);
+  return json(JSON.stringify(view), status, status === 202 ? { location: view.links.self } : {});
+}
+
+function json(body: string, status: number, headers: Record<string, string> = {}): Response {
+  return new Response(body, { status, headers: { 'content-type': 'application/json', ...headers } });
+}

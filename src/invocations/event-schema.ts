@@ -1,0 +1,84 @@
+/**
+ * The events of a run as schemas, for the documents that describe them. The compiler holds each to the type of the
+ * event itself, so that what is documented is what is written.
+ */
+import { z } from 'zod';
+import { type EventData, type EventType, terminalEvents } from '../runs/event.ts';
+import { failureSchema } from './view.ts';
+
+const text = z.string();
+const object = z.record(z.string(), z.json());
+const turn = text.meta({ description: 'The stable name of the turn, such as round-1/ceo' });
+const share = z.number().min(0).max(1).meta({ description: 'Share of the run that is done' });
+const usage = z.object({ tokens_input: z.int(), tokens_output: z.int(), cost_usd: z.number() });
+
+/** What each type of event carries, beside the members all have. */
+export const eventData = {
+  'run.queued': z.object({
+    kind: z.enum(['orchestration', 'chat']),
+    workflow: text.exactOptional(),
+    agent_ids: z.array(text).exactOptional(),
+    simulated: z.boolean(),
+  }),
+  'run.started': z.object({ plan: object.meta({ description: 'What is going to happen' }) }),
+  'turn.started': z.object({
+    turn,
+    agent_id: text,
+    round: z.int(),
+    model: text,
+    simulated: z.boolean(),
+    peers: z.array(text).exactOptional(),
+  }),
+  'turn.delta': z.object({
+    turn,
+    agent_id: text,
+    offset: z.int().meta({ description: "UTF-16 units of the turn's text before this piece" }),
+    text,
+  }),
+  'turn.completed': z.object({
+    turn,
+    agent_id: text,
+    round: z.int(),
+    output: text,
+    usage,
+    model: text,
+    simulated: z.boolean(),
+    duration_ms: z.number(),
+    progress: share.exactOptional(),
+  }),
+  'turn.failed': z.object({ turn, agent_id: text, round: z.int(), error: failureSchema }),
+  'turn.restarted': z.object({ turn, agent_id: text }),
+  'run.progress': z.object({ progress: share }),
+  'run.cancel_requested': z.object({ reason: text }),
+  'run.completed': z.object({ result: object }),
+  'run.failed': z.object({ error: failureSchema }),
+  'run.cancelled': z.object({ reason: text }),
+  'run.timed_out': z.object({ error: failureSchema }),
+} as const satisfies { [Type in EventType]: z.ZodType<EventData[Type]> };
+
+const members = {
+  invocation_id: text,
+  seq: z.int().min(1).meta({ description: 'Counts 1, 2, 3 … without gaps within the run' }),
+  at: text.meta({ format: 'date-time' }),
+};
+
+const events = Object.entries(eventData).map(([type, data]) =>
+  z.object({ ...members, type: z.literal(type), ...data.shape }).meta({ id: `Event.${type}` }),
+);
+
+/** Any event, as the data of a server-sent event and as a WebSocket message. */
+export const eventSchema = z.union(events).meta({
+  id: 'Event',
+  discriminator: { propertyName: 'type' },
+  description: `One numbered fact of a run. After ${terminalEvents.join(', ')} nothing follows`,
+});
+
+export const errorSchema = z
+  .object({
+    error: z.object({
+      code: text,
+      message: text.meta({ description: 'What was expected, what came, what to do' }),
+      details: z.array(z.looseObject({ code: text, message: text })).optional(),
+    }),
+  })
+  .meta({ id: 'Error' });

@@ -1,0 +1,67 @@
+/**
+ * A run's events as server-sent events: who wants them, from which number on, and the stream itself.
+ */
+import { AosError } from '../core/errors.ts';
+import type { RunEvent } from '../runs/event.ts';
+import { viewServerSentEvent } from './view.ts';
+
+const EVENT_STREAM = 'text/event-stream';
+const JSON_TYPE = 'application/json';
+
+/** Whether an `Accept` header prefers server-sent events to JSON. Wildcards and absence mean JSON. */
+export function prefersEventStream(accept: string | null): boolean {
+  if (accept === null || !accept.toLowerCase().includes(EVENT_STREAM)) return false;
+  const ranges = accept.split(',').map((range) => {
+    const [type = '', ...parameters] = range.split(';').map((part) => part.trim().toLowerCase());
+    const quality = parameters.find((parameter) => parameter.startsWith('q='))?.slice(2);
+    return { type, quality: quality === undefined ? 1 : Number(quality) || 0 };
+  });
+  const stream = ranges.find(({ type }) => type === EVENT_STREAM);
+  const json = ranges.find(({ type }) => type === JSON_TYPE);
+  if (stream === undefined || stream.quality === 0) return false;
+  if (json === undefined || stream.quality !== json.quality) return stream.quality > (json?.quality ?? 0);
+  return ranges.indexOf(stream) < ranges.indexOf(json);
+}
+
+/**
+ * The number after which a client wants events: `?after=`, else `Last-Event-ID` (what browsers send on reconnecting),
+ * else `x-client-last-event-id` (which passes the platform's gateway); 0 when it names none.
+ * @throws AosError invalid_request for anything but a whole number
+ */
+export function startAfter(headers: Headers, after: string | undefined): number {
+  const sources = [
+    ['the query parameter after', after],
+    ['the header Last-Event-ID', headers.get('last-event-id')],
+    ['the header x-client-last-event-id', headers.get('x-client-last-event-id')],
+  ] as const;
+  for (const [name, value] of sources) {
+    if (value === undefined || value === null || value === '') continue;
+    if (/^\d{1,15}$/.test(value)) return Number(value);
+    throw new AosError(
+      'invalid_request',
+      `${name} must be the number of an event, such as 0 or 12, got ${JSON.stringify(value.slice(0, 40))}`,
+    );
+  }
+  return 0;
+}
+
+/**
+ * The response that streams `events`. A client that leaves ends the stream, never the run.
+ * @param stop called when nobody reads any more
+ */
+export function streamEvents(events: AsyncIterable<RunEvent>, stop: () => void): Response {
+  const iterator = events[Symbol.asyncIterator]();
+  const encoder = new TextEncoder();
+  const body = new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      const { done, value } = await iterator.next();
+      if (done) controller.close();
+      else controller.enqueue(encoder.encode(viewServerSentEvent(value)));
+    },
+    async cancel() {
+      stop();
+      await iterator.return?.();
+    },
+  });
+  return new Response(body, { headers: { 'content-type': EVENT_STREAM, 'cache-control': 'no-cache' } });
+}

@@ -1,0 +1,318 @@
+/**
+ * The OpenAPI document of the container, made from the schemas that check what comes in and describe what goes out.
+ * `openapi.json` at the top of the repository is this document written down.
+ */
+import { z } from 'zod';
+import type { JsonObject, JsonValue } from '../core/json.ts';
+import { HOST_VERSION } from '../host/server-identity.ts';
+import { errorSchema, eventSchema } from './event-schema.ts';
+import { cancelBody, chatBody, orchestrationBody } from './request.ts';
+import { invocationSchema } from './view.ts';
+
+const BOARD_REVIEW = {
+  agent_ids: ['ceo', 'cfo', 'cmo'],
+  workflow: 'collaborative',
+  task: { type: 'strategic_review', data: { quarter: 'Q1-2026' } },
+};
+const CHAT = { message: 'Where do we stand this quarter?' };
+const EVENTS = [
+  'id: 1\nevent: run.queued\ndata: {"invocation_id":"…","seq":1,"type":"run.queued","at":"…",…}\n\n',
+  'id: 2\nevent: run.started\ndata: {…}\n\n',
+].join('');
+
+/** @param workflows the names a request may give as `workflow` */
+export function describeOpenApi(workflows: readonly string[]): JsonObject {
+  const schemas = componentSchemas();
+  const workflow = property(schemas, 'Orchestration', 'workflow');
+  workflow['enum'] = [...workflows];
+  return {
+    openapi: '3.1.0',
+    info: {
+      title: 'aos-agent-server',
+      version: HOST_VERSION,
+      description:
+        'Durable multi-agent runs behind the invocations protocol of Azure AI Foundry hosted agents. A connection that ' +
+        'drops never ends a run; a process that dies never loses one. A run is a numbered log of events, and every ' +
+        'answer here is a view of it.',
+      license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+    },
+    servers: [{ url: '/' }],
+    paths: paths(),
+    components: { schemas, parameters, headers, responses },
+  };
+}
+
+function paths(): JsonObject {
+  return {
+    '/invocations': {
+      post: {
+        operationId: 'invoke',
+        summary: 'Start an orchestration or a chat turn, or join the one of the same id',
+        description:
+          'Waits for the end by default. With `"background": true` it answers 202 at once; with `Accept: ' +
+          'text/event-stream` it streams the events. A client that leaves ends nothing: read the run later under its ' +
+          'id. The same `x-agent-invocation-id` with the same body joins the run; with another body it is a conflict. ' +
+          'The answer to waiting is the invocation whatever became of it: 200 when it completed, else the status of ' +
+          'its `error` (409 cancelled, 502 the model failed, 504 timed out, 500 otherwise).',
+        parameters: [
+          ref('parameters', 'SessionId'),
+          ref('parameters', 'InvocationIdHeader'),
+          ref('parameters', 'UserId'),
+        ],
+        requestBody: {
+          required: true,
+          content: {
+            'application/json': {
+              schema: { oneOf: [ref('schemas', 'Orchestration'), ref('schemas', 'Chat')] },
+              examples: {
+                'board review': { value: BOARD_REVIEW },
+                'in the background': { value: { ...BOARD_REVIEW, background: true } },
+                'chat turn': { value: CHAT },
+              },
+            },
+          },
+        },
+        responses: {
+          '200': started('The run completed, or its events are streamed', { stream: true }),
+          '202': started('The run goes on in the background', { location: true }),
+          '400': ref('responses', 'InvalidRequest'),
+          '409': started('The id belongs to another request (Error), or the run was cancelled (Invocation)', {
+            error: true,
+          }),
+          '413': ref('responses', 'TooLarge'),
+          '500': started('The run failed (Invocation), or the server did (Error)', { error: true }),
+          '502': started('The run failed because the model did not answer'),
+          '503': ref('responses', 'Unavailable'),
+          '504': started('The run took longer than config.timeout_seconds'),
+        },
+      },
+    },
+    '/invocations/{invocation_id}': {
+      parameters: [ref('parameters', 'InvocationId'), ref('parameters', 'UserId')],
+      get: {
+        operationId: 'getInvocation',
+        summary: 'Read a run, or replay and follow its events',
+        description:
+          'JSON by default. With `Accept: text/event-stream` it replays the events after the given number and follows ' +
+          'the run to its end; 204 says that there is nothing more to come, which stops an EventSource.',
+        parameters: [
+          ref('parameters', 'After'),
+          ref('parameters', 'LastEventId'),
+          ref('parameters', 'ClientLastEventId'),
+        ],
+        responses: {
+          '200': found('The run as it is, or its events', { stream: true }),
+          '204': { description: 'The run has ended and there are no events after the given number' },
+          '400': ref('responses', 'InvalidRequest'),
+          '404': ref('responses', 'NotFound'),
+          '500': ref('responses', 'InternalError'),
+          '503': ref('responses', 'Unavailable'),
+        },
+      },
+    },
+    '/invocations/{invocation_id}/cancel': {
+      parameters: [ref('parameters', 'InvocationId'), ref('parameters', 'UserId')],
+      post: {
+        operationId: 'cancelInvocation',
+        summary: 'End a run, reaching the model call it is in',
+        requestBody: { required: false, content: { 'application/json': { schema: ref('schemas', 'Cancel') } } },
+        responses: {
+          '200': found('The run is cancelled, by this call or an earlier one'),
+          '202': found('The run was asked to end and has not ended yet'),
+          '400': ref('responses', 'InvalidRequest'),
+          '404': ref('responses', 'NotFound'),
+          '409': ref('responses', 'Ended'),
+          '500': ref('responses', 'InternalError'),
+          '503': ref('responses', 'Unavailable'),
+        },
+      },
+    },
+    '/invocations/docs/openapi.json': documentPath('openapi', 'This document'),
+    '/invocations/docs/asyncapi.json': documentPath(
+      'asyncapi',
+      'The WebSocket /invocations_ws as an AsyncAPI document',
+    ),
+    '/openapi.json': documentPath('openapiAtRoot', 'This document'),
+    '/readiness': {
+      get: {
+        operationId: 'readiness',
+        summary: 'Whether the container takes requests',
+        responses: {
+          '200': {
+            description: 'It does',
+            content: {
+              'application/json': {
+                schema: { type: 'object', properties: { status: { const: 'healthy' } }, required: ['status'] },
+              },
+            },
+          },
+        },
+      },
+    },
+    '/': {
+      get: {
+        operationId: 'welcome',
+        summary: 'What this is and one call to try, as HTML, JSON or text',
+        responses: {
+          '200': { description: 'Welcome', content: { 'text/html': {}, 'application/json': {}, 'text/plain': {} } },
+        },
+      },
+    },
+  };
+}
+
+const parameters: JsonObject = {
+  SessionId: {
+    name: 'agent_session_id',
+    in: 'query',
+    description: 'The session whose conversation this turn belongs to; a new one when left out or not a valid id',
+    schema: { $ref: '#/components/schemas/ProtocolId' },
+  },
+  InvocationIdHeader: {
+    name: 'x-agent-invocation-id',
+    in: 'header',
+    description:
+      "The caller's name for the run, which makes repeating the call harmless; a new UUID when left out or not a valid id",
+    schema: { $ref: '#/components/schemas/ProtocolId' },
+  },
+  InvocationId: {
+    name: 'invocation_id',
+    in: 'path',
+    required: true,
+    schema: { $ref: '#/components/schemas/ProtocolId' },
+  },
+  UserId: {
+    name: 'x-agent-user-id',
+    in: 'header',
+    description: "Set by the platform: the end user, opaque. Another user's run is not found",
+    schema: { type: 'string' },
+  },
+  After: {
+    name: 'after',
+    in: 'query',
+    description: 'Stream the events after this number; wins over the two headers',
+    schema: { type: 'integer', minimum: 0, default: 0 },
+  },
+  LastEventId: {
+    name: 'Last-Event-ID',
+    in: 'header',
+    description: 'The same, as a browser sends it when it reconnects',
+    schema: { type: 'integer', minimum: 0 },
+  },
+  ClientLastEventId: {
+    name: 'x-client-last-event-id',
+    in: 'header',
+    description: "The same, under a name that passes the platform's gateway",
+    schema: { type: 'integer', minimum: 0 },
+  },
+};
+
+const headers: JsonObject = {
+  InvocationId: {
+    description: 'The id of the run',
+    required: true,
+    schema: { $ref: '#/components/schemas/ProtocolId' },
+  },
+  SessionId: {
+    description: 'The session of the call',
+    required: true,
+    schema: { $ref: '#/components/schemas/ProtocolId' },
+  },
+};
+
+const responses: JsonObject = {
+  InvalidRequest: failure('The request cannot be used: the message says what was expected, what came and what to do'),
+  NotFound: failure('The caller has no invocation of this id'),
+  Ended: failure('The run has ended otherwise and cannot be cancelled'),
+  TooLarge: failure('The body is larger than 16 MiB'),
+  InternalError: failure('The server failed; the log says why'),
+  Unavailable: {
+    ...failure('The server is overloaded or stopping; a run that was accepted goes on'),
+    headers: { 'retry-after': { schema: { type: 'integer' } } },
+  },
+};
+
+function failure(description: string): JsonObject {
+  return { description, content: { 'application/json': { schema: ref('schemas', 'Error') } } };
+}
+
+/** An answer to POST: carries both ids. */
+function started(
+  description: string,
+  { stream = false, location = false, error = false }: { stream?: boolean; location?: boolean; error?: boolean } = {},
+): JsonObject {
+  return {
+    description,
+    headers: {
+      'x-agent-invocation-id': ref('headers', 'InvocationId'),
+      'x-agent-session-id': ref('headers', 'SessionId'),
+      ...(location && { location: { description: 'Where to read the run', schema: { type: 'string' } } }),
+    },
+    content: {
+      'application/json': {
+        schema: error
+          ? { oneOf: [ref('schemas', 'Invocation'), ref('schemas', 'Error')] }
+          : ref('schemas', 'Invocation'),
+      },
+      ...(stream && eventStream),
+    },
+  };
+}
+
+/** An answer about a run that exists: carries its id alone. */
+function found(description: string, { stream = false } = {}): JsonObject {
+  return {
+    description,
+    headers: { 'x-agent-invocation-id': ref('headers', 'InvocationId') },
+    content: { 'application/json': { schema: ref('schemas', 'Invocation') }, ...(stream && eventStream) },
+  };
+}
+
+const eventStream: JsonObject = {
+  'text/event-stream': {
+    schema: {
+      type: 'string',
+      description:
+        'Server-sent events: `id` is the number of the event (send the last one back to go on after it), `event` its ' +
+        'type, `data` one line of JSON as in the schema Event. The stream ends after the last event of the run.',
+      contentMediaType: 'text/event-stream',
+    },
+    example: EVENTS,
+  },
+};
+
+function documentPath(operationId: string, description: string): JsonObject {
+  const content = { 'application/json': { schema: { type: 'object' } } };
+  return { get: { operationId, summary: description, responses: { '200': { description, content } } } };
+}
+
+/** Every named schema, once. Request bodies as they may be sent, answers as they are sent. */
+export function componentSchemas(): JsonObject {
+  return {
+    ProtocolId: { type: 'string', pattern: '^[A-Za-z0-9\\-_.:]{1,256}$' },
+    ...namedSchemas([orchestrationBody, chatBody, cancelBody], 'input'),
+    ...namedSchemas([invocationSchema, errorSchema, eventSchema], 'output'),
+  };
+}
+
+function namedSchemas(schemas: readonly z.ZodType[], io: 'input' | 'output'): JsonObject {
+  const target = { io, target: 'draft-2020-12', reused: 'inline' } as const;
+  const named: JsonObject = {};
+  for (const schema of schemas) {
+    const { $defs = {} } = z.toJSONSchema(schema, target);
+    Object.assign(named, JSON.parse(JSON.stringify($defs).replaceAll('#/$defs/', '#/components/schemas/')));
+  }
+  return named;
+}
+
+function ref(kind: 'schemas' | 'parameters' | 'headers' | 'responses', name: string): JsonObject {
+  return { $ref: `#/components/${kind}/${name}` };
+}
+
+function property(schemas: JsonObject, schema: string, name: string): JsonObject {
+  const found: JsonValue | undefined = [schema, 'properties', name].reduce<JsonValue | undefined>(
+    (value, key) => (typeof value === 'object' && value !== null && !Array.isArray(value) ? value[key] : undefined),
+    schemas,
+  );
+  return found as JsonObject;
+}

@@ -1,0 +1,230 @@
+/**
+ * What may be asked at this door: an orchestration (several agents, a workflow, a task) or a chat turn (a message to
+ * one agent). The schemas are also what `openapi.json` is made of, so what is documented is what is checked.
+ */
+import { z } from 'zod';
+import { AGENT_ID } from '../agents/agent.ts';
+import { closest } from '../core/closest.ts';
+import { AosError, type ErrorDetail } from '../core/errors.ts';
+import { isJsonObject, type JsonObject, type JsonValue } from '../core/json.ts';
+import { parseJsonText } from '../core/json-text.ts';
+import type { RunKind } from '../runs/run.ts';
+
+/** As large as a WebSocket message may be. */
+export const MAX_BODY_BYTES = 16 * 1024 * 1024;
+const MAX_REASON_LENGTH = 500;
+const MAX_AGENTS = 32;
+const MAX_TIMEOUT_SECONDS = 7 * 24 * 3600;
+
+/** The body is JSON already, so what is free-form needs no second look. */
+const freeForm = z.record(z.string(), z.unknown());
+const agentId = z.string().regex(AGENT_ID, { error: 'must be 1 to 128 of the characters A-Z a-z 0-9 . _ : -' });
+const background = z.boolean().default(false).meta({
+  description: 'true: answer 202 at once; the run goes on and is read by GET /invocations/{id}',
+});
+
+const runConfig = z
+  .looseObject({
+    timeout_seconds: z
+      .number()
+      .positive()
+      .max(MAX_TIMEOUT_SECONDS)
+      .optional()
+      .meta({ description: 'The run ends as timed_out when it takes longer' }),
+    rounds: z
+      .int()
+      .min(1)
+      .max(10)
+      .optional()
+      .meta({ description: 'collaborative: rounds before the synthesis; 2 when left out' }),
+    continue_on_error: z.boolean().optional().meta({ description: 'Whether the run goes on when an agent fails' }),
+  })
+  .meta({ id: 'RunConfig', description: 'Settings of one run; other members are kept with the run' });
+
+const purpose = z.union([
+  z.string().min(1),
+  z.looseObject({ purpose: z.string().min(1), purpose_scope: z.string().optional() }),
+]);
+
+export const orchestrationBody = z
+  .strictObject({
+    agent_ids: z
+      .array(agentId)
+      .min(1)
+      .max(MAX_AGENTS)
+      .refine((ids) => new Set(ids).size === ids.length, { error: 'must name each agent once' })
+      .meta({ description: 'The agents that take part, by their ids in the registry', uniqueItems: true }),
+    workflow: z.string().default('collaborative').meta({ description: 'How the agents work together' }),
+    task: freeForm.meta({
+      description: 'What is to be done; by convention { "type": string, "data": object }, otherwise free-form',
+    }),
+    config: runConfig.default({}),
+    purpose: purpose.optional().meta({ description: 'What the work is for; given to every agent' }),
+    context: freeForm.optional().meta({ description: 'Facts every agent is given beside the task' }),
+    background,
+  })
+  .meta({ id: 'Orchestration', description: 'Several agents work on a task' });
+
+export const chatBody = z
+  .strictObject({
+    message: z.string().refine((message) => message.trim() !== '', { error: 'must not be empty' }),
+    agent_id: agentId.optional().meta({ description: 'Who answers; the chief executive when left out' }),
+    agent_ids: z.array(agentId).length(1).optional().meta({ description: 'The same as agent_id, as a list of one' }),
+    background,
+  })
+  .meta({ id: 'Chat', description: 'One agent answers a message; the session remembers the conversation' });
+
+/** A body that has been understood: the work it asks for, and whether the caller wants to wait for it. */
+export interface InvocationRequest {
+  readonly kind: RunKind;
+  /** The work alone: two bodies that ask the same work are equal here, whatever way of answering they ask for. */
+  readonly work: JsonObject;
+  readonly background: boolean;
+}
+
+const EXAMPLES =
+  'send { "message": "…" } to talk to an agent, or { "agent_ids": ["ceo", "cfo"], "workflow": "collaborative", "task": { … } } to start an orchestration';
+
+/**
+ * Reads the body of `POST /invocations`.
+ * @throws AosError invalid_request (what is wrong, where, what to send) or payload_too_large
+ */
+export async function readInvocationRequest(request: Request): Promise<InvocationRequest> {
+  return parseInvocationRequest(parseJsonText(await readText(request), 'the request body'));
+}
+
+/** Understands a body that is JSON already. @throws AosError invalid_request */
+export function parseInvocationRequest(body: JsonValue): InvocationRequest {
+  if (!isJsonObject(body)) {
+    throw new AosError('invalid_request', `the request body must be a JSON object, got ${kindOf(body)}: ${EXAMPLES}`);
+  }
+  if ('message' in body) {
+    if ('task' in body || 'workflow' in body) {
+      throw new AosError(
+        'invalid_request',
+        `the request body has both message (a chat turn) and ${'task' in body ? 'task' : 'workflow'} (an orchestration): ${EXAMPLES}`,
+      );
+    }
+    return chatRequest(body);
+  }
+  if ('task' in body || 'agent_ids' in body || 'workflow' in body) return orchestrationRequest(body);
+  if ('purpose' in body) {
+    throw new AosError(
+      'invalid_request',
+      'a purpose alone asks for work without an end, which is not offered here: add agent_ids and a task',
+    );
+  }
+  throw new AosError('invalid_request', `the request body has neither message nor task: ${EXAMPLES}`);
+}
+
+function chatRequest(body: JsonObject): InvocationRequest {
+  const { background, agent_id, agent_ids, message } = check(chatBody, body);
+  const named = agent_id ?? agent_ids?.[0];
+  if (agent_id !== undefined && agent_ids !== undefined && agent_ids[0] !== agent_id) {
+    throw new AosError(
+      'invalid_request',
+      `agent_id "${agent_id}" and agent_ids ["${agent_ids[0]}"] differ: send one of them`,
+    );
+  }
+  return { kind: 'chat', work: named === undefined ? { message } : { message, agent_id: named }, background };
+}
+
+function orchestrationRequest(body: JsonObject): InvocationRequest {
+  const { background, ...work } = check(orchestrationBody, body);
+  // What was checked is JSON; dropping members that are undefined makes the type say so too.
+  return { kind: 'orchestration', work: JSON.parse(JSON.stringify(work)) as JsonObject, background };
+}
+
+function check<Output>(schema: z.ZodType<Output>, body: JsonObject): Output {
+  const parsed = schema.safeParse(body, { reportInput: true });
+  if (parsed.success) return parsed.data;
+  const known = schema instanceof z.ZodObject ? Object.keys(schema.shape) : [];
+  const details = parsed.error.issues.flatMap((issue) => findings(issue, known));
+  const [first, ...others] = details;
+  const more = others.length === 0 ? '' : ` (and ${others.length} more, see details)`;
+  throw new AosError('invalid_request', `the request body cannot be used: ${first?.message}${more}`, {
+    details: others.length === 0 ? [] : details,
+  });
+}
+
+function findings(issue: z.core.$ZodIssue, known: readonly string[]): ErrorDetail[] {
+  const path = issue.path
+    .map((key) => (typeof key === 'number' ? `[${key}]` : `.${String(key)}`))
+    .join('')
+    .slice(1);
+  if (issue.code === 'unrecognized_keys') {
+    return issue.keys.map((key) => ({
+      code: 'unknown_field',
+      message: `unknown field "${key}"${closest(key, known, ', did you mean "%s"?')} (known: ${known.join(', ')})`,
+    }));
+  }
+  if (issue.code === 'invalid_type') {
+    const expected = TYPE_NAMES[issue.expected] ?? issue.expected;
+    return issue.input === undefined
+      ? [{ code: 'missing_field', message: `"${path}" is missing: expected ${expected}` }]
+      : [{ code: 'invalid_field', message: `"${path}": expected ${expected}, got ${kindOf(issue.input)}` }];
+  }
+  return [{ code: 'invalid_field', message: `"${path}": ${issue.message}` }];
+}
+
+export const cancelBody = z
+  .strictObject({
+    reason: z.string().optional().meta({ description: 'Why; kept with the run and told to its followers' }),
+  })
+  .meta({ id: 'Cancel' });
+
+/** Reads the body of a cancel, which may be absent. @throws AosError invalid_request */
+export async function readCancelReason(request: Request): Promise<string> {
+  const text = await readText(request);
+  return parseCancelReason(text.trim() === '' ? {} : parseJsonText(text, 'the request body'));
+}
+
+/** @throws AosError invalid_request */
+export function parseCancelReason(body: JsonValue): string {
+  if (!isJsonObject(body)) {
+    throw new AosError(
+      'invalid_request',
+      `the body of a cancel must be empty or { "reason": "…" }, got ${kindOf(body)}`,
+    );
+  }
+  const { reason = '' } = check(cancelBody, body);
+  // Control characters have no meaning in a reason, and the store's text columns take no U+0000.
+  const clean = reason
+    .replace(/[\p{Cc}\s]+/gu, ' ')
+    .trim()
+    .slice(0, MAX_REASON_LENGTH)
+    .toWellFormed();
+  return clean === '' ? 'cancelled by the caller' : clean;
+}
+
+const TYPE_NAMES: Readonly<Record<string, string>> = {
+  record: 'an object',
+  object: 'an object',
+  array: 'a list',
+  string: 'a text',
+  number: 'a number',
+  int: 'a whole number',
+  boolean: 'true or false',
+};
+
+function kindOf(value: unknown): string {
+  if (value === null) return 'null';
+  return Array.isArray(value) ? 'a list' : (TYPE_NAMES[typeof value] ?? typeof value);
+}
+
+async function readText(request: Request): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of request.body ?? []) {
+    size += chunk.byteLength;
+    if (size > MAX_BODY_BYTES) {
+      throw new AosError('payload_too_large', `the request body is larger than ${MAX_BODY_BYTES / 1024 / 1024} MiB`);
+    }
+    chunks.push(chunk);
+  }
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(chunks, size));
+  } catch {
+    throw new AosError('invalid_request', 'the request body is not UTF-8 text');
+  }
+}
