@@ -147,7 +147,7 @@ export class AgentServer {
    */
   async listen(): Promise<ServerAddress> {
     const { hostname = '0.0.0.0' } = this.#options;
-    const port = this.#options.port === 0 ? 0 : this.#settings.port;
+    const { port } = this.#settings;
     await this.#startTelemetry();
     const shared = {
       clock: this.#clock,

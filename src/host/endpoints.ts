@@ -212,7 +212,7 @@ function answerRoute(route: Exclude<Route, { kind: 'endpoint' }>, call: HttpCall
 }
 
 function checkResponse(answer: unknown): Response {
-  if (!(answer instanceof Response)) {
+  if (!isResponse(answer)) {
     throw new TypeError(
       `a handler must return a Response, but it returned ${answer === null ? 'null' : typeof answer}`,
     );
@@ -222,6 +222,11 @@ function checkResponse(answer: unknown): Response {
     throw new RangeError(`a handler's response must have a status from 200 to 599, but it has ${status}`);
   }
   return answer;
+}
+
+/** By its tag: `fetch` returns Node's own class, which is not the one the HTTP server has put in its place. */
+function isResponse(answer: unknown): answer is Response {
+  return Object.prototype.toString.call(answer) === '[object Response]';
 }
 
 function document(content: string | undefined, contentType: string, missing: string): Response {

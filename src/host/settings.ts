@@ -57,7 +57,8 @@ export function readSettings(
   const text = (name: string) => environment[name]?.trim() ?? '';
 
   const settings: HostSettings = {
-    port: judge('PORT', explicit.port?.toString() ?? environment['PORT'], PORT),
+    // In code, 0 asks the system for a free port; in the environment it is a mistake.
+    port: explicit.port === 0 ? 0 : judge('PORT', explicit.port?.toString() ?? environment['PORT'], PORT),
     agentName: text('FOUNDRY_AGENT_NAME'),
     agentVersion: text('FOUNDRY_AGENT_VERSION'),
     agentId: text('FOUNDRY_AGENT_ID'),
