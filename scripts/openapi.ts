@@ -5,5 +5,4 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describeOpenApi } from '../src/invocations/openapi.ts';
 
-const document = describeOpenApi(['collaborative', 'sequential']);
-await writeFile(join(import.meta.dirname, '..', 'openapi.json'), `${JSON.stringify(document, null, 2)}\n`);
+await writeFile(join(import.meta.dirname, '..', 'openapi.json'), `${JSON.stringify(describeOpenApi(), null, 2)}\n`);

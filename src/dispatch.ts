@@ -3,12 +3,14 @@
  * what exists, admitted once however often it is sent, and handed to the engine.
  */
 import { context, trace } from '@opentelemetry/api';
+import type { Agent } from './agents/agent.ts';
 import type { AgentCatalogue } from './agents/catalogue.ts';
 import { type Clock, isoTime } from './core/clock.ts';
 import { closest } from './core/closest.ts';
 import { AosError } from './core/errors.ts';
-import type { JsonObject } from './core/json.ts';
+import { isJsonObject, type JsonObject } from './core/json.ts';
 import type { Engine } from './engine/engine.ts';
+import { planOf, workflows } from './orchestration/plan.ts';
 import { type Caller, isTerminal, type RunKind } from './runs/run.ts';
 import type { Admitted, RunStore } from './runs/run-store.ts';
 
@@ -35,7 +37,6 @@ export interface Gate {
 
 export interface GateParts {
   readonly catalogue: Pick<AgentCatalogue, 'find' | 'enabled'>;
-  readonly workflows: readonly string[];
   readonly runs: Pick<RunStore, 'admit'>;
   readonly engine: Pick<Engine, 'begin'>;
   readonly clock: Clock;
@@ -44,11 +45,13 @@ export interface GateParts {
 }
 
 export function createGate(parts: GateParts): Gate {
-  const { catalogue, workflows, runs, engine, clock, simulated } = parts;
+  const { catalogue, runs, engine, clock, simulated } = parts;
   return {
     async submit(work) {
-      checkWorkflow(work.body, workflows);
-      checkAgents(work.body, catalogue);
+      if (work.kind === 'orchestration') checkWorkflow(work.body);
+      const agents = findAgents(work.body, catalogue);
+      // What cannot be planned is refused here, where the caller hears it, rather than in the run.
+      if (work.kind === 'orchestration') planOf(String(work.body['workflow']), agents, configOf(work.body));
       // Governance has its place here: between what exists and what is admitted.
       const admitted = await runs.admit({
         id: work.id,
@@ -68,20 +71,20 @@ export function createGate(parts: GateParts): Gate {
   };
 }
 
-function checkWorkflow(body: JsonObject, workflows: readonly string[]): void {
-  const workflow = body['workflow'];
-  if (typeof workflow !== 'string' || workflows.includes(workflow)) return;
+function checkWorkflow({ workflow }: JsonObject): void {
+  if (workflows.some((known) => known === workflow)) return;
+  const given = String(workflow);
   throw new AosError(
     'invalid_request',
-    `there is no workflow "${workflow}"${closest(workflow, workflows, ', did you mean "%s"?')} (there are: ${workflows.join(', ')})`,
+    `there is no workflow "${given}"${closest(given, workflows, ', did you mean "%s"?')} (there are: ${workflows.join(', ')})`,
   );
 }
 
-function checkAgents(body: JsonObject, catalogue: GateParts['catalogue']): void {
-  const named = [body['agent_id'] ?? [], body['agent_ids'] ?? []].flat().filter((id) => typeof id === 'string');
+function findAgents(body: JsonObject, catalogue: GateParts['catalogue']): readonly Agent[] {
+  const named = [body['agent_id'] ?? [], body['agent_ids'] ?? []].flat().map(String);
   const unknown = named.filter((id) => catalogue.find(id) === undefined);
   const [first] = unknown;
-  if (first === undefined) return;
+  if (first === undefined) return named.flatMap((id) => catalogue.find(id) ?? []);
   const known = catalogue.enabled.map((agent) => agent.agent_id);
   const what =
     unknown.length === 1
@@ -90,11 +93,13 @@ function checkAgents(body: JsonObject, catalogue: GateParts['catalogue']): void 
   throw new AosError('invalid_request', `there ${what} (there are: ${known.join(', ')})`);
 }
 
+function configOf({ config }: JsonObject): JsonObject {
+  return isJsonObject(config) ? config : {};
+}
+
 /** When the run times out: `config.timeout_seconds` from now. */
 function deadlineOf(body: JsonObject, clock: Clock): string | undefined {
-  const config = body['config'];
-  const seconds =
-    typeof config === 'object' && config !== null && !Array.isArray(config) ? config['timeout_seconds'] : undefined;
+  const seconds = configOf(body)['timeout_seconds'];
   return typeof seconds === 'number' ? isoTime(clock.now() + seconds * 1000) : undefined;
 }
 

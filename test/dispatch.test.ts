@@ -22,7 +22,6 @@ function build(status: RunStatus = 'queued') {
   const begun: string[] = [];
   const gate = createGate({
     catalogue: parseCatalogue(registry, 'test.json'),
-    workflows: ['sequential', 'collaborative'],
     runs: {
       async admit(admission) {
         admissions.push(admission);
@@ -42,7 +41,7 @@ function build(status: RunStatus = 'queued') {
 
 const work = (body: JsonObject): WorkRequest => ({
   id: 'r1',
-  kind: 'orchestration',
+  kind: 'message' in body ? 'chat' : 'orchestration',
   sessionId: 's1',
   caller: { userId: 'u1' },
   body,
@@ -84,6 +83,7 @@ describe('the gate', () => {
     [{ ...review, agent_ids: ['x1', 'cfo', 'y2'] }, 'there are no agents "x1", "y2" (there are: ceo, cfo)'],
     [{ ...review, agent_ids: ['retired'] }, 'there is no agent "retired" (there are: ceo, cfo)'],
     [{ message: 'hi', agent_id: 'nobody' }, 'there is no agent "nobody" (there are: ceo, cfo)'],
+    [{ ...review, config: { max_turns: 0 } }, '"config.max_turns" must be a whole number from 1, got 0'],
   ])('%j is refused before anything is written', async (body, message) => {
     const { gate, admissions, begun } = build();
     const failure = await gate.submit(work(body)).catch((thrown: unknown) => thrown);

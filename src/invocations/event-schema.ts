@@ -3,14 +3,20 @@
  * event itself, so that what is documented is what is written.
  */
 import { z } from 'zod';
+import type { JsonValue } from '../core/json.ts';
 import { type EventData, type EventType, terminalEvents } from '../runs/event.ts';
 import { failureSchema } from './view.ts';
 
 const text = z.string();
-const object = z.record(z.string(), z.json());
+/** Free-form; its shape is its maker's. */
+const object = z.record(z.string(), z.unknown() as z.ZodType<JsonValue>);
 const turn = text.meta({ description: 'The stable name of the turn, such as round-1/ceo' });
 const share = z.number().min(0).max(1).meta({ description: 'Share of the run that is done' });
-const usage = z.object({ tokens_input: z.int(), tokens_output: z.int(), cost_usd: z.number() });
+const usage = z.object({
+  tokens_input: z.int(),
+  tokens_output: z.int(),
+  cost_usd: z.number().nullable().meta({ description: 'null when the price is not known' }),
+});
 
 /** What each type of event carries, beside the members all have. */
 export const eventData = {

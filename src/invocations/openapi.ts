@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import type { JsonObject, JsonValue } from '../core/json.ts';
 import { HOST_VERSION } from '../host/server-identity.ts';
+import { workflows } from '../orchestration/plan.ts';
 import { errorSchema, eventSchema } from './event-schema.ts';
 import { cancelBody, chatBody, orchestrationBody } from './request.ts';
 import { invocationSchema } from './view.ts';
@@ -20,8 +21,7 @@ const EVENTS = [
   'id: 2\nevent: run.started\ndata: {…}\n\n',
 ].join('');
 
-/** @param workflows the names a request may give as `workflow` */
-export function describeOpenApi(workflows: readonly string[]): JsonObject {
+export function describeOpenApi(): JsonObject {
   const schemas = componentSchemas();
   const workflow = property(schemas, 'Orchestration', 'workflow');
   workflow['enum'] = [...workflows];
@@ -296,13 +296,20 @@ export function componentSchemas(): JsonObject {
 }
 
 function namedSchemas(schemas: readonly z.ZodType[], io: 'input' | 'output'): JsonObject {
-  const target = { io, target: 'draft-2020-12', reused: 'inline' } as const;
   const named: JsonObject = {};
   for (const schema of schemas) {
-    const { $defs = {} } = z.toJSONSchema(schema, target);
+    const { $defs = {} } = z.toJSONSchema(schema, { io, override: ({ jsonSchema }) => simplify(jsonSchema, io) });
     Object.assign(named, JSON.parse(JSON.stringify($defs).replaceAll('#/$defs/', '#/components/schemas/')));
   }
   return named;
+}
+
+/** Leaves out what says nothing. Answers may grow members, so their objects stay open. */
+function simplify(schema: z.core.JSONSchema.BaseSchema, io: 'input' | 'output'): void {
+  if (io === 'output' && schema.additionalProperties === false) delete schema.additionalProperties;
+  if (schema.maximum === Number.MAX_SAFE_INTEGER) delete schema.maximum;
+  if (schema.minimum === Number.MIN_SAFE_INTEGER) delete schema.minimum;
+  delete schema.propertyNames;
 }
 
 function ref(kind: 'schemas' | 'parameters' | 'headers' | 'responses', name: string): JsonObject {

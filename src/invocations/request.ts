@@ -37,7 +37,14 @@ const runConfig = z
       .max(10)
       .optional()
       .meta({ description: 'collaborative: rounds before the synthesis; 2 when left out' }),
-    continue_on_error: z.boolean().optional().meta({ description: 'Whether the run goes on when an agent fails' }),
+    max_turns: z
+      .int()
+      .min(1)
+      .optional()
+      .meta({ description: 'At most so many turns; later rounds are given up first' }),
+    continue_on_error: z.boolean().optional().meta({
+      description: 'Whether the run goes on when an agent fails; sequential: false, collaborative: true when left out',
+    }),
   })
   .meta({ id: 'RunConfig', description: 'Settings of one run; other members are kept with the run' });
 
