@@ -4,6 +4,7 @@
  * files from the process's own environment by themselves.
  */
 import { parseKeyPairsIntoRecord } from '@opentelemetry/core';
+import { TraceExporterMetricsHelper } from '@opentelemetry/otlp-transformer';
 import type { LogRecordExporter } from '@opentelemetry/sdk-logs';
 import type { SpanExporter } from '@opentelemetry/sdk-trace-base';
 import { type Env, setting } from './export.ts';
@@ -26,8 +27,22 @@ export async function createOtlpSpanExporter(env: Env, onWarning: (message: stri
     const { OTLPTraceExporter } = await import('@opentelemetry/exporter-trace-otlp-grpc');
     return new OTLPTraceExporter(await grpcConfig(target));
   }
-  const { OTLPTraceExporter } = await import('@opentelemetry/exporter-trace-otlp-proto');
-  return new OTLPTraceExporter(target);
+  const [{ OTLPExporterBase }, { convertLegacyHttpOptions, createOtlpHttpExportDelegate }, { createSpanSerializer }] =
+    await Promise.all([
+      import('@opentelemetry/otlp-exporter-base'),
+      import('@opentelemetry/otlp-exporter-base/node-http'),
+      import('./exporter-span-encoding.ts'),
+    ]);
+  const options = convertLegacyHttpOptions(target, 'TRACES', 'v1/traces', { 'Content-Type': 'application/x-protobuf' });
+  return new OTLPExporterBase(
+    createOtlpHttpExportDelegate(
+      options,
+      createSpanSerializer(),
+      'otlp_http_span_exporter',
+      TraceExporterMetricsHelper,
+      undefined,
+    ),
+  );
 }
 
 /** @throws as {@link createOtlpSpanExporter} does */
