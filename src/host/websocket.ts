@@ -77,6 +77,8 @@ export function createSocketEndpoint(
     noServer: true,
     clientTracking: false,
     perMessageDeflate: false,
+    // Left alone, the library takes the first subprotocol a client offers; the host speaks none (§13.1).
+    handleProtocols: () => false,
     maxPayload: MAX_MESSAGE_BYTES,
   });
   server.on('headers', (headers, incoming) => {
