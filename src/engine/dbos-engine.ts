@@ -22,7 +22,9 @@ const APPLICATION = 'aos-agent-server';
 /** Not our release number: DBOS resumes only workflows of the same version, and an upgrade must not orphan runs. */
 const APPLICATION_VERSION = 'aos-1';
 const SCHEMA = 'aos_engine';
-const LAUNCH_LOCK = 4_710_002;
+/** Names the state of DBOS's tables; changes with the release of DBOS that is pinned. */
+const TABLES = 'engine: dbos 5.3.0';
+const LAUNCH_RETRY_MS = 50;
 /** Resumed workflows go through this queue. DBOS polls a queue: often while we start, rarely afterwards. */
 const RESUME_QUEUE = 'resume';
 const STARTUP_POLL_MS = 20;
@@ -138,7 +140,7 @@ export function createEngine(parts: EngineParts): Engine {
         await DBOS.launch();
         for (const id of unbegun) await begin(id);
       } else {
-        await launchFirst(database);
+        await launchFirst(database, clock);
         await client.registerQueue(RESUME_QUEUE, queue);
         for (const id of await recover(workflows, true)) await begin(id);
       }
@@ -181,22 +183,24 @@ export function createEngine(parts: EngineParts): Engine {
   };
 }
 
+/** Whether this version's tables of DBOS are complete. DBOS's own tables would also say so halfway through. */
 async function hasTables({ pool }: Database): Promise<boolean> {
-  const { rows } = await pool.query<{ found: string | null }>(`select to_regclass($1) as found`, [
-    `${SCHEMA}.workflow_status`,
-  ]);
-  return rows[0]?.found != null;
+  const { rowCount } = await pool.query('select from aos.migrations where name = $1', [TABLES]);
+  return rowCount === 1;
 }
 
-/** DBOS's migrations break when two processes run them on an empty database at once. */
-async function launchFirst({ pool }: Database): Promise<void> {
-  const lock = await pool.connect();
+/**
+ * Launches and makes the tables: one process at a time, DBOS's migrations break when two run them at once. The others
+ * ask again and again rather than wait in the database: a waiting statement would keep the migrations from finishing.
+ */
+async function launchFirst({ pool, locks }: Database, clock: Clock): Promise<void> {
+  let release = await locks.tryHold(TABLES);
+  for (; release === undefined; release = await locks.tryHold(TABLES)) await clock.sleep(LAUNCH_RETRY_MS);
   try {
-    await lock.query('select pg_advisory_lock($1)', [LAUNCH_LOCK]);
     await DBOS.launch();
+    await pool.query('insert into aos.migrations (name) values ($1) on conflict do nothing', [TABLES]);
   } finally {
-    await lock.query('select pg_advisory_unlock($1)', [LAUNCH_LOCK]).catch(() => {});
-    lock.release();
+    await release();
   }
 }
 
