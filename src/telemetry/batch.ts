@@ -54,10 +54,11 @@ export function createBatch<Item>(options: BatchOptions<Item>): Batch<Item> {
       try {
         await send(items);
         onSent(items.length);
+        if (dropped > 0) onLost(dropped, new Error('more came than could be sent'));
       } catch (reason) {
         onLost(items.length + dropped, reason);
-        dropped = 0;
       }
+      dropped = 0;
       settled += items.length;
       settleDrains();
     }

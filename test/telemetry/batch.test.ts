@@ -86,6 +86,14 @@ describe('a batch', () => {
     ]);
   });
 
+  it('says what it dropped also when the receiver merely is too slow', async () => {
+    const { clock, lost, add, settle } = start();
+    add('abcdefgh');
+    await clock.advance(0);
+    await settle();
+    expect(lost).toEqual([[2, new Error('more came than could be sent')]]);
+  });
+
   it('drains what was added before the call, not what comes later', async () => {
     const { sent, batch, add, settle } = start();
     add('ab');
