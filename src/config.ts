@@ -26,6 +26,8 @@ export interface Config {
   /** A registry file of the operator's; undefined: the agents that ship with the package. */
   readonly registryPath: string | undefined;
   readonly model: ModelConfig;
+  /** Whether spans hold what people and models wrote. */
+  readonly captureContent: boolean;
 }
 
 /** The environment cannot be used; the message lists every fault. */
@@ -88,6 +90,7 @@ const environment = z.object({
   OPENAI_BASE_URL: httpUrl.optional(),
   OPENAI_MODEL: text.optional(),
   FOUNDRY_PROJECT_ENDPOINT: httpUrl.optional(),
+  OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT: text.optional(),
 });
 type Variables = z.infer<typeof environment>;
 type VariableName = keyof Variables;
@@ -118,6 +121,7 @@ export function readConfig(env: Env, workingDirectory: string): Config {
         ? undefined
         : resolve(workingDirectory, variables.AGENT_REGISTRY_PATH),
     model: Object.freeze(model),
+    captureContent: !/^(false|0)$/i.test(variables.OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT ?? ''),
   });
 }
 

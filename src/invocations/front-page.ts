@@ -70,6 +70,32 @@ export function modelLine({ model, simulated }: Pick<FrontPage, 'model' | 'simul
   return simulated ? `${model} (SIMULATED: answers are computed offline, no model is called)` : model;
 }
 
+/** What a container says on standard output once it takes requests: a page for eyes, or one line. */
+export function viewBanner(page: FrontPage, place: { base: string; data: string; forEyes: boolean }): string {
+  const { base, data, forEyes } = place;
+  const title = `aos-agent-server ${HOST_VERSION}`;
+  if (!forEyes) return `${title} takes requests at ${base} | model: ${modelLine(page)} | data: ${data}\n`;
+  const agents = page.agents.map(({ id }) => id).join(', ');
+  return [
+    '',
+    `  ${title}`,
+    '',
+    `  address  ${base}`,
+    `  model    ${modelLine(page)}`,
+    ...(page.simulated ? ['           set OPENAI_API_KEY or AZURE_OPENAI_ENDPOINT to use a real one'] : []),
+    `  agents   ${agents}`,
+    `  data     ${data}`,
+    '',
+    '  Try it in another terminal:',
+    '',
+    `  ${exampleCurl(base, page.agents)}`,
+    '',
+    '  Ctrl-C stops; runs that have not ended go on at the next start.',
+    '',
+    '',
+  ].join('\n');
+}
+
 export function viewHtml(page: FrontPage, base: string): string {
   const rows = ADDRESSES.map(([address, what]) => {
     const path = address.startsWith('GET ') && !address.includes('{') ? address.slice(4) : undefined;
