@@ -7,6 +7,8 @@
 /** Instrumentation scopes: who recorded a span or a log record. */
 export const scopeName = {
   invocations: 'Azure.AI.AgentServer.Invocations',
+  /** Spans of runs: workflows, agents, model calls. */
+  runtime: 'aos-agent-server',
   logs: 'azure.ai.agentserver',
 } as const;
 
@@ -42,6 +44,15 @@ export const hostAttribute = {
   wsCloseCode: 'azure.ai.agentserver.invocations_ws.close_code',
   wsDurationMs: 'azure.ai.agentserver.invocations_ws.duration_ms',
   wsErrorCode: 'azure.ai.agentserver.invocations_ws.error.code',
+} as const;
+
+/** Attributes of runs that no convention names. */
+export const runAttribute = {
+  runId: 'aos.run.id',
+  turn: 'aos.turn',
+  /** Whether the simulated model answered. */
+  simulated: 'aos.simulated',
+  costUsd: 'aos.usage.cost_usd',
 } as const;
 
 /** Attributes by which Foundry finds the telemetry of an agent (protocol §14.2, §14.3). */

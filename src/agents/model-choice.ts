@@ -1,0 +1,17 @@
+/** From the configuration to the model it names. Nothing of a provider is loaded before the model's first call. */
+import type { Clock } from '../core/clock.ts';
+import type { Model, ModelConfig, TokenCredential } from './model.ts';
+import { createProviderModel } from './provider-model.ts';
+import { createSimulatedModel } from './simulated-model.ts';
+
+export interface ModelOptions {
+  readonly clock: Clock;
+  /** Signs in to Azure; `DefaultAzureCredential` when left out. */
+  readonly credential?: TokenCredential;
+}
+
+export function createModel(config: ModelConfig, options: ModelOptions): Model {
+  return config.provider === 'simulated'
+    ? createSimulatedModel(config, options.clock)
+    : createProviderModel(config, options);
+}

@@ -1,0 +1,42 @@
+/**
+ * Sequential: the agents work in the order of the request, each seeing the task and everything the agents before it
+ * produced. A failed agent fails the run, unless `continue_on_error`: then its place in the line stays empty, and the
+ * run succeeds when any agent answered. The summary is what the last one delivered.
+ */
+import type { Assignment, Contribution } from '../agents/brief.ts';
+import type { TurnSetting } from '../agents/turn.ts';
+import type { JsonObject } from '../core/json.ts';
+import { type Attempt, attemptTurn, runFailureOf } from './attempt.ts';
+import type { Plan } from './plan.ts';
+import { resultOf } from './result.ts';
+
+export async function runSequential(setting: TurnSetting, plan: Plan, assignment: Assignment): Promise<JsonObject> {
+  const attempts: Attempt[] = [];
+  const line = plan.rounds.flat();
+  for (const [index, turn] of line.entries()) {
+    const earlier: Contribution[] = attempts.flatMap((attempt) =>
+      attempt.status === 'completed' ? [{ agent: attempt.turn.agent, text: attempt.outcome.output }] : [],
+    );
+    const last = index === line.length - 1;
+    const attempt = await attemptTurn(
+      setting,
+      turn,
+      earlier.map(({ agent }) => agent.agent_id),
+      () => ({ kind: 'handover', agent: turn.agent, assignment, earlier, last }),
+    );
+    attempts.push(attempt);
+    if (attempt.status === 'failed' && !plan.continueOnError) throw runFailureOf(turn, attempt.error);
+  }
+  const delivered = attempts.findLast((attempt) => attempt.status === 'completed');
+  const [first] = attempts;
+  if (delivered === undefined && first?.status === 'failed') throw runFailureOf(first.turn, first.error);
+  const { model } = setting;
+  return resultOf({
+    plan,
+    attempts,
+    synthesis: undefined,
+    summary: delivered?.outcome.output ?? '',
+    model: model.name,
+    simulated: model.simulated,
+  });
+}
