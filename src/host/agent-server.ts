@@ -4,7 +4,7 @@
  * log, telemetry.
  */
 import { context } from '@opentelemetry/api';
-import { type Clock, systemClock } from '../core/clock.ts';
+import { afterTurn, type Clock, systemClock } from '../core/clock.ts';
 import { asError } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
 import { type Exporters, exportersWanted, setting } from '../telemetry/export.ts';
@@ -232,6 +232,9 @@ export class AgentServer {
     }
     await sockets?.finishStop();
     listener?.finishStop();
+    // What was cut gets to clean up after itself: sources of streams are closed, their last lines written.
+    await this.#within(CLEAN_UP_MS, Promise.resolve(listener?.whenEmpty()));
+    await new Promise<void>(afterTurn);
   }
 
   async #runHook(hook: () => void | Promise<void>): Promise<void> {
@@ -310,6 +313,7 @@ export class AgentServer {
   }
 }
 
+const CLEAN_UP_MS = 1000;
 const LATE: unique symbol = Symbol('late');
 
 function nameOf(handler: { readonly name: string }): string {
