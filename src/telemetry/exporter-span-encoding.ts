@@ -16,12 +16,10 @@ export function createSpanSerializer(): ISerializer<ReadableSpan[], TraceRespons
   const encode = createSpanEncoder();
   return {
     serializeRequest(spans) {
-      const plain = spans.filter((span) => isPlain(span, spans[0]));
-      const rest = plain.length === spans.length ? [] : spans.filter((span) => !plain.includes(span));
-      const parts = [
-        plain.length === 0 ? undefined : encode(plain),
-        rest.length === 0 ? undefined : ProtobufTraceSerializer.serializeRequest(rest),
-      ].filter((part) => part !== undefined);
+      const { plain = [], rest = [] } = Object.groupBy(spans, (span) => (isPlain(span, spans[0]) ? 'plain' : 'rest'));
+      const parts: Uint8Array[] = [];
+      if (plain.length > 0) parts.push(encode(plain));
+      if (rest.length > 0) parts.push(ProtobufTraceSerializer.serializeRequest(rest) ?? new Uint8Array());
       return parts.length === 1 ? parts[0] : Buffer.concat(parts);
     },
     deserializeResponse: ProtobufTraceSerializer.deserializeResponse,
