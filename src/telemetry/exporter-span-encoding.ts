@@ -4,13 +4,13 @@
  * attribute that has the value it had last time is a copy of bytes. Spans with anything unusual (events, links, lists,
  * dropped parts) are left to the SDK's serializer; requests may simply be joined, since protobuf merges what follows.
  */
-import type { AttributeValue, HrTime } from '@opentelemetry/api';
+import type { AttributeValue } from '@opentelemetry/api';
 import { type ISerializer, ProtobufTraceSerializer } from '@opentelemetry/otlp-transformer';
 import type { ReadableSpan } from '@opentelemetry/sdk-trace-base';
+import { encodedKey, OtlpWriter, type PlainValue } from './otlp-writer.ts';
 
 type TraceSerializer = typeof ProtobufTraceSerializer;
 type TraceResponse = TraceSerializer extends ISerializer<ReadableSpan[], infer Response> ? Response : never;
-type PlainValue = string | number | boolean;
 
 export function createSpanSerializer(): ISerializer<ReadableSpan[], TraceResponse> {
   const encode = createSpanEncoder();
@@ -26,7 +26,7 @@ export function createSpanSerializer(): ISerializer<ReadableSpan[], TraceRespons
   };
 }
 
-/** Whether a span has only what the quick way knows, and the same resource as the span before it. */
+/** Whether a span has only what the quick way knows, and the same resource as the first of its batch. */
 function isPlain(span: ReadableSpan, first: ReadableSpan | undefined): boolean {
   if (span.resource !== first?.resource || span.events.length > 0 || span.links.length > 0) return false;
   if (span.droppedAttributesCount + span.droppedEventsCount + span.droppedLinksCount > 0) return false;
@@ -60,17 +60,10 @@ const SPAN = {
   attribute: 0x4a,
   status: 0x7a,
 } as const;
-const SPAN_FLAGS_TAG = [0x85, 0x01] as const;
 const FLAG_HAS_IS_REMOTE = 0x1;
 const FLAG_IS_REMOTE = 0x2;
 const STATUS_MESSAGE = 0x12;
 const STATUS_CODE = 0x18;
-const KEY = 0x0a;
-const VALUE = 0x12;
-const STRING_VALUE = 0x0a;
-const BOOL_VALUE = 0x10;
-const INT_VALUE = 0x18;
-const DOUBLE_VALUE = 0x21;
 
 /** More distinct names than any program of ours has; a program that makes them up starts afresh. */
 const MAX_KNOWN_NAMES = 1_000;
@@ -85,7 +78,7 @@ interface KnownAttribute {
 
 function createSpanEncoder(): (spans: readonly ReadableSpan[]) => Uint8Array {
   const knownSpanAttributes = new Map<string, KnownAttribute>();
-  const writer = new ByteWriter();
+  const writer = new OtlpWriter();
 
   const writeSpanAttribute = (name: string, value: PlainValue) => {
     let known = knownSpanAttributes.get(name);
@@ -148,162 +141,4 @@ function createSpanEncoder(): (spans: readonly ReadableSpan[]) => Uint8Array {
     writer.close(resourceSpans);
     return writer.copyFrom(0);
   };
-}
-
-function encodedKey(name: string): Uint8Array {
-  const writer = new ByteWriter(Buffer.byteLength(name) + 12);
-  writer.text(KEY, name);
-  return writer.copyFrom(0);
-}
-
-/** Bytes left for the length of a message whose length is not known yet: enough for a span up to 16 KiB. */
-const RESERVED_LENGTH = 2;
-
-/** Writes whole protobuf fields into a buffer that grows as needed. */
-class ByteWriter {
-  #bytes: Buffer;
-  #at = 0;
-
-  constructor(size = 64 * 1_024) {
-    this.#bytes = Buffer.allocUnsafeSlow(size);
-  }
-
-  get length(): number {
-    return this.#at;
-  }
-
-  reset(): void {
-    this.#at = 0;
-  }
-
-  copyFrom(start: number): Uint8Array {
-    return Uint8Array.prototype.slice.call(this.#bytes, start, this.#at);
-  }
-
-  /** Begins a message of unknown length; what is written until `close` with the returned position is its content. */
-  open(tag: number): number {
-    this.#reserve(1 + RESERVED_LENGTH);
-    this.#bytes[this.#at++] = tag;
-    this.#at += RESERVED_LENGTH;
-    return this.#at;
-  }
-
-  close(start: number): void {
-    const length = this.#at - start;
-    const size = varintSize(length);
-    if (size !== RESERVED_LENGTH) {
-      this.#reserve(size);
-      this.#bytes.copyWithin(start - RESERVED_LENGTH + size, start, this.#at);
-    }
-    this.#at = start - RESERVED_LENGTH;
-    this.#varint(length);
-    this.#at += length;
-  }
-
-  bytes(bytes: Uint8Array): void {
-    this.#reserve(bytes.length);
-    this.#bytes.set(bytes, this.#at);
-    this.#at += bytes.length;
-  }
-
-  text(tag: number, text: string): void {
-    const length = Buffer.byteLength(text);
-    this.#reserve(length + 6);
-    this.#bytes[this.#at++] = tag;
-    this.#varint(length);
-    this.#at += this.#bytes.write(text, this.#at);
-  }
-
-  hex(tag: number, hex: string): void {
-    this.#reserve(hex.length / 2 + 2);
-    this.#bytes[this.#at++] = tag;
-    this.#varint(hex.length / 2);
-    this.#at += this.#bytes.write(hex, this.#at, 'hex');
-  }
-
-  /** A number below 128. */
-  small(tag: number, value: number): void {
-    this.#reserve(2);
-    this.#bytes[this.#at++] = tag;
-    this.#bytes[this.#at++] = value;
-  }
-
-  /** Nanoseconds since the epoch as 64 bits, computed in halves because they exceed a double's 53. */
-  time(tag: number, [seconds, nanoseconds]: HrTime): void {
-    const upper = Math.floor(seconds / 0x1_0000) * 1e9;
-    const lower = (seconds % 0x1_0000) * 1e9 + nanoseconds;
-    const low = (upper % 0x1_0000) * 0x1_0000 + (lower % 0x1_0000_0000);
-    const carry = low >= 0x1_0000_0000 ? 1 : 0;
-    const high = Math.floor(upper / 0x1_0000) + Math.floor(lower / 0x1_0000_0000) + carry;
-    this.#reserve(9);
-    this.#bytes[this.#at++] = tag;
-    this.#at = this.#bytes.writeUInt32LE(low % 0x1_0000_0000, this.#at);
-    this.#at = this.#bytes.writeUInt32LE(high, this.#at);
-  }
-
-  flags(traceFlags: number, remoteFlags: number): void {
-    this.#reserve(6);
-    this.#bytes[this.#at++] = SPAN_FLAGS_TAG[0];
-    this.#bytes[this.#at++] = SPAN_FLAGS_TAG[1];
-    this.#bytes[this.#at++] = traceFlags;
-    this.#bytes[this.#at++] = remoteFlags;
-    this.#bytes[this.#at++] = 0;
-    this.#bytes[this.#at++] = 0;
-  }
-
-  /** A KeyValue whose key is already encoded. */
-  attribute(tag: number, key: Uint8Array, value: PlainValue): void {
-    const textLength = typeof value === 'string' ? Buffer.byteLength(value) : 0;
-    const valueLength = plainValueLength(value, textLength);
-    const length = key.length + 1 + varintSize(valueLength) + valueLength;
-    this.#reserve(length + 6);
-    this.#bytes[this.#at++] = tag;
-    this.#varint(length);
-    this.#bytes.set(key, this.#at);
-    this.#at += key.length;
-    this.#bytes[this.#at++] = VALUE;
-    this.#varint(valueLength);
-    if (typeof value === 'string') {
-      this.#bytes[this.#at++] = STRING_VALUE;
-      this.#varint(textLength);
-      this.#at += this.#bytes.write(value, this.#at);
-    } else if (typeof value === 'boolean') {
-      this.#bytes[this.#at++] = BOOL_VALUE;
-      this.#bytes[this.#at++] = value ? 1 : 0;
-    } else if (Number.isInteger(value)) {
-      this.#bytes[this.#at++] = INT_VALUE;
-      this.#varint(value);
-    } else {
-      this.#bytes[this.#at++] = DOUBLE_VALUE;
-      this.#at = this.#bytes.writeDoubleLE(value, this.#at);
-    }
-  }
-
-  #varint(value: number): void {
-    let rest = value;
-    while (rest >= 0x80) {
-      this.#bytes[this.#at++] = (rest % 0x80) | 0x80;
-      rest = Math.floor(rest / 0x80);
-    }
-    this.#bytes[this.#at++] = rest;
-  }
-
-  #reserve(size: number): void {
-    if (this.#at + size <= this.#bytes.length) return;
-    const larger = Buffer.allocUnsafeSlow(Math.max(this.#bytes.length * 2, this.#at + size));
-    larger.set(this.#bytes.subarray(0, this.#at));
-    this.#bytes = larger;
-  }
-}
-
-function plainValueLength(value: PlainValue, textLength: number): number {
-  if (typeof value === 'string') return 1 + varintSize(textLength) + textLength;
-  if (typeof value === 'boolean') return 2;
-  return Number.isInteger(value) ? 1 + varintSize(value) : 9;
-}
-
-function varintSize(value: number): number {
-  let size = 1;
-  for (let rest = value; rest >= 0x80; rest = Math.floor(rest / 0x80)) size += 1;
-  return size;
 }
