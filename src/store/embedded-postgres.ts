@@ -29,7 +29,8 @@ export interface EmbeddedPostgresOptions {
   readonly log: Log;
   /** Called once when the server ends although nobody stopped it. */
   readonly onLost?: (reason: Error) => void;
-  readonly maxConnections?: number;
+  /** Settings beside ours, or instead of them. */
+  readonly settings?: Readonly<Record<string, string>>;
   /** Where sockets go when the data folder's path is too long for one. */
   readonly shortFolder?: string;
 }
@@ -56,7 +57,7 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   await clearHolder(cluster, host, clock);
 
   const sockets = await socketFolder(cluster, launcher, options.shortFolder ?? '/tmp', log);
-  const server = launcher.spawn(binaries.postgres, serverArguments(cluster, sockets, host.pid, options.maxConnections));
+  const server = launcher.spawn(binaries.postgres, serverArguments(cluster, sockets, host.pid, options.settings));
   const output = watchOutput(server, log);
   const ended = new Promise<string>((resolve) => {
     server.once('error', (failure) => resolve(failure.message));
@@ -88,12 +89,12 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
  * A small server: few connections, no workers beside the necessary ones, minimal WAL. Durability stays as PostgreSQL
  * ships it. Client errors are the client's to report, so only the server's own messages are logged.
  */
-function serverArguments(cluster: string, sockets: string, nodePid: number, maxConnections = 40): string[] {
-  const settings = {
+function serverArguments(cluster: string, sockets: string, nodePid: number, more = {}): string[] {
+  const settings: Record<string, string> = {
     listen_addresses: '',
     unix_socket_permissions: '0700',
     cluster_name: clusterName(nodePid),
-    max_connections: String(maxConnections),
+    max_connections: '40',
     shared_buffers: '16MB',
     wal_buffers: '1MB',
     dynamic_shared_memory_type: 'mmap',
@@ -105,6 +106,7 @@ function serverArguments(cluster: string, sockets: string, nodePid: number, maxC
     max_wal_senders: '0',
     wal_level: 'minimal',
     max_wal_size: '256MB',
+    min_wal_size: '16MB',
     jit: 'off',
     timezone: 'UTC',
     log_timezone: 'UTC',
@@ -112,6 +114,7 @@ function serverArguments(cluster: string, sockets: string, nodePid: number, maxC
     log_min_messages: 'log',
     log_min_error_statement: 'panic',
     log_checkpoints: 'off',
+    ...more,
   };
   return [
     '-D',
@@ -135,7 +138,7 @@ async function initialise(initdb: string, cluster: string, launcher: Launcher, h
   const draft = `${cluster}.new-${host.pid}`;
   await launcher.makeFolder(draft);
   // initdb flushes every file to disk before it returns.
-  const flags = ['--username=aos', '--auth=trust', '--locale=C', '--encoding=UTF8', '--no-instructions'];
+  const flags = ['--username=aos', '--auth=trust', '--locale=C', '--encoding=UTF8', '--wal-segsize=4'];
   const child = launcher.spawn(initdb, ['-D', draft, ...flags]);
   const output = watchOutput(child);
   const code = await new Promise<number | null>((resolve) => {

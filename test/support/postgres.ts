@@ -18,6 +18,9 @@ declare module 'vitest' {
 
 const FOLDERS = 8;
 
+/** Room for many processes; tests need no protection against a power cut. */
+const settings = { max_connections: '200', fsync: 'off', full_page_writes: 'off' };
+
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
   const server = await startFirstFree();
   await dropLeftovers(server.url);
@@ -26,7 +29,7 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
 }
 
 async function startFirstFree(): ReturnType<typeof startEmbeddedPostgres> {
-  const options = { host: process, clock: systemClock, log: silentLog, maxConnections: 200 };
+  const options = { host: process, clock: systemClock, log: silentLog, settings };
   const cache = join(import.meta.dirname, '../../node_modules/.cache');
   let failure: unknown;
   for (let number = 0; number < FOLDERS; number++) {
