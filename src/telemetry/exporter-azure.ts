@@ -9,7 +9,7 @@ import {
 } from '@azure/monitor-opentelemetry-exporter';
 import { type ExportResult, ExportResultCode } from '@opentelemetry/core';
 import type { ReadableLogRecord } from '@opentelemetry/sdk-logs';
-import type { ReadableSpan } from '@opentelemetry/sdk-trace-base';
+import type { ReadableSpan } from '@opentelemetry/sdk-trace-node';
 import type { Exporter } from './exporter-destination.ts';
 import { foundryAttribute } from './names.ts';
 

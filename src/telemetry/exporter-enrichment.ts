@@ -7,7 +7,7 @@
  * use up before we come.
  */
 import { type Attributes, type Context, propagation } from '@opentelemetry/api';
-import type { ReadableSpan } from '@opentelemetry/sdk-trace-base';
+import type { ReadableSpan } from '@opentelemetry/sdk-trace-node';
 import type { ExportedAgent } from './export.ts';
 import { baggageKey, foundryAttribute, genAi } from './names.ts';
 

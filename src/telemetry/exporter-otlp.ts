@@ -6,7 +6,7 @@
 import { parseKeyPairsIntoRecord } from '@opentelemetry/core';
 import { TraceExporterMetricsHelper } from '@opentelemetry/otlp-transformer';
 import type { LogRecordExporter } from '@opentelemetry/sdk-logs';
-import type { SpanExporter } from '@opentelemetry/sdk-trace-base';
+import type { SpanExporter } from '@opentelemetry/sdk-trace-node';
 import { type Env, setting } from './export.ts';
 
 export type OtlpSignal = 'TRACES' | 'LOGS';

@@ -5,7 +5,7 @@ import {
   ParentBasedSampler,
   type Sampler,
   TraceIdRatioBasedSampler,
-} from '@opentelemetry/sdk-trace-base';
+} from '@opentelemetry/sdk-trace-node';
 import { type Env, setting } from './export.ts';
 
 /** Unknown names and ratios are a warning, and count as `parentbased_always_on` and 1. */

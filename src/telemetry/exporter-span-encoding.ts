@@ -6,7 +6,7 @@
  */
 import type { AttributeValue } from '@opentelemetry/api';
 import { type ISerializer, ProtobufTraceSerializer } from '@opentelemetry/otlp-transformer';
-import type { ReadableSpan } from '@opentelemetry/sdk-trace-base';
+import type { ReadableSpan } from '@opentelemetry/sdk-trace-node';
 import { encodedKey, OtlpWriter, type PlainValue } from './otlp-writer.ts';
 
 type TraceSerializer = typeof ProtobufTraceSerializer;

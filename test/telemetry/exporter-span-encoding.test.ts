@@ -1,7 +1,7 @@
 import { type Attributes, ROOT_CONTEXT, SpanStatusCode, TraceFlags, trace } from '@opentelemetry/api';
 import { ProtobufTraceSerializer } from '@opentelemetry/otlp-transformer';
 import { resourceFromAttributes } from '@opentelemetry/resources';
-import { BasicTracerProvider, type ReadableSpan, SamplingDecision } from '@opentelemetry/sdk-trace-base';
+import { BasicTracerProvider, type ReadableSpan, SamplingDecision } from '@opentelemetry/sdk-trace-node';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createSpanSerializer } from '../../src/telemetry/exporter-span-encoding.ts';
