@@ -15,7 +15,17 @@ export interface FrontPage {
 export const EXAMPLE_BODY = {
   agent_ids: ['ceo', 'cfo', 'cmo'],
   workflow: 'collaborative',
-  task: { type: 'strategic_review', data: { quarter: 'Q1-2026', revenue: 4_200_000, plan: 4_500_000, churn: 0.031 } },
+  task: {
+    type: 'strategic_review',
+    data: {
+      quarter: 'Q1-2026',
+      revenue: 4_200_000,
+      target_revenue: 4_500_000,
+      costs: 3_900_000,
+      cash: 2_600_000,
+      churn: 0.031,
+    },
+  },
 };
 
 /** The example as a command line for `base`, e.g. `http://localhost:8088`. */

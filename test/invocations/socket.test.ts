@@ -1,0 +1,100 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { WebSocket } from 'ws';
+import type { JsonObject } from '../../src/core/json.ts';
+import { startTestContainer, type TestContainer } from '../support/container.ts';
+import { allEvents, BOARD_REVIEW } from '../support/invocations.ts';
+
+let container: TestContainer;
+
+beforeAll(async () => {
+  container = await startTestContainer();
+});
+afterAll(() => container[Symbol.asyncDispose]());
+
+interface Client extends Disposable {
+  send(message: unknown): void;
+  /** The next messages, up to and with the first that `isLast`. */
+  until(isLast: (message: JsonObject) => boolean): Promise<JsonObject[]>;
+}
+
+async function connect(headers: Record<string, string> = {}): Promise<Client> {
+  const socket = new WebSocket(container.url.replace('http', 'ws').concat('/invocations_ws'), { headers });
+  const received: JsonObject[] = [];
+  let news = Promise.withResolvers<void>();
+  socket.on('message', (data) => {
+    received.push(JSON.parse(String(data)) as JsonObject);
+    news.resolve();
+    news = Promise.withResolvers();
+  });
+  await new Promise((resolve, reject) => socket.once('open', resolve).once('error', reject));
+  return {
+    send: (message) =>
+      socket.send(typeof message === 'string' || Buffer.isBuffer(message) ? message : JSON.stringify(message)),
+    async until(isLast) {
+      for (;;) {
+        const index = received.findIndex(isLast);
+        if (index !== -1) return received.splice(0, index + 1);
+        await news.promise;
+      }
+    },
+    [Symbol.dispose]: () => socket.close(),
+  };
+}
+
+const ends = (id: string) => (message: JsonObject) =>
+  message['type'] === 'run.completed' && message['invocation_id'] === id;
+const isError = (message: JsonObject) => message['type'] === 'error';
+
+test('several runs share a connection, each with all its events in order', async () => {
+  using client = await connect();
+  client.send({ ...BOARD_REVIEW, invocation_id: 'ws-1' });
+  client.send({ message: 'Hello', invocation_id: 'ws-2' });
+  const messages = [...(await client.until(ends('ws-2'))), ...(await client.until(ends('ws-1')))];
+  for (const id of ['ws-1', 'ws-2']) {
+    const overHttp = await allEvents(
+      fetch(`${container.url}/invocations/${id}`, { headers: { accept: 'text/event-stream' } }),
+    );
+    expect(messages.filter((message) => message['invocation_id'] === id)).toEqual(overHttp);
+  }
+});
+
+test('a run without an id gets one', async () => {
+  using client = await connect();
+  client.send({ message: 'Hello' });
+  const [queued] = await client.until(({ type }) => type === 'run.queued');
+  expect(queued?.['invocation_id']).toMatch(/^[0-9a-f-]{36}$/);
+});
+
+test.each<[string, unknown, string]>([
+  ['what is not JSON', '{"message": }', 'the message is not valid JSON'],
+  ['what is not an object', '[]', 'a message must be a JSON object'],
+  ['bytes', Buffer.from('{}'), 'a message must be text (JSON), got a binary one'],
+  ['an unknown agent', { message: 'Hello', agent_id: 'nobody' }, 'there is no agent "nobody"'],
+  ['an id that is none', { message: 'Hello', invocation_id: 'a b' }, 'an invocation id must be'],
+  ['a cancel of nothing', { cancel: 'nothing' }, 'there is no invocation "nothing"'],
+])('%s is answered with an error, and the connection goes on', async (_title, message, text) => {
+  using client = await connect();
+  client.send(message);
+  const [error] = await client.until(isError);
+  expect(error).toMatchObject({ type: 'error', error: { message: expect.stringContaining(text) } });
+  client.send({ message: 'Hello' });
+  await client.until(({ type }) => type === 'run.completed');
+});
+
+test('a cancel answers with the run as it is', async () => {
+  using client = await connect();
+  client.send({ message: 'Hello', invocation_id: 'ws-3' });
+  await client.until(ends('ws-3'));
+  client.send({ cancel: 'ws-3' });
+  const [answer] = await client.until(({ type }) => type === 'invocation');
+  expect(answer).toMatchObject({ invocation_id: 'ws-3', status: 'completed' });
+});
+
+test("another user's run is not found", async () => {
+  using ann = await connect({ 'x-agent-user-id': 'ann' });
+  using bob = await connect({ 'x-agent-user-id': 'bob' });
+  ann.send({ message: 'Hello', invocation_id: 'ws-4' });
+  await ann.until(ends('ws-4'));
+  bob.send({ cancel: 'ws-4' });
+  expect(await bob.until(isError)).toMatchObject([{ invocation_id: 'ws-4', error: { code: 'not_found' } }]);
+});
