@@ -4,19 +4,19 @@
  * log, telemetry.
  */
 import { context } from '@opentelemetry/api';
-import { afterTurn, type Clock, systemClock } from '../core/clock.ts';
-import { asError } from '../core/errors.ts';
+import { type Clock, systemClock } from '../core/clock.ts';
 import type { JsonObject } from '../core/json.ts';
-import { type Exporters, exportersWanted, setting } from '../telemetry/export.ts';
+import type { Exporters } from '../telemetry/export.ts';
 import { createLog, createTurnSink, type Log, type LogSink } from '../telemetry/log.ts';
-import { installTraceContext, installTracerProvider, silentTracerProvider } from '../telemetry/tracing.ts';
 import { createEndpoints, type FetchApp, type Handlers, type InvocationHandler } from './endpoints.ts';
 import { createHostLog, type HostLog } from './host-log.ts';
 import { hostProcess } from './host-process.ts';
+import { startHostTelemetry, telemetryTargets } from './host-telemetry.ts';
 import { createHttpListener, type HttpListener } from './http-listener.ts';
 import { serverIdentity } from './server-identity.ts';
 import { createSpanStarter } from './server-span.ts';
 import { type Environment, type HostSettings, readSettings } from './settings.ts';
+import { shutDown } from './shutdown.ts';
 import { createSocketEndpoint, type SocketEndpoint, type SocketHandler } from './websocket.ts';
 
 export interface AgentServerOptions {
@@ -148,12 +148,16 @@ export class AgentServer {
   async listen(): Promise<ServerAddress> {
     const { hostname = '0.0.0.0' } = this.#options;
     const { port } = this.#settings;
-    await this.#startTelemetry();
+    const { exporters, hasReceiver } = await startHostTelemetry(this.#environment, this.#settings, (message) =>
+      this.#hostLog.telemetryWarning(message),
+    );
+    this.#exporters = exporters;
+    const spans = this.#options.spans ?? (this.#settings.spans && hasReceiver);
     const shared = {
       clock: this.#clock,
       serverIdentity: this.#identity,
       environmentSessionId: this.#settings.sessionId,
-      startSpan: this.#spansWanted() ? createSpanStarter(this.#settings) : undefined,
+      startSpan: spans ? createSpanStarter(this.#settings) : undefined,
       flushTelemetry: () => void this.#exporters?.flush(),
     };
     if (this.#socketHandler !== undefined) {
@@ -205,56 +209,20 @@ export class AgentServer {
   }
 
   async #stop(cause: string): Promise<void> {
-    this.#hostLog.stopping(cause);
-    for (const callback of this.#beforeShutdown) {
-      try {
-        callback();
-      } catch (thrown) {
-        this.#hostLog.hookFailed('pre-shutdown callback', asError(thrown));
-      }
-    }
-    await this.#drain();
-    if (this.#shutdownTimeoutMs > 0 && this.#shutdownHook !== undefined) await this.#runHook(this.#shutdownHook);
-    this.#hostLog.stopped();
+    await shutDown(
+      {
+        beforeShutdown: this.#beforeShutdown,
+        listener: this.#listener,
+        sockets: this.#sockets,
+        hook: this.#shutdownHook,
+        timeoutMs: this.#shutdownTimeoutMs,
+        clock: this.#clock,
+        hostLog: this.#hostLog,
+      },
+      cause,
+    );
     await this.#exporters?.shutdown();
     this.#sink.flush?.();
-  }
-
-  async #drain(): Promise<void> {
-    const listener = this.#listener;
-    const sockets = this.#sockets;
-    listener?.beginStop();
-    sockets?.beginStop();
-    const finished = Promise.all([listener?.whenEmpty(), sockets?.whenEmpty()]);
-    if ((await this.#within(this.#shutdownTimeoutMs, finished)) === LATE) {
-      const open = { requests: listener?.openCount ?? 0, sockets: sockets?.openCount ?? 0 };
-      if (this.#shutdownTimeoutMs > 0) this.#hostLog.drainTimedOut(open.requests, open.sockets);
-    }
-    await sockets?.finishStop();
-    listener?.finishStop();
-    // What was cut gets to clean up after itself: sources of streams are closed, their last lines written.
-    await this.#within(CLEAN_UP_MS, Promise.resolve(listener?.whenEmpty()));
-    await new Promise<void>(afterTurn);
-  }
-
-  async #runHook(hook: () => void | Promise<void>): Promise<void> {
-    try {
-      const outcome = await this.#within(this.#shutdownTimeoutMs, Promise.resolve(hook()));
-      if (outcome === LATE) this.#hostLog.hookTimedOut(this.#shutdownTimeoutMs);
-    } catch (thrown) {
-      this.#hostLog.hookFailed('shutdown hook', asError(thrown));
-    }
-  }
-
-  /** What `work` resolves to, or `LATE` after `ms` milliseconds. */
-  async #within<Result>(ms: number, work: Promise<Result>): Promise<Result | typeof LATE> {
-    const { promise: late, resolve } = Promise.withResolvers<typeof LATE>();
-    const timer = this.#clock.after(ms, () => resolve(LATE));
-    try {
-      return await Promise.race([work, late]);
-    } finally {
-      timer.cancel();
-    }
   }
 
   #stopOnSignal(): void {
@@ -272,30 +240,6 @@ export class AgentServer {
     });
   }
 
-  async #startTelemetry(): Promise<void> {
-    installTraceContext();
-    const { otlp, azureMonitor } = exportersWanted(this.#environment);
-    if (otlp || azureMonitor) {
-      const onWarning = (message: string) => this.#hostLog.telemetryWarning(message);
-      try {
-        const { startExporters } = await import('../telemetry/exporters.ts');
-        const { agentName, agentVersion, agentId, ...rest } = this.#settings;
-        const agent = { ...rest, name: agentName, version: agentVersion, id: agentId };
-        this.#exporters = await startExporters({ env: this.#environment, agent, onWarning });
-      } catch (thrown) {
-        onWarning(`Telemetry could not be set up and is off: ${asError(thrown).message}`);
-      }
-    }
-    this.#hasOtherTracing = !installTracerProvider(this.#exporters?.tracerProvider ?? silentTracerProvider);
-  }
-  /** Whether the program brought an OpenTelemetry set-up of its own. */
-  #hasOtherTracing = false;
-
-  #spansWanted(): boolean {
-    const hasReceiver = this.#exporters !== undefined || this.#hasOtherTracing;
-    return this.#options.spans ?? (this.#settings.spans && hasReceiver);
-  }
-
   #register(kind: keyof Handlers, handler: InvocationHandler): void {
     const before = this.#handlers[kind];
     if (before !== undefined) this.#hostLog.handlerReplaced(kind, nameOf(before), nameOf(handler));
@@ -303,18 +247,13 @@ export class AgentServer {
   }
 
   #sayStarted(hostname: string, port: number): void {
-    const otlpEndpoint =
-      setting(this.#environment, 'OTEL_EXPORTER_OTLP_ENDPOINT') ??
-      setting(this.#environment, 'OTEL_EXPORTER_OTLP_TRACES_ENDPOINT');
+    const { otlpEndpoint, applicationInsights } = telemetryTargets(this.#environment);
     this.#hostLog.started(hostname, port);
     this.#hostLog.platform(this.#settings, port);
-    this.#hostLog.connectivity(this.#settings, otlpEndpoint, exportersWanted(this.#environment).azureMonitor);
+    this.#hostLog.connectivity(this.#settings, otlpEndpoint, applicationInsights);
     this.#hostLog.options(this.#shutdownTimeoutMs, this.#identity);
   }
 }
-
-const CLEAN_UP_MS = 1000;
-const LATE: unique symbol = Symbol('late');
 
 function nameOf(handler: { readonly name: string }): string {
   return handler.name || '(anonymous)';

@@ -47,10 +47,10 @@ export function createHostLog(log: Log, requests: Log) {
       };
       log.info(`Platform environment: ${inWords({ ...fields, session_id: fields.default_session_id })}`, fields);
     },
-    connectivity(settings: HostSettings, otlpEndpoint: string | undefined, applicationInsights: boolean) {
+    connectivity(settings: HostSettings, otlpEndpoint: string, applicationInsights: boolean) {
       const fields = {
         project_endpoint: originOf(settings.projectEndpoint),
-        otlp_endpoint: originOf(otlpEndpoint ?? ''),
+        otlp_endpoint: originOf(otlpEndpoint),
         application_insights: applicationInsights,
       };
       log.info(`Connectivity: ${inWords(fields)}`, fields);
