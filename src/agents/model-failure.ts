@@ -71,7 +71,7 @@ function meaningOf(label: ModelLabel, status: number | undefined, code: string |
     case 422:
       return [
         'never',
-        `refused the request as invalid (HTTP ${status}): check that ${label.address} names a chat model`,
+        `refused the request as invalid (HTTP ${status}): check ${label.address}; the model must be a chat model`,
       ];
     case 401:
       return ['never', `did not accept the credentials (HTTP 401): check ${label.credential}`];

@@ -1,0 +1,96 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createSessionMemory, type SessionMemory } from '../../src/agents/session.ts';
+import { systemClock } from '../../src/core/clock.ts';
+import type { Database } from '../../src/store/database.ts';
+import { openTestDatabase } from '../support/database.ts';
+
+let database: Database;
+let memory: SessionMemory;
+beforeAll(async () => {
+  database = await openTestDatabase();
+  memory = createSessionMemory({ db: database.db, clock: systemClock });
+});
+afterAll(() => database.close());
+
+let runs = 0;
+const told = (sessionId: string, content: string, userId = '') => ({
+  userId,
+  sessionId,
+  runId: `run-${++runs}`,
+  role: 'user' as const,
+  content,
+});
+
+describe('the memory of a session', () => {
+  it('recalls what was said, in order, up to the message that is asked for', async () => {
+    await memory.add(told('order', 'one'));
+    const two = told('order', 'two');
+    const at = await memory.add(two);
+    await memory.add({ ...two, role: 'assistant', content: 'answer' });
+    expect(await memory.recall({ userId: '', sessionId: 'order' }, at)).toEqual([
+      { role: 'user', content: 'one' },
+      { role: 'user', content: 'two' },
+    ]);
+    expect((await memory.recall({ userId: '', sessionId: 'order' }, 99)).at(-1)).toEqual({
+      role: 'assistant',
+      content: 'answer',
+    });
+  });
+
+  it('outlives the process', async () => {
+    const at = await memory.add(told('restart', 'remember me'));
+    const another = createSessionMemory({ db: database.db, clock: systemClock });
+    expect(await another.recall({ userId: '', sessionId: 'restart' }, at)).toHaveLength(1);
+  });
+
+  it('adds a message once per run and role', async () => {
+    const message = told('once', 'only once');
+    const numbers = [
+      await memory.add(message),
+      await memory.add(message),
+      await memory.add({ ...message, content: 'else' }),
+    ];
+    expect(numbers).toEqual([1, 1, 1]);
+    expect(await memory.recall({ userId: '', sessionId: 'once' }, 99)).toEqual([
+      { role: 'user', content: 'only once' },
+    ]);
+  });
+
+  it('knows nothing of another user, whatever session they name', async () => {
+    await memory.add(told('shared', 'my secret', 'ada'));
+    expect(await memory.recall({ userId: 'eve', sessionId: 'shared' }, 99)).toEqual([]);
+    expect(await memory.add(told('shared', 'hello', 'eve'))).toBe(1);
+  });
+
+  it('numbers messages that come at once without gaps, and below a given number nothing changes any more', async () => {
+    const session = { userId: '', sessionId: 'crowd' };
+    const seen = await Promise.all(
+      Array.from({ length: 12 }, async (_, index) => {
+        const at = await memory.add(told('crowd', `message ${index}`));
+        return { at, recalled: await memory.recall(session, at) };
+      }),
+    );
+    expect(seen.map(({ at }) => at).sort((a, b) => a - b)).toEqual(Array.from({ length: 12 }, (_, index) => index + 1));
+    for (const { at, recalled } of seen) {
+      expect(recalled).toHaveLength(at);
+      expect(await memory.recall(session, at)).toEqual(recalled);
+    }
+  });
+
+  it('keeps any text as it is', async () => {
+    const content = 'NUL \u0000, half \ud800, "quotes", \\u0041, 😀';
+    const at = await memory.add(told('odd', content));
+    expect(await memory.recall({ userId: '', sessionId: 'odd' }, at)).toEqual([{ role: 'user', content }]);
+  });
+
+  it('recalls the end of a long conversation, within bounds', async () => {
+    for (let index = 0; index < 45; index++) await memory.add(told('long', `message ${index}`));
+    const recalled = await memory.recall({ userId: '', sessionId: 'long' }, 45);
+    expect(recalled).toHaveLength(40);
+    expect(recalled.at(-1)?.content).toBe('message 44');
+    await memory.add(told('long', 'x'.repeat(20_000)));
+    await memory.add(told('long', 'y'.repeat(30_000)));
+    const wide = await memory.recall({ userId: '', sessionId: 'long' }, 47);
+    expect(wide.map(({ content }) => content[0])).toEqual(['y']);
+  });
+});
