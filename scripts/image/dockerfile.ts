@@ -4,7 +4,10 @@
  */
 import { Copy, DockerfileParser, Env, From, Healthcheck, type Instruction, JSONInstruction } from 'dockerfile-ast';
 
-export type Step =
+/** One instruction: what it does, and its text. */
+export type Step = Action & { readonly text: string };
+
+type Action =
   | { readonly do: 'workdir'; readonly folder: string }
   | { readonly do: 'env'; readonly variables: Readonly<Record<string, string>> }
   | { readonly do: 'run'; readonly command: string }
@@ -36,13 +39,18 @@ export function parseDockerfile(text: string): Stage[] {
       });
     } else {
       const stage = stages.at(-1) ?? unknown(instruction);
-      stage.steps.push(stepOf(instruction));
+      const { start, end } = instruction.getRange();
+      const written = text
+        .split('\n')
+        .slice(start.line, end.line + 1)
+        .join(' ');
+      stage.steps.push({ ...actionOf(instruction), text: written.replaceAll(/\s*\\?\s+/g, ' ') });
     }
   }
   return stages;
 }
 
-function stepOf(instruction: Instruction): Step {
+function actionOf(instruction: Instruction): Action {
   const words = instruction.getExpandedArguments().map((argument) => argument.getValue());
   const [first = ''] = words;
   switch (instruction.getKeyword()) {
