@@ -1,7 +1,7 @@
 /**
  * The numbered log of every run: the one thing all doors show. Events are appended once per key and numbered without
  * gaps by the database function `aos.append_event`, under the run's row lock. Followers replay from the table and are
- * woken by NOTIFY, in this process and in others; the table is the truth, a lost notification costs only time.
+ * woken directly in this process and by NOTIFY in others; the table is the truth, a lost notification costs only time.
  */
 import { type Kysely, type Selectable, sql } from 'kysely';
 import type { Clock } from '../core/clock.ts';
@@ -23,10 +23,13 @@ export interface Appended {
 export interface EventLog {
   /**
    * Appends an event once per `key` of the run. After the run's end nothing is appended any more.
-   * @param within a transaction the event shall be part of
    * @throws Error when there is no such run
    */
-  append(runId: string, key: string, event: NewRunEvent, within?: Kysely<Schema>): Promise<Appended>;
+  append(runId: string, key: string, event: NewRunEvent): Promise<Appended>;
+  /** The same as part of a transaction; whoever commits it calls `announce` afterwards. */
+  appendWithin(transaction: Kysely<Schema>, runId: string, key: string, event: NewRunEvent): Promise<Appended>;
+  /** Wakes the followers of a run, here and in other processes: there is an event of that number now. */
+  announce(runId: string, seq: number): void;
   /** Up to `limit` events with numbers above `after`, in order. */
   read(runId: string, after: number, limit?: number): Promise<readonly RunEvent[]>;
   /**
@@ -41,12 +44,15 @@ export function createEventLog({ database, clock }: { database: Database; clock:
   const followers = new Map<string, Set<Follower>>();
   let listening: Promise<unknown> | undefined;
 
+  function wake(runId: string, seq: number): void {
+    for (const follower of followers.get(runId) ?? []) follower.announce(seq);
+  }
+
   function listen(): Promise<unknown> {
     listening ??= notifications.listen('aos_events', {
       heard(payload) {
         const space = payload.indexOf(' ');
-        const seq = Number(payload.slice(0, space));
-        for (const follower of followers.get(payload.slice(space + 1)) ?? []) follower.announce(seq);
+        wake(payload.slice(space + 1), Number(payload.slice(0, space)));
       },
       missed() {
         for (const set of followers.values()) for (const follower of set) follower.announce(Number.POSITIVE_INFINITY);
@@ -103,17 +109,34 @@ export function createEventLog({ database, clock }: { database: Database; clock:
     }
   }
 
+  function announce(runId: string, seq: number): void {
+    wake(runId, seq);
+    notifications.announce('aos_events', runId, `${seq} ${runId}`);
+  }
+
+  async function appendWithin(
+    within: Kysely<Schema>,
+    runId: string,
+    key: string,
+    event: NewRunEvent,
+  ): Promise<Appended> {
+    const { rows } = await sql<Appended>`
+      select seq, appended from aos.append_event(
+        ${runId}, ${key}, ${event.type}, ${new Date(clock.now())}, ${JSON.stringify(event.data)}::json
+      )`.execute(within);
+    const [row] = rows;
+    if (row === undefined) throw new Error(`an event ${event.type} was appended to run ${runId}, which does not exist`);
+    return row;
+  }
+
   return {
-    async append(runId, key, event, within = db) {
-      const { rows } = await sql<Appended>`
-        select seq, appended from aos.append_event(
-          ${runId}, ${key}, ${event.type}, ${new Date(clock.now())}, ${JSON.stringify(event.data)}::json
-        )`.execute(within);
-      const [row] = rows;
-      if (row === undefined)
-        throw new Error(`an event ${event.type} was appended to run ${runId}, which does not exist`);
-      return row;
+    async append(runId, key, event) {
+      const written = await appendWithin(db, runId, key, event);
+      if (written.appended && written.seq !== null) announce(runId, written.seq);
+      return written;
     },
+    appendWithin,
+    announce,
     read,
     follow,
   };

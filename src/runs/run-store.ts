@@ -93,7 +93,7 @@ export function createRunStore(parts: { database: Database; events: EventLog; cl
   async function admit(admission: RunAdmission): Promise<Admitted> {
     const { id, kind, sessionId, caller, request, simulated, callId, traceparent = null } = admission;
     const requestHash = hashRequest(request);
-    return db.transaction().execute(async (trx) => {
+    const admitted = await db.transaction().execute<Admitted>(async (trx) => {
       const created = await trx
         .insertInto('runs')
         .values({
@@ -114,7 +114,7 @@ export function createRunStore(parts: { database: Database; events: EventLog; cl
         .returningAll()
         .executeTakeFirst();
       if (created !== undefined) {
-        const { seq } = await events.append(id, 'run.queued', queuedEvent(admission), trx);
+        const { seq } = await events.appendWithin(trx, id, 'run.queued', queuedEvent(admission));
         return { run: { ...toRun(created), lastEvent: seq ?? 0 }, outcome: 'created' };
       }
       const existing = await load(id, trx);
@@ -126,6 +126,8 @@ export function createRunStore(parts: { database: Database; events: EventLog; cl
         `The id "${id}" already belongs to another request: repeat that request exactly to join its run, or use a new id.`,
       );
     });
+    if (admitted.outcome === 'created') events.announce(id, admitted.run.lastEvent);
+    return admitted;
   }
 
   async function load(id: string, within: Kysely<Schema> = db): Promise<Run | undefined> {
@@ -145,14 +147,14 @@ export function createRunStore(parts: { database: Database; events: EventLog; cl
       const run = await load(id);
       return run?.caller.userId === caller.userId ? run : undefined;
     },
-    move(id, to, change) {
-      return db.transaction().execute(async (trx) => {
+    async move(id, to, change) {
+      const outcome = await db.transaction().execute(async (trx) => {
         const run = await lock(id, trx);
         if (run === undefined) throw new Error(`run ${id} was to become ${to}, but does not exist`);
         if (!canMove(run.status, to)) return { run, moved: false };
         // The event first: once the run has ended its log takes nothing more.
         const { event } = change;
-        if (event !== undefined) await events.append(id, change.key ?? event.type, event, trx);
+        if (event !== undefined) await events.appendWithin(trx, id, change.key ?? event.type, event);
         const now = new Date(clock.now());
         const row = await trx
           .updateTable('runs')
@@ -169,13 +171,15 @@ export function createRunStore(parts: { database: Database; events: EventLog; cl
           .executeTakeFirstOrThrow();
         return { run: toRun(row), moved: true };
       });
+      if (outcome.moved) events.announce(id, outcome.run.lastEvent);
+      return outcome;
     },
-    requestCancel(id, reason, caller) {
-      return db.transaction().execute(async (trx) => {
+    async requestCancel(id, reason, caller) {
+      const asked = await db.transaction().execute(async (trx) => {
         const run = await lock(id, trx);
         if (run === undefined || run.caller.userId !== caller.userId) return undefined;
         if (isTerminal(run.status) || run.cancelReason !== null) return run;
-        await events.append(id, 'run.cancel_requested', { type: 'run.cancel_requested', data: { reason } }, trx);
+        await events.appendWithin(trx, id, 'run.cancel_requested', { type: 'run.cancel_requested', data: { reason } });
         const row = await trx
           .updateTable('runs')
           .set({ cancel_reason: reason })
@@ -185,6 +189,8 @@ export function createRunStore(parts: { database: Database; events: EventLog; cl
         await sql`select pg_notify('aos_cancels', ${id})`.execute(trx);
         return toRun(row);
       });
+      if (asked !== undefined) events.announce(id, asked.lastEvent);
+      return asked;
     },
     async claim(id, executor) {
       const row = await db

@@ -129,7 +129,6 @@ export const migrations: readonly Migration[] = [
         insert into aos.run_events (run_id, seq, key, type, at, data)
           values (p_run, v_last + 1, p_key, p_type, p_at, p_data);
         update aos.runs set last_event = v_last + 1 where id = p_run;
-        perform pg_notify('aos_events', (v_last + 1) || ' ' || p_run);
         return query select v_last + 1, true;
       end $$;`,
   },

@@ -20,6 +20,13 @@ export interface Listener {
 export interface Notifications {
   /** Listens from now on; resolves when the server has confirmed, so that nothing later is missed. */
   listen(channel: string, listener: Listener): Promise<() => void>;
+  /**
+   * Tells every process, this one too, as soon as possible and without waiting for it. Of several payloads for one
+   * `key` that have not been sent yet only the last is. May be lost with the connection: listeners must not rely on it.
+   * To be called after what it announces is committed. (NOTIFY inside a writing transaction would make all such
+   * commits wait for each other, and for each other's disk writes.)
+   */
+  announce(channel: string, key: string, payload: string): void;
 }
 
 export interface Locks {
@@ -45,6 +52,8 @@ export function createStandingConnection({ connect, clock, log }: StandingConnec
   const channels = new Map<string, { listeners: Set<Listener>; confirmed: Promise<unknown> }>();
   /** The locks that are ours, with the connection each was taken on. */
   const held = new Map<string, pg.Client | undefined>();
+  let unsent = new Map<string, { channel: string; payload: string }>();
+  let sending = false;
   let client: pg.Client | undefined;
   let retry: Timer | undefined;
   let stopped = false;
@@ -85,6 +94,25 @@ export function createStandingConnection({ connect, clock, log }: StandingConnec
     for (const { listeners } of channels.values()) for (const listener of listeners) listener.missed();
   }
 
+  /** Sends what has gathered while the last batch was on its way: one statement at a time. */
+  async function send(): Promise<void> {
+    if (sending) return;
+    sending = true;
+    while (unsent.size > 0 && client !== undefined) {
+      const batch = [...unsent.values()];
+      unsent = new Map();
+      const columns = [batch.map(({ channel }) => channel), batch.map(({ payload }) => payload)];
+      await client
+        .query(
+          'select pg_notify(channel, payload) from unnest($1::text[], $2::text[]) as batch (channel, payload)',
+          columns,
+        )
+        .catch((failure: unknown) => log.warn('notifications were not sent', { reason: asError(failure).message }));
+    }
+    unsent.clear();
+    sending = false;
+  }
+
   async function tryLock(name: string): Promise<boolean> {
     const result = await client?.query<{ won: boolean }>(
       `select pg_try_advisory_lock(hashtextextended($1, 0)) as won`,
@@ -114,6 +142,10 @@ export function createStandingConnection({ connect, clock, log }: StandingConnec
       await confirmed;
       // The server keeps notifying the channel; without listeners here that costs next to nothing.
       return () => listeners.delete(listener);
+    },
+    announce(channel, key, payload) {
+      unsent.set(`${channel} ${key}`, { channel, payload });
+      void send();
     },
     async tryHold(name) {
       if (held.has(name) || !(await tryLock(name))) return undefined;

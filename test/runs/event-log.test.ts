@@ -103,7 +103,7 @@ describe('appending', () => {
   it('leaves nothing behind when its transaction is rolled back', async () => {
     const id = await newRun();
     const broken = database.db.transaction().execute(async (trx) => {
-      await here.events.append(id, 'a', delta(0), trx);
+      await here.events.appendWithin(trx, id, 'a', delta(0));
       throw new Error('changed my mind');
     });
     await expect(broken).rejects.toThrow('changed my mind');

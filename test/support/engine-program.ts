@@ -50,10 +50,13 @@ const program: RunProgram = async (scope) => {
         reach(`in:${name}`);
         if (plan.stuckIn === name) {
           await new Promise((_, reject) => {
-            signal.addEventListener('abort', () => {
+            const onAbort = () => {
               say(`aborted ${name} ${signal.reason.code}`);
               reject(signal.reason);
-            });
+            };
+            // The cancellation may have come while the event was being written.
+            if (signal.aborted) onAbort();
+            else signal.addEventListener('abort', onAbort);
           });
         }
         return `${name} says ${results.length}`;
