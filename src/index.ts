@@ -11,6 +11,7 @@ export { eventStream, type ServerSentEvent } from './host/event-stream.ts';
 export { NotImplementedError, platformError } from './host/failure.ts';
 export type { InvocationContext } from './host/http-call.ts';
 export { type CallContext, ClientGoneError, ServerStoppingError } from './host/inbound-call.ts';
+export type { OverloadOptions } from './host/overload.ts';
 export { ConfigurationError } from './host/settings.ts';
 export type { SocketContext, SocketHandler } from './host/websocket.ts';
 export type { Log, LogFields, LogLevel } from './telemetry/log.ts';

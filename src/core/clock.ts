@@ -53,6 +53,11 @@ export function isoTime(epochMs: number): string {
   return new Date(epochMs).toISOString();
 }
 
+/** Milliseconds the event loop of this thread has spent waiting for something to do, so far. */
+export function loopIdleMs(): number {
+  return performance.nodeTiming.idleTime;
+}
+
 /** Runs `task` once, after the I/O events that are ready in this turn of the event loop. */
 export function afterTurn(task: () => void): void {
   setImmediate(task);

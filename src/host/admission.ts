@@ -7,7 +7,7 @@
  *   are being started. Without evidence (requests have waited for less than `patienceMs`) the answer is always yes: a
  *   burst is not overload, a queue that stands is.
  * - *How many may start per second?* As many as come, unless the loop has been late several times in a row: then the
- *   work that requests leave behind after they have started is too much, and starts are slowed until the loop keeps up.
+ *   work that requests leave for after their start is too much, and they are started no faster than they are finished.
  *
  * The number of requests in flight never speaks against a request: hundreds that wait for a model cost nothing.
  */
@@ -15,11 +15,15 @@
 export interface AdmissionLimits {
   /** Milliseconds one turn of the event loop may spend on starting requests before the rest waits for the next turn. */
   readonly turnBudgetMs: number;
+  /** The same for answering requests that are refused. */
+  readonly refusalBudgetMs: number;
+  /** Milliseconds spent on accepting connections before requests that wait are started. */
+  readonly acceptBudgetMs: number;
   /** A loop later than this, in milliseconds, three samples in a row slows starts down. */
   readonly lagTargetMs: number;
   /** Requests must have waited for this long without interruption, in milliseconds, before any is refused. */
   readonly patienceMs: number;
-  /** The longest wait, in milliseconds, a request is let into the queue with. */
+  /** A request that would be started later than this after its arrival, in milliseconds, is refused instead. */
   readonly maxWaitMs: number;
   /** Requests that may wait whatever the rate: a bound on memory. */
   readonly maxWaiting: number;
@@ -27,15 +31,17 @@ export interface AdmissionLimits {
 
 export const defaultLimits: AdmissionLimits = {
   turnBudgetMs: 15,
+  refusalBudgetMs: 10,
+  acceptBudgetMs: 100,
   lagTargetMs: 60,
-  patienceMs: 100,
-  maxWaitMs: 500,
+  patienceMs: 200,
+  maxWaitMs: 600,
   maxWaiting: 10_000,
 };
 
 /** What is known of the process at one moment. */
 export interface Moment {
-  /** How long the current turn of the event loop has lasted, in milliseconds. */
+  /** How long the current turn of the event loop has lasted, in milliseconds; Infinity while the loop has to catch its breath. */
   readonly turnMs: number;
   /** Requests that wait to be started. */
   readonly waiting: number;
@@ -54,73 +60,98 @@ export function judgeArrival(moment: Moment, pace: Pace, limits: AdmissionLimits
   ) {
     return 'start';
   }
-  return moment.waiting < roomToWait(moment.pressedMs, pace, limits) ? 'wait' : 'refuse';
+  return mayWait({ ahead: moment.waiting, ageMs: 0 }, moment.pressedMs, pace, limits) ? 'wait' : 'refuse';
 }
 
-/** How many requests may wait; at least one, so that whatever happens something is tried. */
-export function roomToWait(pressedMs: number, pace: Pace, limits: AdmissionLimits): number {
-  if (pressedMs < limits.patienceMs || pace.drainPerSecond === undefined) return limits.maxWaiting;
-  return Math.min(limits.maxWaiting, Math.max(1, Math.floor((pace.drainPerSecond * limits.maxWaitMs) / 1000)));
+/** Someone in the queue: how many are ahead, and for how long they have waited already. */
+export interface Place {
+  readonly ahead: number;
+  readonly ageMs: number;
 }
 
-/** What the last samples taught. */
+/** Whether who has this place may keep it; the first always may, so that whatever happens something is tried. */
+export function mayWait(place: Place, pressedMs: number, pace: Pace, limits: AdmissionLimits): boolean {
+  if (place.ahead === 0) return true;
+  if (place.ahead >= limits.maxWaiting) return false;
+  if (pressedMs < limits.patienceMs || pace.drainPerSecond === undefined) return true;
+  return place.ageMs + (place.ahead * 1000) / pace.drainPerSecond <= limits.maxWaitMs;
+}
+
+/** What the samples so far have taught. */
 export interface Pace {
-  /** Requests that may be started per second; Infinity is no limit, and the normal state. */
+  /** Requests that may be started per second; Infinity, the normal state, is no limit. */
   readonly startsPerSecond: number;
   /** Requests started per second while others waited; undefined until that has lasted for a whole sample. */
   readonly drainPerSecond: number | undefined;
-  /** Samples in a row in which the loop was late. */
+  /** Samples in a row in which the loop was late, and in which it was neither late nor anybody waiting. */
   readonly lateSamples: number;
+  readonly easySamples: number;
+  /** Milliseconds the loop worked and requests it finished, the older the less. */
+  readonly busyMs: number;
+  readonly finished: number;
 }
 
 export const unhurried: Pace = {
   startsPerSecond: Number.POSITIVE_INFINITY,
   drainPerSecond: undefined,
   lateSamples: 0,
+  easySamples: 0,
+  busyMs: 0,
+  finished: 0,
 };
 
-/** One look at the event loop, taken several times a second while there is traffic. */
+/** One look at the event loop, taken several times a second while there is traffic; all since the look before. */
 export interface LoopSample {
-  /** Since the sample before, in milliseconds; greater than 0. */
+  /** Milliseconds; greater than 0. */
   readonly elapsedMs: number;
   /** How much later than asked the loop called back, in milliseconds. */
   readonly lagMs: number;
-  /** Requests started since the sample before. */
+  /** Milliseconds the loop did not wait for anything, without what refusals took. */
+  readonly busyMs: number;
+  /** Requests started, and requests finished. */
   readonly started: number;
-  /** Whether requests have waited all the while since the sample before. */
+  readonly finished: number;
+  /** Whether requests waited all the while. */
   readonly pressed: boolean;
 }
 
-/** One late sample is a pause (a collection of garbage, one heavy request), a row of them is a state. */
+/** One late sample may be a pause (a collection of garbage, one heavy request); a row of them is a state. */
 const LATE_SAMPLES = 3;
+/** So is one in which this many requests were finished: their work together is what made the loop late. */
+const LATE_FINISHES = 3;
+/** So many samples without trouble end a limit: as many as cover the time a request may do nothing before it computes. */
+const EASY_SAMPLES = 10;
+/** After this many milliseconds, what was measured counts half. */
+const HALF_LIFE_MS = 150;
+/** The share of the time that requests may take when they have been too much. */
+const SHARE = 0.9;
 const SLOWEST_STARTS_PER_SECOND = 10;
-const SLOW_DOWN_AT_MOST = 0.25;
-const SPEED_UP = 1.25;
-/** A limit this many times what is asked for limits nothing and is lifted. */
-const LIFT_FACTOR = 4;
+const STRONGEST_BRAKE = 0.1;
 
 export function adaptPace(pace: Pace, sample: LoopSample, limits: AdmissionLimits): Pace {
-  const lateSamples = sample.lagMs > limits.lagTargetMs ? pace.lateSamples + 1 : 0;
+  const late = sample.lagMs > limits.lagTargetMs;
+  const lateSamples = late ? pace.lateSamples + 1 : 0;
+  const easySamples = late || sample.pressed ? 0 : pace.easySamples + 1;
+  const memory = 0.5 ** (sample.elapsedMs / HALF_LIFE_MS);
+  const busyMs = pace.busyMs * memory + sample.busyMs;
+  const finished = pace.finished * memory + sample.finished;
+  const isLimited = pace.startsPerSecond !== Number.POSITIVE_INFINITY;
+  const isTooMuch = lateSamples >= LATE_SAMPLES || (late && sample.finished >= LATE_FINISHES);
+  const limit = isLimited ? easySamples < EASY_SAMPLES : isTooMuch;
   const started = (sample.started * 1000) / sample.elapsedMs;
   return {
-    startsPerSecond: adaptStarts(pace.startsPerSecond, lateSamples, started, sample.lagMs, limits),
+    startsPerSecond: limit ? sustainableStarts(busyMs, finished, sample.lagMs, limits) : Number.POSITIVE_INFINITY,
     drainPerSecond: sample.pressed ? (started + (pace.drainPerSecond ?? started)) / 2 : undefined,
     lateSamples,
+    easySamples,
+    busyMs,
+    finished,
   };
 }
 
-function adaptStarts(
-  limit: number,
-  lateSamples: number,
-  started: number,
-  lagMs: number,
-  limits: AdmissionLimits,
-): number {
-  if (lateSamples >= LATE_SAMPLES) {
-    const slowed = Math.min(limit, started) * Math.max(SLOW_DOWN_AT_MOST, limits.lagTargetMs / lagMs);
-    return Math.max(SLOWEST_STARTS_PER_SECOND, slowed);
-  }
-  if (lateSamples > 0) return limit;
-  const raised = limit * SPEED_UP;
-  return raised > LIFT_FACTOR * started + SLOWEST_STARTS_PER_SECOND * LIFT_FACTOR ? Number.POSITIVE_INFINITY : raised;
+/** What a request costs, start to end, is the time the loop works divided by the requests it finishes in that time. */
+function sustainableStarts(busyMs: number, finished: number, lagMs: number, limits: AdmissionLimits): number {
+  const sustainable = busyMs === 0 ? Number.POSITIVE_INFINITY : (SHARE * 1000 * finished) / busyMs;
+  const brake = lagMs <= limits.lagTargetMs ? 1 : Math.max(STRONGEST_BRAKE, limits.lagTargetMs / lagMs);
+  return Math.max(SLOWEST_STARTS_PER_SECOND, sustainable * brake);
 }

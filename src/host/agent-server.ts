@@ -13,6 +13,7 @@ import { createHostLog, type HostLog } from './host-log.ts';
 import { hostProcess } from './host-process.ts';
 import { startHostTelemetry, telemetryTargets } from './host-telemetry.ts';
 import { createHttpListener, type HttpListener } from './http-listener.ts';
+import type { OverloadOptions } from './overload.ts';
 import { serverIdentity } from './server-identity.ts';
 import { createSpanStarter } from './server-span.ts';
 import { type Environment, type HostSettings, readSettings } from './settings.ts';
@@ -39,6 +40,11 @@ export interface AgentServerOptions {
   readonly spans?: boolean;
   /** `DEBUG`, `INFO`, `WARNING`, `ERROR` or `CRITICAL`; wins over `AOS_LOG_LEVEL`. */
   readonly logLevel?: string;
+  /**
+   * Admission control: what exceeds the process's capacity is refused at once with 503 and `Retry-After`, so that the
+   * rest is served in time and `/readiness` always answers. On with its defaults unless given.
+   */
+  readonly overload?: false | OverloadOptions;
   /** Answers the paths the protocol does not own, e.g. a Hono app. */
   readonly app?: FetchApp;
   /** Segments that libraries on top of the host add to `x-platform-server`, each `name/version (runtime/version)`. */
@@ -189,6 +195,7 @@ export class AgentServer {
       log: this.log,
       hostLog: this.#hostLog,
       sockets: this.#sockets,
+      overload: this.#options.overload ?? {},
     });
     this.#hostLog.starting(hostname, port);
     const actualPort = await listener.listen(port, hostname);

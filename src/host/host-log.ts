@@ -109,6 +109,11 @@ export function createHostLog(log: Log, requests: Log) {
       );
     },
 
+    /** At most once a second: a line for every refusal would be load of its own. */
+    overloaded(refused: number, waiting: number) {
+      log.warn(`Overloaded: ${refused} requests were refused with 503 since the last such line, ${waiting} wait`);
+    },
+
     telemetryWarning(message: string) {
       log.warn(message);
     },

@@ -13,6 +13,7 @@ import type { Endpoints } from './endpoints.ts';
 import type { HostLog } from './host-log.ts';
 import { HttpCall } from './http-call.ts';
 import { ClientGoneError, ServerStoppingError } from './inbound-call.ts';
+import { createOverloadGuard, type OverloadOptions } from './overload.ts';
 import { type HeadPolicy, HostResponse, HostResponseClass } from './response-head.ts';
 import { ConfigurationError } from './settings.ts';
 import { refuseUpgrade, type SocketEndpoint } from './websocket.ts';
@@ -25,6 +26,8 @@ export interface HttpListenerOptions {
   readonly hostLog: HostLog;
   /** Takes over connections that ask for a WebSocket; undefined when nobody serves them. */
   readonly sockets: SocketEndpoint | undefined;
+  /** False lets every request in, whatever the load. */
+  readonly overload: false | OverloadOptions;
 }
 
 export interface HttpListener {
@@ -58,6 +61,20 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
     { errorHandler: () => badRequest() },
   );
 
+  const guard =
+    options.overload === false
+      ? undefined
+      : createOverloadGuard({
+          ...options,
+          limits: options.overload,
+          serve: onRequest,
+          inFlight: () => calls.size,
+          onEmpty: releaseWhenEmpty,
+        });
+  const listener =
+    guard?.onRequest ??
+    ((incoming: IncomingMessage, outgoing: ServerResponse) => onRequest(incoming, outgoing, clock.monotonic()));
+
   const server = createServer(
     {
       ServerResponse: HostResponseClass,
@@ -69,17 +86,19 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
       // Other upgrades (`h2c`) are offers a server may ignore: such requests are served as plain HTTP.
       shouldUpgradeCallback: (incoming: IncomingMessage) => incoming.headers.upgrade?.toLowerCase() === 'websocket',
     },
-    onRequest,
+    listener,
   );
+  if (guard !== undefined) server.on('connection', guard.onConnection);
   server.on('upgrade', (incoming, connection, head) => {
-    if (options.sockets !== undefined) options.sockets.upgrade(incoming, connection, head);
+    if (guard?.isRefusing) refuseUpgrade(incoming, connection, 503, options.serverIdentity);
+    else if (options.sockets !== undefined) options.sockets.upgrade(incoming, connection, head);
     else refuseUpgrade(incoming, connection, 404, options.serverIdentity);
   });
   // An expectation we do not know is no reason to refuse; the reference ignores it too.
-  server.on('checkExpectation', onRequest);
+  server.on('checkExpectation', listener);
 
-  function onRequest(incoming: IncomingMessage, outgoing: ServerResponse): void {
-    const call = new HttpCall(incoming, outgoing, log, clock.monotonic());
+  function onRequest(incoming: IncomingMessage, outgoing: ServerResponse, arrivedAt: number): void {
+    const call = new HttpCall(incoming, outgoing, log, arrivedAt);
     if (outgoing instanceof HostResponse) {
       outgoing.call = call;
       outgoing.policy = policy;
@@ -106,10 +125,15 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
     if (!draining) return;
     // A stream whose head left before the drain began could not say `connection: close`.
     server.closeIdleConnections();
-    if (calls.size === 0) releaseWaiters();
+    releaseWhenEmpty();
   }
 
-  function releaseWaiters(): void {
+  function isEmpty(): boolean {
+    return calls.size === 0 && (guard === undefined || guard.waitingCount === 0);
+  }
+
+  function releaseWhenEmpty(): void {
+    if (!isEmpty()) return;
     for (const release of empty) release();
     empty.clear();
   }
@@ -124,7 +148,7 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
       for (const call of calls) call.abort(reason);
     },
     whenEmpty() {
-      return calls.size === 0 ? Promise.resolve() : new Promise((resolve) => empty.add(resolve));
+      return isEmpty() ? Promise.resolve() : new Promise((resolve) => empty.add(resolve));
     },
     finishStop() {
       server.closeAllConnections();
