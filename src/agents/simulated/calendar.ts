@@ -63,7 +63,7 @@ export function positionIn(period: Period, today: string): string {
   if (until > 0) return `${period.label} runs ${span}; it begins in ${weeks(until)}`;
   if (left < 0) return `${period.label} ran ${span}; it ended ${weeks(-left)} ago`;
   const gone = Math.round((100 * (daysIn(period) - left)) / daysIn(period));
-  return `${period.label} runs ${span}; ${weeks(left)} are left (${gone} % of it is gone)`;
+  return `${period.label} runs ${span}; ${leftOver(left)} (${gone} % of it is gone)`;
 }
 
 /**
@@ -75,6 +75,10 @@ export function dueDay(period: Period | undefined, today: string, share: number)
   const from = over || today > period.start ? today : period.start;
   const days = over ? 84 : daysBetween(from, period.end);
   return addDays(from, Math.round(days * share));
+}
+
+function leftOver(days: number): string {
+  return days === 0 ? 'today is its last day' : `${weeks(days)} ${days === 1 ? 'is' : 'are'} left`;
 }
 
 function weeks(days: number): string {

@@ -36,7 +36,11 @@ const OWN =
   /\b(?:my|our)\s+(?<about>[\p{L}][\p{L} _-]{1,40}?)\s+(?:is|are|was|were|=)\s+(?<value>(?:[^.!?\n]|\.(?=\d))+?)(?=\s+and\s+(?:my|our)\s|[.!?](?:\s|$)|\n|,\s+(?:my|our)\s|$)/giu;
 const SUM = /(?<![\w.-])(?<left>-?\d[\d,]*(?:\.\d+)?)\s*(?<sign>[+*/x×÷−-])\s*(?<right>-?\d[\d,]*(?:\.\d+)?)(?![\w-])/i;
 
-export function simulatedReply(brief: ChatBrief): string {
+/** Rules read the beginning of a message; nobody states facts on page three. */
+const MESSAGE_LENGTH = 4000;
+
+export function simulatedReply(asked: ChatBrief): string {
+  const brief = { ...asked, messages: asked.messages.map(clipped) };
   const message = brief.messages.at(-1)?.content.trim() ?? '';
   const before = brief.messages.slice(0, -1);
   const told = toldIn(before);
@@ -45,8 +49,8 @@ export function simulatedReply(brief: ChatBrief): string {
   if (WHO_ARE_YOU.test(message)) return introduction(brief);
   if (ASKS_FOR_NAME.test(message)) return nameAnswer(told);
   if (RECALL.test(message)) return recollection(message, before);
-  const asked = ASKS_FOR_OWN.exec(message)?.groups?.['about'];
-  if (asked !== undefined) return ownAnswer(asked, told);
+  const own = ASKS_FOR_OWN.exec(message)?.groups?.['about'];
+  if (own !== undefined) return ownAnswer(own, told);
   const sum = isQuestion || /^[\d\s.,+*/x×÷−-]+=?$/.test(message) ? sumIn(message) : undefined;
   if (sum !== undefined) return sum;
   const news = toldIn([{ role: 'user', content: message }]);
@@ -54,6 +58,10 @@ export function simulatedReply(brief: ChatBrief): string {
   if (!isQuestion && MEMO.test(message)) return `Noted: “${shortened(message)}”.`;
   if (GREETING.test(message)) return greeting(brief, told);
   return (FACT_QUESTION.test(message) ? related(message, before) : undefined) ?? opinion(brief, message, told);
+}
+
+function clipped({ role, content }: ChatMessage): ChatMessage {
+  return { role, content: content.slice(0, MESSAGE_LENGTH) };
 }
 
 function introduction({ agent, messages }: ChatBrief): string {

@@ -32,7 +32,7 @@ export interface TaskData {
 
 /** `$ 1,234.5 k`: currency, number, scale or per cent. */
 const NUMBER =
-  /(?<![\w.])(?<currency>[$€£¥]|(?:USD|EUR|GBP|CHF)\s)?\s?(?<digits>-?\d{1,3}(?:,\d{3})+(?:\.\d+)?|-?\d+(?:\.\d+)?)\s?(?<scale>%|percent\b|k\b|m\b|mn\b|million\b|bn\b|b\b|billion\b)?\s?(?<after>USD|EUR|GBP|CHF|€)?(?![\w])/gi;
+  /(?<![\w.-])(?<currency>[$€£¥]|(?:USD|EUR|GBP|CHF)\s)?\s?(?<digits>-?\d{1,3}(?:,\d{3})+(?:\.\d+)?|-?\d+(?:\.\d+)?)\s?(?<scale>%|percent\b|k\b|m\b|mn\b|million\b|bn\b|b\b|billion\b)?\s?(?<after>USD|EUR|GBP|CHF|€)?(?![\w])/gi;
 const SCALES: Record<string, number> = {
   '%': 0.01,
   percent: 0.01,
@@ -52,6 +52,11 @@ const FUNCTION_WORD =
   /^(a|an|the|of|is|was|are|were|at|to|by|in|on|our|we|have|has|had|with|about|from|and|or|for|up|down|per|than|over|under|around|only|some)$/i;
 /** Longer texts are sentences, not names. */
 const NAME_LENGTH = 60;
+/** A task may be megabytes long; what follows is quadratic in places and the answer mentions a handful. */
+const MAX_FIGURES = 500;
+const MAX_PROSE = 20_000;
+/** Where the words beside a number are looked for. */
+const VICINITY = 80;
 
 export function readTaskData(...sources: readonly JsonValue[]): TaskData {
   const figures: Figure[] = [];
@@ -69,6 +74,7 @@ export function readTaskData(...sources: readonly JsonValue[]): TaskData {
     return true;
   };
   const visit = (value: JsonValue, path: readonly string[]) => {
+    if (figures.length >= MAX_FIGURES || facts.length >= MAX_FIGURES) return;
     const key = path.at(-1) ?? '';
     notePeriod(key, path.length);
     if (typeof value === 'number') figures.push(figureOf(path, value));
@@ -84,7 +90,7 @@ export function readTaskData(...sources: readonly JsonValue[]): TaskData {
     if (ISO_DATE.test(text)) dates.push({ name, text: text.slice(0, 10) });
     else if (namesPeriod && text.length < NAME_LENGTH / 2) return;
     else {
-      const found = [...text.matchAll(NUMBER)];
+      const found = [...text.slice(0, MAX_PROSE).matchAll(NUMBER)];
       const whole = found.length === 1 && found[0]?.[0].trim() === text.trim() ? found[0] : undefined;
       if (whole !== undefined) figures.push(figureOf(path, ...parsed(whole)));
       else {
@@ -123,6 +129,7 @@ function trimmed(value: number, digits: number): string {
 /** `new_customers` and `newCustomers` are both `new customers`. */
 export function wordsOf(key: string): string {
   return key
+    .slice(0, NAME_LENGTH)
     .replace(/([a-z0-9])([A-Z])/g, '$1 $2')
     .replace(/[_\-.]+/g, ' ')
     .trim()
@@ -138,12 +145,16 @@ function figureOf(path: readonly string[], value: number, currency = '', isPerce
 }
 
 function proseFigure(path: readonly string[], text: string, match: RegExpExecArray): Figure {
-  const before = /((?:\p{L}+[\s:=]+){1,3})$/u.exec(text.slice(0, match.index))?.[1];
+  const before = /(?<![\p{L}\d.])((?:\p{L}+[\s:=]+){1,3})$/u.exec(wordsBefore(text, match))?.[1];
   const words = (before ?? '').split(/[\s:=]+/).filter((word) => word !== '' && !FUNCTION_WORD.test(word));
-  const after = /^\s+(\p{L}+)/u.exec(text.slice(match.index + match[0].length))?.[1];
+  const after = /^\s+(\p{L}+)/u.exec(text.slice(match.index + match[0].length).slice(0, VICINITY))?.[1];
   const name =
     words.length > 0 ? words.join('_') : after !== undefined && !FUNCTION_WORD.test(after) ? after : 'figure';
   return figureOf([...path.slice(0, -1), name], ...parsed(match));
+}
+
+function wordsBefore(text: string, { index }: RegExpExecArray): string {
+  return text.slice(Math.max(0, index - VICINITY), index);
 }
 
 function parsed(match: RegExpExecArray): [value: number, currency: string, isPercent: boolean] {
@@ -155,7 +166,7 @@ function parsed(match: RegExpExecArray): [value: number, currency: string, isPer
 
 /** In a sentence, a bare small number or a year is more often a count of words than a figure, unless it is stated. */
 function isMeasure(text: string, match: RegExpExecArray): boolean {
-  if (/\b(is|are|was|were|=|:)\s*$/i.test(text.slice(0, match.index))) return true;
+  if (/\b(is|are|was|were|=|:)\s*$/i.test(wordsBefore(text, match))) return true;
   const { currency, scale, after, digits = '' } = match.groups ?? {};
   if (currency !== undefined || scale !== undefined || after !== undefined) return true;
   return Number(digits.replaceAll(',', '')) > 12 && !/^(19|20)\d\d$/.test(digits);
