@@ -28,7 +28,7 @@ describe.each(samples)('%s', (name) => {
     expect(readme.lineCount).toBeLessThan(ONE_SCREEN);
   });
 
-  test('does what its README shows', async () => {
+  test('does what its README shows', { timeout: 60_000 }, async () => {
     await using terminal = await openTerminal();
     const server = await terminal.startServer(readme.start);
     for (const { command, output: shown } of readme.commands) {
