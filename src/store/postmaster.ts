@@ -4,11 +4,9 @@
  * easily the number of one of our own threads, and PostgreSQL would refuse to start. So a holder counts only when it
  * really is a PostgreSQL server on that folder.
  */
-import { execFile } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { promisify } from 'node:util';
 import type { HostProcess } from './postgres-launch.ts';
 
 /** Name of the server, visible in `ps`; tells a later start which Node process it belonged to. */
@@ -23,11 +21,18 @@ export interface LockFile {
   readonly state: string;
 }
 
-export async function readLockFile(folder: string): Promise<LockFile | undefined> {
-  const text = await readFile(join(folder, 'postmaster.pid'), 'utf8').catch(() => '');
-  const lines = text.split('\n');
+export function readLockFile(folder: string): LockFile | undefined {
+  const lines = readIfThere(join(folder, 'postmaster.pid')).split('\n');
   const pid = Number(lines[0]);
   return Number.isInteger(pid) && pid > 0 ? { pid, folder: lines[1] ?? '', state: (lines[7] ?? '').trim() } : undefined;
+}
+
+function readIfThere(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    return '';
+  }
 }
 
 /**
@@ -42,12 +47,12 @@ export type Holder =
   | { readonly kind: 'orphan'; readonly pid: number }
   | { readonly kind: 'held'; readonly pid: number; readonly owner: number | undefined };
 
-export async function judgeHolder(host: HostProcess, folder: string): Promise<Holder> {
-  const lock = await readLockFile(folder);
+export function judgeHolder(host: HostProcess, folder: string): Holder {
+  const lock = readLockFile(folder);
   if (lock === undefined) return { kind: 'free' };
   const { pid } = lock;
   if (!isAlive(host, pid)) return { kind: 'stale', pid };
-  const program = await readProgram(host, pid);
+  const program = readProgram(host, pid);
   if (program === undefined) return isAlive(host, pid) ? { kind: 'unknown' } : { kind: 'stale', pid };
   const { parent, args } = program;
   if (basename(args[0] ?? '') !== 'postgres' || !args.includes(lock.folder)) return { kind: 'stale', pid };
@@ -67,24 +72,17 @@ export function isAlive(host: HostProcess, pid: number): boolean {
   }
 }
 
-async function readProgram(host: HostProcess, pid: number): Promise<{ parent: number; args: string[] } | undefined> {
+function readProgram(host: HostProcess, pid: number): { parent: number; args: string[] } | undefined {
   try {
     if (host.platform === 'linux' && existsSync('/proc/self/stat')) {
-      const [stat, commandLine] = await Promise.all([
-        readFile(`/proc/${pid}/stat`, 'utf8'),
-        readFile(`/proc/${pid}/cmdline`, 'utf8'),
-      ]);
+      const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
       // "pid (name) state ppid …": the name may contain anything, so count from its last bracket.
-      const parent = Number(
-        stat
-          .slice(stat.lastIndexOf(')') + 1)
-          .trim()
-          .split(' ')[1],
-      );
-      return { parent, args: commandLine.split('\0') };
+      const afterName = stat.slice(stat.lastIndexOf(')') + 1).trim();
+      const commandLine = readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+      return { parent: Number(afterName.split(' ')[1]), args: commandLine.split('\0') };
     }
-    const { stdout } = await promisify(execFile)('ps', ['-ww', '-o', 'ppid=,command=', '-p', String(pid)]);
-    const [parent = '', ...args] = stdout.trim().split(/\s+/);
+    const answer = execFileSync('ps', ['-ww', '-o', 'ppid=,command=', '-p', String(pid)], { encoding: 'utf8' });
+    const [parent = '', ...args] = answer.trim().split(/\s+/);
     return parent === '' ? undefined : { parent: Number(parent), args };
   } catch {
     return undefined;
