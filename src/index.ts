@@ -13,5 +13,5 @@ export type { InvocationContext } from './host/http-call.ts';
 export { type CallContext, ClientGoneError, ServerStoppingError } from './host/inbound-call.ts';
 export type { OverloadOptions } from './host/overload.ts';
 export { ConfigurationError } from './host/settings.ts';
-export type { SocketContext, SocketHandler } from './host/websocket.ts';
+export type { SocketContext, SocketHandler } from './host/socket-handler.ts';
 export type { Log, LogFields, LogLevel } from './telemetry/log.ts';

@@ -18,7 +18,8 @@ import { serverIdentity } from './server-identity.ts';
 import { createSpanStarter } from './server-span.ts';
 import { type Environment, type HostSettings, readSettings } from './settings.ts';
 import { shutDown } from './shutdown.ts';
-import { createSocketEndpoint, type SocketEndpoint, type SocketHandler } from './websocket.ts';
+import type { SocketHandler } from './socket-handler.ts';
+import { createSocketEndpoint, type SocketEndpoint } from './websocket.ts';
 
 export interface AgentServerOptions {
   /** Port to listen on; wins over `PORT`. 0 lets the system choose. */

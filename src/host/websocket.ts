@@ -14,18 +14,10 @@ import { baggageKey, hostAttribute, spanName } from '../telemetry/names.ts';
 import { AgentSocket, SocketClosedError } from './agent-socket.ts';
 import { resolveRequestId } from './call-identity.ts';
 import type { HostLog } from './host-log.ts';
-import { type CallContext, ClientGoneError, InboundCall, ServerStoppingError } from './inbound-call.ts';
+import { ClientGoneError, InboundCall, ServerStoppingError } from './inbound-call.ts';
 import { decodePath } from './route.ts';
 import { type createSpanStarter, failSpan } from './server-span.ts';
-
-/** What a handler is told about the connection it serves; there is no invocation id on a WebSocket. */
-export interface SocketContext extends CallContext {
-  /** The headers of the upgrade request. */
-  readonly headers: Headers;
-}
-
-/** Serves one connection. When it returns, the connection is closed with 1000; when it throws, with 1011. */
-export type SocketHandler = (socket: AgentSocket, context: SocketContext) => void | Promise<void>;
+import type { SocketContext, SocketHandler } from './socket-handler.ts';
 
 export interface SocketEndpointOptions {
   handler(): SocketHandler | undefined;
@@ -119,13 +111,13 @@ export function createSocketEndpoint(
     const socket = new AgentSocket(
       connection,
       () => call.signal,
-      () => {
-        ping?.cancel();
-        connections.delete(connection);
-        call.abort(new ClientGoneError('the client closed the WebSocket'));
-        releaseIfEmpty();
-      },
+      () => call.abort(new ClientGoneError('the WebSocket is closed')),
     );
+    connection.on('close', () => {
+      ping?.cancel();
+      connections.delete(connection);
+      releaseIfEmpty();
+    });
     connections.add(connection);
     open.set(call, socket);
     let failure: Error | undefined;
