@@ -146,6 +146,10 @@ export function createEndpoints(options: EndpointOptions): Endpoints {
       return ready;
     } catch (thrown) {
       const failure = asError(thrown);
+      if (call.failedByLeaving(failure)) {
+        endCall(call);
+        return answerFailure(failure, false).response;
+      }
       const answer = answerTo(failure);
       if (call.span !== undefined && answer.status >= 500) failSpan(call.span, failure, answer.code);
       endCall(call);
@@ -203,7 +207,8 @@ function answerRoute(route: Exclude<Route, { kind: 'endpoint' }>, call: HttpCall
     case 'redirect': {
       // The Host header is the caller's own word, echoed and used for nothing else.
       const host = call.incoming.headersDistinct['host']?.[0] ?? 'localhost';
-      const location = `http://${host}${encodeURI(route.path)}${call.search}`;
+      const path = encodeURI(route.path).replace(/[?#]/g, encodeURIComponent);
+      const location = `http://${host}${path}${call.search}`;
       return new Response(null, { status: 307, headers: { location, 'content-length': '0' } });
     }
     case 'unknown':

@@ -36,6 +36,15 @@ export class HttpCall extends InboundCall implements InvocationContext {
     return this.abortReason instanceof ClientGoneError;
   }
 
+  /** Whether a handler failed for no other reason than that the client left: its upload broke off, its signal fired. */
+  failedByLeaving(failure: Error): boolean {
+    if (!this.isAbandoned) return false;
+    for (let error: unknown = failure; error instanceof Error; error = error.cause) {
+      if (error === this.abortReason || error === this.incoming.errored || error.name === 'AbortError') return true;
+    }
+    return false;
+  }
+
   /** Ends the connection once what was written is on its way, without the final chunk: the client sees a broken body. */
   cut(): void {
     const { socket } = this.outgoing;

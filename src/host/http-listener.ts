@@ -3,7 +3,7 @@
  * each request in its own scope, and a drain that finishes what was accepted.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, Server as NetServer } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
 import { runInScope } from '../core/call.ts';
 import type { Clock } from '../core/clock.ts';
@@ -124,7 +124,7 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
     calls.delete(call);
     if (!draining) return;
     // A stream whose head left before the drain began could not say `connection: close`.
-    server.closeIdleConnections();
+    if (isEmpty()) server.closeIdleConnections();
     releaseWhenEmpty();
   }
 
@@ -142,8 +142,10 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
     listen: (port, hostname) => listen(server, port, hostname),
     beginStop() {
       draining = true;
-      server.close();
-      server.closeIdleConnections();
+      // Not the HTTP server's own `close`, which also ends idle connections: until the last call has ended, whoever is
+      // connected may ask on (§2.4).
+      NetServer.prototype.close.call(server);
+      if (isEmpty()) server.closeIdleConnections();
       const reason = new ServerStoppingError('the server is shutting down');
       for (const call of calls) call.abort(reason);
     },
@@ -151,6 +153,7 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
       return isEmpty() ? Promise.resolve() : new Promise((resolve) => empty.add(resolve));
     },
     finishStop() {
+      server.close();
       server.closeAllConnections();
     },
     get openCount() {
