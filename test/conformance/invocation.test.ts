@@ -439,6 +439,26 @@ describe('what the handler sees', () => {
     },
   );
 
+  test(
+    'a large body waits for a handler that reads it late',
+    verifies('post:any-bytes', 'host:no-size-limit'),
+    async () => {
+      const body = Buffer.alloc(5 * 1024 * 1024, 'l');
+      const answer = await post(info().port, '/invocations?ms=300', { body });
+      expect((answer.json() as Seen).bodyLength).toBe(body.length);
+    },
+  );
+
+  test(
+    'HEAD reaches the GET handler and answers with its headers alone',
+    verifies('route:head', 'get:headers'),
+    async () => {
+      const answer = await exchange(info().port, { method: 'HEAD', target: '/invocations/h1' });
+      expect([answer.status, answer.header('content-type')]).toEqual([200, 'application/json']);
+      expectOnlyInvocationId(answer, 'h1');
+    },
+  );
+
   test('a GET that carries a body is a GET all the same', verifies('get:handler', 'conn:unread-body'), async () => {
     const answer = await exchange(info().port, { method: 'GET', target: '/invocations/i', body: 'surprise' });
     expect(answer.status).toBe(200);

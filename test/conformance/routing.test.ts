@@ -267,6 +267,22 @@ describe('without any handler', () => {
     },
   );
 
+  test.for([
+    ['/invocations/a%3Fb/', '/invocations/a%3Fb'],
+    ['/invocations/a%23b/?q=1', '/invocations/a%23b?q=1'],
+    ['/invocations/100%25/', '/invocations/100%25'],
+    ['/invocations/%E4%B8%96/', '/invocations/%E4%B8%96'],
+    ['/invocations/a%20b/', '/invocations/a%20b'],
+    ['/invocations/a%22%3C/', '/invocations/a%22%3C'],
+  ])(
+    'the redirect of %s leads to the same id',
+    verifies('route:trailing-slash:safe', 'route:trailing-slash'),
+    async ([target = '', to]) => {
+      const answer = await get(none().port, target, { headers: { host: 'h' } });
+      expect([answer.status, answer.header('location')]).toEqual([307, `http://h${to}`]);
+    },
+  );
+
   test('unknown paths with a trailing slash stay unknown', verifies('route:unknown'), async () => {
     expectPlain(await get(none().port, '/nope/'), 404, 'Not Found');
     expectPlain(await get(none().port, '/invocations_ws/'), 404, 'Not Found');

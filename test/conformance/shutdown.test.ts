@@ -87,6 +87,44 @@ describe('shutdown', { concurrent: true }, () => {
     },
   );
 
+  test(
+    'a connection that was idle when the drain began is still answered',
+    verifies('shutdown:keep-alive'),
+    async () => {
+      await withFixture('slow', {}, async (fixture) => {
+        const idle = await Wire.open(fixture.port);
+        idle.ask({ target: '/readiness' });
+        expect((await idle.answer()).status).toBe(200);
+        const running = post(fixture.port, '/invocations?ms=1500');
+        await fixture.record(({ message }) => message.includes('/invocations'), 'of the request');
+        fixture.signal('SIGTERM');
+        await refused(fixture);
+        idle.ask({ method: 'POST', target: '/invocations', body: 'late' });
+        const answer = await idle.answer('POST');
+        expect([answer.status, answer.text, answer.header('connection')]).toEqual([200, 'done', 'close']);
+        await idle.end();
+        expect((await running).text).toBe('done');
+        expect((await fixture.exit).code).toBe(0);
+      });
+    },
+  );
+
+  test(
+    'with a shutdown time of 0 open WebSockets still learn of the end',
+    verifies('shutdown:timeout:zero', 'shutdown:websocket'),
+    async () => {
+      await withFixture('wsecho', { FIXTURE_SHUTDOWN_TIMEOUT: '0', FIXTURE_HOOK: 'mark' }, async (fixture) => {
+        const socket = await SocketWire.open(fixture.port, '/invocations_ws?wait=60000');
+        fixture.signal('SIGTERM');
+        expect((await socket.ending()).map(({ code }) => code)).toEqual([1011]);
+        expect((await fixture.exit).code).toBe(0);
+        const records = fixture.records().filter(({ message }) => /connection closed/.test(message));
+        expect(records.map((record) => record.field(`${FIELD}.error.code`))).toEqual(['cancelled']);
+        expect(fixture.markers()).toEqual([]);
+      });
+    },
+  );
+
   test('idle and half-asked connections hold nothing up', verifies('shutdown:keep-alive'), async () => {
     await withFixture('echo', {}, async (fixture) => {
       const idle = await Wire.open(fixture.port);
