@@ -30,8 +30,8 @@ const SENT = Promise.resolve();
 const NO_STATUS_RECEIVED = 1005;
 
 export class AgentSocket implements AsyncIterable<SocketMessage> {
-  /** Fires when the connection has ended or the server begins to stop. */
   readonly #signal: () => AbortSignal;
+  readonly #onEnd: () => void;
   readonly #socket: WebSocket;
   readonly #inbox: SocketMessage[] = [];
   #inboxBytes = 0;
@@ -43,15 +43,16 @@ export class AgentSocket implements AsyncIterable<SocketMessage> {
   constructor(socket: WebSocket, signal: () => AbortSignal, onEnd: () => void) {
     this.#socket = socket;
     this.#signal = signal;
+    this.#onEnd = onEnd;
     socket.on('message', (data: Buffer, isBinary: boolean) => this.#deliver(data, isBinary));
     // A broken frame: the library has sent the close code that says so; the client's answer adds nothing.
     socket.on('error', (error) => this.#end(closeCodeOf(error), ''));
     socket.on('close', (code: number, reason: Buffer) => {
       this.#end(code === NO_STATUS_RECEIVED ? 1000 : code, reason.toString());
-      onEnd();
     });
   }
 
+  /** Fires when the connection has ended, whoever ended it, or the server begins to stop. */
   get signal(): AbortSignal {
     return this.#signal();
   }
@@ -149,6 +150,7 @@ export class AgentSocket implements AsyncIterable<SocketMessage> {
     if (this.#ended !== undefined) return;
     this.#ended = new SocketClosedError(code, reason);
     this.#rejectWaiting(this.#ended);
+    this.#onEnd();
   }
 
   #rejectWaiting(reason: Error): void {

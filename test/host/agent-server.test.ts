@@ -226,11 +226,12 @@ describe('a WebSocket handler', () => {
     client.close();
   });
 
-  test('cannot send after the end', async () => {
+  test('cannot send after it has closed the connection, and its signal says so', async () => {
     const failed = Promise.withResolvers<unknown>();
     await using host = await startHost((server) => {
-      server.onWebSocket(async (socket) => {
+      server.onWebSocket(async (socket, { signal }) => {
         socket.close(4000);
+        expect([socket.signal.aborted, signal.aborted]).toEqual([true, true]);
         failed.resolve(await socket.send('late').catch((thrown: unknown) => thrown));
       });
     });
