@@ -8,6 +8,7 @@ import { type Clock, systemClock } from '../core/clock.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { Exporters } from '../telemetry/export.ts';
 import { createLog, createTurnSink, type Log, type LogSink } from '../telemetry/log.ts';
+import { createTextSink } from '../telemetry/log-text.ts';
 import { createEndpoints, type FetchApp, type Handlers, type InvocationHandler } from './endpoints.ts';
 import { createHostLog, type HostLog } from './host-log.ts';
 import { hostProcess } from './host-process.ts';
@@ -54,7 +55,7 @@ export interface AgentServerOptions {
   readonly signals?: boolean;
   /** The environment to read settings from; the process's unless given. */
   readonly environment?: Environment;
-  /** Where log lines go; standard error unless given. */
+  /** Where log lines go; standard error unless given: as JSON, at a terminal as text. */
   readonly logSink?: LogSink;
   readonly clock?: Clock;
 }
@@ -98,7 +99,7 @@ export class AgentServer {
     this.#settings = readSettings(this.#environment, options);
     this.#identity = serverIdentity(hostProcess.nodeVersion(), options.serverIdentity);
     this.#shutdownTimeoutMs = Math.max(0, options.shutdownTimeoutMs ?? DEFAULT_SHUTDOWN_TIMEOUT_MS);
-    this.#sink = options.logSink ?? createTurnSink(hostProcess.writeError);
+    this.#sink = options.logSink ?? standardErrorSink();
     if (options.logSink === undefined) hostProcess.onExit(() => this.#sink.flush?.());
 
     const logOptions = { level: this.#settings.logLevel, sink: this.#sink };
@@ -261,6 +262,13 @@ export class AgentServer {
     this.#hostLog.connectivity(this.#settings, otlpEndpoint, applicationInsights);
     this.#hostLog.options(this.#shutdownTimeoutMs, this.#identity);
   }
+}
+
+/** Standard error: JSON for machines, text where a person reads along. */
+function standardErrorSink(): LogSink & { flush(): void } {
+  const { errorIsTerminal, writeError } = hostProcess;
+  const text = createTextSink(writeError);
+  return createTurnSink(errorIsTerminal() ? (lines) => text.write(lines) : writeError);
 }
 
 function nameOf(handler: { readonly name: string }): string {

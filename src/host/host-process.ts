@@ -8,6 +8,9 @@ export const hostProcess = {
   environment: (): Readonly<Record<string, string | undefined>> => process.env,
   nodeVersion: (): string => process.versions.node,
 
+  /** Whether a person is likely to read standard error as it is written. */
+  errorIsTerminal: (): boolean => process.stderr.isTTY === true,
+
   /** Writes to standard error before it returns. Lines nobody reads any more (a closed pipe) are dropped. */
   writeError(text: string): void {
     let rest: Uint8Array = Buffer.from(text);

@@ -26,6 +26,8 @@ function asText(line: string): string {
   const clock = String(time).slice(11, 23);
   const fields = Object.entries(record)
     .filter(([name, value]) => !SAID.has(name) && value !== '' && value !== null)
+    // Some messages say their fields themselves, for readers of the text alone.
+    .filter(([name]) => !String(message).includes(`${name}=`))
     .map(([name, value]) => ` ${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`);
   return `${clock} ${String(level).padEnd(7)} ${String(message)}${fields.join('')}`;
 }
