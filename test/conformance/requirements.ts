@@ -356,6 +356,10 @@ export const requirements = {
     '§14.4',
     'OTLP export is on when an endpoint is set, per signal too, with its headers and protocol.',
   ),
+  'trace:azure-monitor': must(
+    '§14.4',
+    'Azure Monitor export is on when its connection string is set, beside OTLP if both are.',
+  ),
   'trace:sampler': must('§2.1', 'OTEL_TRACES_SAMPLER is honoured.'),
   'trace:no-exporter': must('§14.4', 'Without an exporter requests are unaffected.'),
   'trace:dead-collector': must(

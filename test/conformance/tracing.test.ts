@@ -1,8 +1,17 @@
+import { createServer as createHttpServer } from 'node:http';
 import { createServer, type Socket } from 'node:net';
+import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { ReceivedSpan } from '../support/otlp-decode.ts';
 import { type OtlpSink, startGrpcOtlpSink, startOtlpSink } from '../support/otlp-sink.ts';
-import { type FixtureEnv, type FixtureProcess, startFixture, useFixture, withFixture } from './fixture-process.ts';
+import {
+  type FixtureEnv,
+  type FixtureProcess,
+  startFixture,
+  until,
+  useFixture,
+  withFixture,
+} from './fixture-process.ts';
 import { INVOCATION_ID, SESSION_ID } from './protocol-checks.ts';
 import { SocketWire } from './socket-wire.ts';
 import { verifies } from './verifies.ts';
@@ -226,6 +235,31 @@ describe('the server span', () => {
       expect(span.attributes).not.toHaveProperty('gen_ai.agent.version');
       expect(span.attributes).not.toHaveProperty('microsoft.foundry.project.id');
       expect(span.attributes).not.toHaveProperty('x_request_id');
+    },
+  );
+
+  test(
+    'changes nothing about context and baggage',
+    verifies('trace:span:switch', 'trace:baggage', 'trace:baggage:request-id', 'identity:apart'),
+    async () => {
+      const { fixture } = otel();
+      await Promise.all(
+        Array.from({ length: 10 }, async (_, n) => {
+          const answer = await post(
+            fixture.port,
+            `/invocations?ms=${n * 3}&agent_session_id=s${n}${n % 2 ? '&sse=1' : ''}`,
+            {
+              headers: { [INVOCATION_ID]: `b${n}`, baggage: `n=${n}`, 'x-request-id': `r${n}` },
+            },
+          );
+          expect((JSON.parse(answer.text.replace(/^data: /, '')) as Operation).baggage).toEqual({
+            n: `${n}`,
+            'azure.ai.agentserver.invocation_id': `b${n}`,
+            'azure.ai.agentserver.session_id': `s${n}`,
+            x_request_id: `r${n}`,
+          });
+        }),
+      );
     },
   );
 
@@ -562,6 +596,31 @@ describe('exporters', () => {
     },
   );
 
+  test(
+    'Azure Monitor is fed when its connection string is set, beside OTLP',
+    verifies('trace:azure-monitor'),
+    async () => {
+      const otlp = await startOtlpSink();
+      const ingestion = await startIngestion();
+      const env = {
+        OTEL_EXPORTER_OTLP_ENDPOINT: otlp.url,
+        APPLICATIONINSIGHTS_CONNECTION_STRING: `InstrumentationKey=00000000-1111-2222-3333-444444444444;IngestionEndpoint=http://127.0.0.1:${ingestion.port}/`,
+        APPLICATION_INSIGHTS_NO_STATSBEAT: 'true',
+      };
+      await withFixture('echo', env, async (fixture) => {
+        await post(fixture.port, '/invocations', { headers: { [INVOCATION_ID]: 'both-ways' } });
+        await serverSpan(otlp, 'both-ways');
+        await until(
+          () => (ingestion.received().includes('both-ways') ? true : undefined),
+          () => `nothing of the invocation reached Azure Monitor: ${ingestion.received().slice(0, 500)}`,
+        );
+        fixture.signal('SIGTERM');
+        expect((await fixture.exit).code).toBe(0);
+      });
+      await Promise.all([otlp.close(), ingestion.close()]);
+    },
+  );
+
   test('ids in the answer are the same with and without exporters', verifies('trace:no-exporter'), async () => {
     await withFixture('otel', {}, async (fixture) => {
       const answer = await post(fixture.port, '/invocations?agent_session_id=s', { headers: { [INVOCATION_ID]: 'i' } });
@@ -609,4 +668,28 @@ async function deadCollector(
   };
   if (kind === 'refused') await close();
   return { port, close: kind === 'refused' ? () => Promise.resolve() : close };
+}
+
+/** Stands in for Azure Monitor's ingestion endpoint. */
+async function startIngestion(): Promise<{ port: number; received(): string; close(): Promise<void> }> {
+  const bodies: string[] = [];
+  const server = createHttpServer((request, response) => {
+    const parts: Buffer[] = [];
+    request.on('data', (part: Buffer) => parts.push(part));
+    request.on('end', () => {
+      const bytes = Buffer.concat(parts);
+      bodies.push((request.headers['content-encoding'] === 'gzip' ? gunzipSync(bytes) : bytes).toString());
+      response.writeHead(200, { 'content-type': 'application/json' });
+      response.end('{"itemsReceived":1,"itemsAccepted":1,"errors":[]}');
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    port: (server.address() as { port: number }).port,
+    received: () => bodies.join('\n'),
+    close() {
+      server.closeAllConnections();
+      return new Promise((resolve) => server.close(() => resolve()));
+    },
+  };
 }
