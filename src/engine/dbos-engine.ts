@@ -7,7 +7,7 @@
  */
 import { DBOS, DBOSClient, Error as DbosError, type DLogger } from '@dbos-inc/dbos-sdk';
 import type { Clock, Timer } from '../core/clock.ts';
-import { asError } from '../core/errors.ts';
+import { AosError, asError } from '../core/errors.ts';
 import { newUuid } from '../core/ids.ts';
 import type { EventLog } from '../runs/event-log.ts';
 import type { RunStore } from '../runs/run-store.ts';
@@ -49,7 +49,8 @@ let current: Executions | undefined;
 
 const executeRun = DBOS.registerWorkflow(
   async (runId: string): Promise<void> => {
-    if (current === undefined) throw new Error('a run was dispatched although no engine is started');
+    // Between two engines nothing may be stored as the outcome of a run, so it is left hanging.
+    if (current === undefined) return new Promise(() => {});
     try {
       await current.execute(runId, durableStep);
     } catch (thrown) {
@@ -73,6 +74,7 @@ export function createEngine(parts: EngineParts): Engine {
   const executions = createExecutions({ ...parts, executorId });
   const timers: Timer[] = [];
   let client: DBOSClient | undefined;
+  let stopping = false;
   let recovering: Promise<void> = Promise.resolve();
   let stopListening: (() => void) | undefined;
   let releaseLock: (() => Promise<void>) | undefined;
@@ -86,6 +88,8 @@ export function createEngine(parts: EngineParts): Engine {
   };
 
   async function begin(runId: string): Promise<void> {
+    // An admitted run is not lost by this: it is begun at the next start.
+    if (stopping) throw new AosError('shutting_down', 'The server is stopping; the run goes on when it is back.');
     await DBOS.startWorkflow(executeRun, { workflowID: runId })(runId);
   }
 
@@ -117,6 +121,7 @@ export function createEngine(parts: EngineParts): Engine {
       if (current !== undefined) throw new Error('an engine is started in this process already');
       current = executions;
       releaseLock = await database.locks.tryHold(executorLock(executorId));
+      if (releaseLock === undefined) throw new Error('the database connection broke while the engine was starting');
       stopListening = await database.notifications.listen('aos_cancels', {
         heard: (runId) => void heardCancel(runId).catch(complain('a cancellation could not be looked up')),
         missed: () => void recheckCancellations().catch(complain('cancellations could not be looked up')),
@@ -162,6 +167,7 @@ export function createEngine(parts: EngineParts): Engine {
     },
 
     async stop() {
+      stopping = true;
       for (const timer of timers) timer.cancel();
       stopListening?.();
       await recovering;

@@ -93,7 +93,10 @@ export function createExecutions(parts: ExecutionParts): Executions {
               new AosError('internal_error', `The run was given up after ${MAX_EXECUTIONS} interrupted executions.`),
             )
           : await perform(run, execution, durable);
-      await finish(runId, ending);
+      await finish(runId, ending).catch(async (failure: unknown) => {
+        const error = callerError(failure, log, { run_id: runId });
+        await finish(runId, failed(new AosError(error.code, 'The outcome of the run could not be stored.')));
+      });
     } finally {
       deadline?.cancel();
       executing.delete(execution);

@@ -10,6 +10,8 @@ import type { Log } from '../telemetry/log.ts';
 /** A run without executor is left alone this long: the process that admitted it is about to begin it. */
 const ADMISSION_GRACE_MS = 5_000;
 
+const LOST = { code: 'internal_error', message: 'The execution of the run ended without a result.' } as const;
+
 /** What the workflow library knows of a run. */
 export interface WorkflowRecord {
   readonly id: string;
@@ -38,7 +40,7 @@ export function executorLock(executorId: string): string {
 }
 
 /**
- * Resumes the runs of dead processes.
+ * Resumes the runs of dead processes, and ends those whose execution ended without their knowing.
  * @param startup also take up runs that were admitted just now
  * @returns ids of runs that have no workflow yet and must be begun
  */
@@ -71,6 +73,8 @@ export async function recoverRuns(parts: RecoveryParts, startup: boolean): Promi
     const orphans: string[] = [];
     for (const { state, executor, id } of records.values()) {
       if (state === 'active' && executor !== undefined && (await isDead(executor))) orphans.push(id);
+      if (state === 'ended')
+        await runs.move(id, 'failed', { event: { type: 'run.failed', data: { error: LOST } }, error: LOST });
     }
     if (orphans.length > 0) {
       log.info('taking up runs of a process that is gone', { runs: orphans.length });

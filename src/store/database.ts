@@ -41,9 +41,11 @@ export interface Database {
 export async function openDatabase(options: DatabaseOptions): Promise<Database> {
   const { url, clock, log, poolSize = DEFAULT_POOL_SIZE } = options;
   const pool = new pg.Pool({ ...connectionConfig(url), max: poolSize });
-  // A broken idle connection is replaced by the pool; without a listener the event would end the process.
+  // A connection may break at any moment, in a query's hands or not. The pool replaces it and the query that had it
+  // fails; the event itself must only be heard, or it would end the process.
+  pool.on('connect', (client) => client.on('error', () => {}));
   pool.on('error', (failure) => {
-    if (!pool.ending) log.warn('an idle database connection broke', { reason: failure.message });
+    if (!pool.ending) log.warn('a database connection broke', { reason: failure.message });
   });
   const standing = createStandingConnection({ connect: () => connect(url), clock, log });
   try {

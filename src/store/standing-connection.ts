@@ -67,18 +67,18 @@ export function createStandingConnection({ connect, clock, log }: StandingConnec
     opened.on('error', (failure) => log.warn('the standing database connection broke', { reason: failure.message }));
     opened.once('end', () => {
       client = undefined;
-      if (!stopped) reopenLater();
+      if (!stopped) reopenAfter(0);
     });
     client = opened;
     for (const channel of channels.keys()) await opened.query(`listen ${channel}`);
   }
 
-  function reopenLater(): void {
+  function reopenAfter(ms: number): void {
     retry?.cancel();
-    retry = clock.after(REOPEN_MS, () => {
+    retry = clock.after(ms, () => {
       reopen().catch((failure: unknown) => {
         log.warn('the standing database connection could not be opened', { reason: asError(failure).message });
-        if (!stopped) reopenLater();
+        if (!stopped) reopenAfter(REOPEN_MS);
       });
     });
   }

@@ -125,6 +125,17 @@ describe('a run', () => {
     expect((await watch(run)).at(-1)?.data).toEqual({ result: { good: 'fulfilled', bad: 'model_failed' } });
   });
 
+  it('is given up when it has taken its process down a hundred times', async () => {
+    program = () => Promise.reject(new Error('should not be executed again'));
+    const { run } = await here.runs.admit(testAdmission());
+    await database.db.updateTable('runs').set({ executions: 100 }).where('id', '=', run.id).execute();
+    await engine.begin(run.id);
+    expect((await watch(run)).at(-1)).toMatchObject({
+      type: 'run.failed',
+      data: { error: { code: 'internal_error', message: 'The run was given up after 100 interrupted executions.' } },
+    });
+  });
+
   it('sees its own log', async () => {
     program = async (scope) => {
       await scope.emit('run.started', started);
