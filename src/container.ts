@@ -9,7 +9,6 @@ import type { ServerAddress } from './host/agent-server.ts';
 import type { FetchApp } from './host/endpoints.ts';
 import type { FrontPage } from './invocations/front-page.ts';
 import type { EventLog } from './runs/event-log.ts';
-import type { RunStore } from './runs/run-store.ts';
 import type { Database } from './store/database.ts';
 import type { HostProcess } from './store/postgres-launch.ts';
 import type { Env } from './telemetry/export.ts';
@@ -29,10 +28,9 @@ export interface ContainerOptions {
   readonly logSink?: LogSink;
   /** Called once when the container can no longer work, e.g. because its database died. */
   readonly onFailure?: (failure: Error) => void;
-  /** Stand between the parts and their log or store: tests that end the process at an exact point. */
+  /** Stands between the parts and the log, for tests that end the process at an exact point. */
   readonly seams?: {
-    events?(events: EventLog, database: Database): EventLog;
-    runs?(runs: RunStore): RunStore;
+    events(log: EventLog, database: Database): EventLog;
   };
 }
 
@@ -83,10 +81,9 @@ export async function startContainer(options: ContainerOptions): Promise<Contain
   const { url, pid } = await databaseServer;
   const database = await parts.openDatabase({ url, clock, log });
   starting.defer(() => database.close());
-  const plainEvents = parts.createEventLog({ database, clock });
-  const events = seams?.events?.(plainEvents, database) ?? plainEvents;
-  const plainRuns = parts.createRunStore({ database, events, clock });
-  const runs = seams?.runs?.(plainRuns) ?? plainRuns;
+  const eventLog = parts.createEventLog({ database, clock });
+  const events = seams?.events(eventLog, database) ?? eventLog;
+  const runs = parts.createRunStore({ database, events, clock });
   const memory = parts.createSessionMemory({ db: database.db, clock });
   const { captureContent } = config;
   const program = parts.createRunProgram({ catalogue, model, memory, clock, captureContent });
