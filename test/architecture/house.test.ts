@@ -15,6 +15,7 @@ import {
   checkTestPlaces,
   describeFindings,
   type Finding,
+  roomOf,
 } from './rules.ts';
 import { readProject } from './source-reader.ts';
 
@@ -46,6 +47,16 @@ describe('the house', () => {
     holds(checkDependencies(declared, sources, usedWithoutImport)));
   it('every dependency has a line that says why it is there', () =>
     holds(checkDependencyNotes(declared, readFileSync(`${root}/docs/dependencies.md`, 'utf8'))));
+
+  it('the documents name only files that exist, and every room that does', () => {
+    const text = readFileSync(`${root}/docs/architecture.md`, 'utf8');
+    const named = [...text.matchAll(/`((?:src|test|samples|scripts|agents|docs|bench)\/[\w./-]*)`/g)].map(
+      ([, path = '']) => path,
+    );
+    expect(named.filter((path) => !existsSync(`${root}/${path}`))).toEqual([]);
+    const rooms = [...new Set(files.filter((file) => file.startsWith('src/')).map(roomOf))];
+    expect(rooms.filter((room) => !text.includes(room))).toEqual([]);
+  });
 });
 
 function holds(findings: readonly Finding[]): void {

