@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { useFixture } from './fixture-process.ts';
 import {
@@ -464,6 +465,37 @@ describe('what the handler sees', () => {
     expect(answer.status).toBe(200);
     expect((answer.json() as Seen).invocationId).toBe('i');
   });
+
+  test(
+    'whatever is sent as an id, the rule decides and nothing breaks',
+    verifies('id:rule', 'id:path:invalid', 'id:session:replaced'),
+    async () => {
+      const valid = /^[A-Za-z0-9\-_.:]{1,256}$/;
+      const byte = fc.integer({ min: 0x20, max: 0xff }).filter((code) => code !== 0x7f);
+      const latin1 = fc.array(byte, { maxLength: 12 }).map((codes) => String.fromCharCode(...codes));
+      const mostlyValid = fc.stringMatching(/^[A-Za-z0-9\-_.:]{1,12}$/);
+      const anyText = fc.oneof(mostlyValid, latin1, fc.string({ unit: 'binary', maxLength: 8 }));
+      await fc.assert(
+        fc.asyncProperty(fc.oneof(mostlyValid, latin1), anyText, async (header, text) => {
+          const query = encodeURIComponent(text.toWellFormed());
+          const answer = await post(info().port, `/invocations?agent_session_id=${query}`, {
+            headers: { [INVOCATION_ID]: header },
+          });
+          const asked = header.replace(/^[ \t]+|[ \t]+$/g, '');
+          expect(answer.status).toBe(200);
+          if (valid.test(asked)) expect(answer.header(INVOCATION_ID)).toBe(asked);
+          else expect(answer.header(INVOCATION_ID)).toMatch(UUID);
+          if (valid.test(text)) expect(answer.header(SESSION_ID)).toBe(text);
+          else expect(answer.header(SESSION_ID)).toMatch(UUID);
+          if (query === '' || text.includes('/')) return;
+          const read = await get(info().port, `/invocations/${query}`);
+          expect(read.status).toBe(200);
+          expectOnlyInvocationId(read, valid.test(text) ? text : UUID);
+        }),
+        { numRuns: 200 },
+      );
+    },
+  );
 });
 
 describe('handlers that fail', () => {

@@ -6,7 +6,7 @@ import { exchange, post, Wire } from './wire.ts';
 
 const COMMENT = ': keep-alive\n\n';
 
-describe('a stream', () => {
+describe('a stream', { concurrent: true }, () => {
   const sse = useFixture('sse');
   const ndjson = useFixture('ndjson');
   const hang = useFixture('hang');
