@@ -247,7 +247,7 @@ export function createOverloadGuard(options: OverloadGuardOptions): OverloadGuar
     pace = adaptPace(pace, sample, limits);
     refuseHopeless(now);
     report(now);
-    if (arrived === 0 && !pumping) lag.stop();
+    if (arrived === 0 && !pumping && answeredWithRefusal === 0) lag.stop();
     arrived = 0;
     started = 0;
     refusingMs = 0;
