@@ -30,17 +30,13 @@ export interface Config {
   readonly captureContent: boolean;
 }
 
-/** The environment cannot be used; the message lists every fault. */
+/** The environment cannot be used; the message has a line for every fault. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
   readonly faults: readonly string[];
 
   constructor(faults: readonly string[]) {
-    super(
-      faults.length === 1
-        ? `the environment has a fault: ${faults[0]}`
-        : `the environment has ${faults.length} faults:\n${faults.map((fault) => `  - ${fault}`).join('\n')}`,
-    );
+    super(faults.join('\n'));
     this.faults = faults;
   }
 }
@@ -134,7 +130,7 @@ function readVariables(env: Env, fault: Fault): Variables {
   if (parsed.success) return parsed.data;
   for (const issue of parsed.error.issues) {
     const name = String(issue.path[0]);
-    fault(`${name}: expected ${issue.message}, got ${masked(name, given[name] ?? '')}`);
+    fault(`${name} must be ${issue.message}, but it is ${masked(name, given[name] ?? '')}`);
     delete given[name];
   }
   return environment.parse(given);
@@ -143,7 +139,7 @@ function readVariables(env: Env, fault: Fault): Variables {
 function dataDirectory(variables: Variables, workingDirectory: string, fault: Fault): string | undefined {
   if (variables.AOS_DATA_DIR !== undefined) return resolve(workingDirectory, variables.AOS_DATA_DIR);
   if (variables.HOME !== undefined && isAbsolute(variables.HOME)) return join(variables.HOME, '.aos');
-  return fault('AOS_DATA_DIR: expected the folder to keep data in (there is no HOME to put .aos into), got nothing');
+  return fault('AOS_DATA_DIR must name the folder to keep data in, because there is no HOME to put .aos into');
 }
 
 /** The model the variables name; without any, the simulated one. First match wins: forced, Azure, OpenAI, Foundry. */

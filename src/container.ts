@@ -5,6 +5,7 @@
  */
 import type { Config } from './config.ts';
 import type { Clock } from './core/clock.ts';
+import { asError } from './core/errors.ts';
 import type { ServerAddress } from './host/agent-server.ts';
 import type { FetchApp } from './host/endpoints.ts';
 import type { FrontPage } from './invocations/front-page.ts';
@@ -74,11 +75,9 @@ export async function startContainer(options: ContainerOptions): Promise<Contain
   const databaseServer = startDatabaseServer(options, log);
   starting.defer(async () => (await databaseServer.catch(() => undefined))?.stop());
   // The database starts while this reads and compiles the greater part of the code.
-  const parts = await loadParts();
+  const [{ url, pid }, parts] = await Promise.all([databaseServer, loadParts()]);
   const catalogue = await parts.loadCatalogue(config.registryPath);
   const model = parts.createModel(config.model, { clock });
-
-  const { url, pid } = await databaseServer;
   const database = await parts.openDatabase({ url, clock, log });
   starting.defer(() => database.close());
   const eventLog = parts.createEventLog({ database, clock });
@@ -99,7 +98,7 @@ export async function startContainer(options: ContainerOptions): Promise<Contain
   server.onCancelInvocation(door.cancel);
   server.onWebSocket(parts.createSocketDoor({ gate, events, engine }));
   const agents = catalogue.enabled.map((agent) => ({ id: agent.agent_id, title: parts.titleOf(agent) }));
-  const front: FrontPage = { model: `${model.provider} ${model.name}`, simulated, agents };
+  const front: FrontPage = { model: `${model.name} (${model.provider})`, simulated, agents };
   app = parts.createFrontRoutes(front, openapi);
   starting.defer(() => server.close());
   const address = await server.listen();
@@ -131,13 +130,21 @@ async function startDatabaseServer(options: ContainerOptions, log: Log): Promise
   const { config, clock, onFailure } = options;
   if (config.databaseUrl !== undefined) return { url: config.databaseUrl, pid: undefined, async stop() {} };
   const { startEmbeddedPostgres } = await import('./store/embedded-postgres.ts');
-  return startEmbeddedPostgres({
-    folder: config.dataDir,
-    host: options.process,
-    clock,
-    log,
-    ...(onFailure === undefined ? {} : { onLost: onFailure }),
-  });
+  const parts = { folder: config.dataDir, host: options.process, clock, log };
+  return startEmbeddedPostgres(onFailure === undefined ? parts : { ...parts, onLost: onFailure }).catch(
+    (failure: unknown) => {
+      throw unusableFolder(config.dataDir, asError(failure));
+    },
+  );
+}
+
+/** The file system's own complaint, said so that one knows what to do; any other failure as it is. */
+function unusableFolder(folder: string, failure: Error & { code?: string; syscall?: string }): Error {
+  if (failure.syscall === undefined || failure.code === undefined) return failure;
+  return new Error(
+    `the data folder ${folder} cannot be used (${failure.message}): set AOS_DATA_DIR to a folder that this user may write`,
+    { cause: failure },
+  );
 }
 
 async function loadParts() {

@@ -2,21 +2,24 @@
  * The process edge: the one file that touches `process`. Environment in, exit code out. The first log line is written
  * before anything else is loaded, so that a container that hangs while loading has at least said that it began.
  */
+import { enableCompileCache } from 'node:module';
 import { isoTime, systemClock } from './core/clock.ts';
 import { asError } from './core/errors.ts';
 import { createTextSink } from './telemetry/log-text.ts';
 
-/** At a terminal the log is text; elsewhere the host writes its lines itself. */
-const terminal = process.stderr.isTTY ? createTextSink((lines) => process.stderr.write(lines)) : undefined;
 /** Failures whose sentence says all; of any other the stack is wanted too. */
 const EXPLAINED = ['Error', 'ConfigError', 'ConfigurationError', 'RegistryError', 'AosError'];
 
 let stop: (() => Promise<void>) | undefined;
-let stopping: string | undefined;
+let stopping = false;
 
-say('INFO', 'aos-agent-server is starting', { pid: process.pid, node: process.versions.node });
 process.on('SIGTERM', onSignal);
 process.on('SIGINT', onSignal);
+// Whoever read what we say may have gone; that is no reason to end.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
+say('INFO', 'aos-agent-server is starting', { pid: process.pid, node: process.versions.node });
+// Run from the sources, this spares a second start from reading and compiling every file again.
+enableCompileCache();
 await start().catch((failure: unknown) => giveUp('cannot start', asError(failure)));
 
 async function start(): Promise<void> {
@@ -33,12 +36,10 @@ async function start(): Promise<void> {
     process,
     clock: systemClock,
     onFailure: (failure) => giveUp('cannot go on', failure),
-    ...(terminal === undefined ? {} : { logSink: terminal }),
   });
   stop = container.stop;
   container.log.info('aos-agent-server is ready', { duration_ms: Math.round(process.uptime() * 1000) });
   process.stdout.write(container.banner(process.stdout.isTTY));
-  if (stopping !== undefined) await stopNow();
 }
 
 /** Reads both halves of the environment, so that one message names the faults of both. */
@@ -48,35 +49,37 @@ function readAll<First, Second>(first: () => First, second: () => Second): [Firs
     try {
       return read();
     } catch (fault) {
-      faults.push(asError(fault).message);
+      faults.push(...asError(fault).message.split('\n'));
       return undefined;
     }
   };
   const [one, other] = [attempt(first), attempt(second)];
-  if (one === undefined || other === undefined) throw new Error(faults.join('\n'));
-  return [one, other];
+  if (one !== undefined && other !== undefined) return [one, other];
+  throw new Error(faults.length === 1 ? faults[0] : ['the environment has faults:', ...faults].join('\n  - '));
 }
 
 /** The first signal ends the process in good order, the second at once. */
 function onSignal(signal: string): void {
-  if (stopping !== undefined) {
+  if (stop === undefined) {
+    say('INFO', `${signal} was received while starting: nothing is under way yet, so it ends here`);
+    process.exit(0);
+  }
+  if (stopping) {
     say('WARNING', `${signal} was received again: ending at once; runs under way go on at the next start`);
     process.exit(1);
   }
-  stopping = signal;
+  stopping = true;
   say('INFO', `${signal} was received: finishing what is under way`);
-  void stopNow().catch((failure: unknown) => giveUp('could not stop in good order', asError(failure)));
-}
-
-async function stopNow(): Promise<void> {
-  // Still starting: what has come up is taken down again as soon as the start is over.
-  if (stop === undefined) return;
-  await stop();
-  process.exit(0);
+  stop().then(
+    () => process.exit(0),
+    (failure: unknown) => giveUp('could not stop in good order', asError(failure)),
+  );
 }
 
 /** Says why in one sentence, as the last line, and ends. */
-function giveUp(what: string, failure: Error): void {
+function giveUp(what: string, thrown: Error): void {
+  // A failure to tidy up after a failure matters less than the failure.
+  const failure = thrown instanceof SuppressedError ? asError(thrown.suppressed) : thrown;
   const fields = EXPLAINED.includes(failure.name) ? {} : { stack: failure.stack };
   process.on('exit', () => say('CRITICAL', `aos-agent-server ${what}: ${failure.message}`, fields));
   process.exit(1);
@@ -85,7 +88,7 @@ function giveUp(what: string, failure: Error): void {
 /** A record of our own, for the moments when there is no log yet or no longer. */
 function say(level: string, message: string, fields: Readonly<Record<string, unknown>> = {}): void {
   const record = { level, time: isoTime(systemClock.now()), logger: 'aos-agent-server', message, ...fields };
-  const line = `${JSON.stringify(record)}\n`;
-  if (terminal === undefined) process.stderr.write(line);
-  else terminal.write(line);
+  const write = (text: string) => process.stderr.write(text);
+  const sink = process.stderr.isTTY ? createTextSink(write) : { write };
+  sink.write(`${JSON.stringify(record)}\n`);
 }

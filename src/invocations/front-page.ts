@@ -6,6 +6,7 @@ import type { JsonObject } from '../core/json.ts';
 import { HOST_VERSION } from '../host/server-identity.ts';
 
 export interface FrontPage {
+  /** What people call the model in use. */
   readonly model: string;
   readonly simulated: boolean;
   readonly agents: readonly { readonly id: string; readonly title: string }[];
@@ -76,8 +77,8 @@ export function viewText(page: FrontPage, base: string): string {
   ].join('\n');
 }
 
-export function modelLine({ model, simulated }: Pick<FrontPage, 'model' | 'simulated'>): string {
-  return simulated ? `${model} (SIMULATED: answers are computed offline, no model is called)` : model;
+function modelLine({ model, simulated }: FrontPage): string {
+  return simulated ? 'SIMULATED: answers are computed offline by rules, no model is called' : model;
 }
 
 /** What a container says on standard output once it takes requests: a page for eyes, or one line. */

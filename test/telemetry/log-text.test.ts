@@ -1,26 +1,31 @@
 import { expect, test } from 'vitest';
 import { createTextSink } from '../../src/telemetry/log-text.ts';
 
-function textOf(lines: string): string[] {
-  const written: string[] = [];
-  createTextSink((line) => written.push(line)).write(lines);
-  return written;
+function asText(lines: string): string {
+  let text = '';
+  createTextSink((written) => {
+    text += written;
+  }).write(lines);
+  return text;
 }
 
-const record = { level: 'INFO', time: '2026-02-01T10:11:12.345Z', logger: 'x', message: 'done', invocation_id: '' };
-
-test.each([
-  ['a record', record, '10:11:12.345 INFO    done\n'],
-  [
-    'its fields',
-    { ...record, session_id: 's', count: 2, list: [1] },
-    '10:11:12.345 INFO    done session_id=s count=2 list=[1]\n',
-  ],
-  ['fields the message says itself', { ...record, message: 'port=1', port: 1 }, '10:11:12.345 INFO    port=1\n'],
-])('at a terminal %s is one line of text', (_name, given, expected) => {
-  expect(textOf(`${JSON.stringify(given)}\n`)).toEqual([expected]);
+test('a record is one line: time, level, message, then the fields that say something more', () => {
+  const record = {
+    level: 'INFO',
+    time: '2026-01-02T03:04:05.678Z',
+    logger: 'azure.ai.agentserver',
+    invocation_id: '',
+    session_id: 's-1',
+    port: 8088,
+    message: 'Server started: port=8088',
+    detail: { a: 1 },
+  };
+  expect(asText(`${JSON.stringify(record)}\n${JSON.stringify({ ...record, message: 'Started' })}\n`)).toBe(
+    '03:04:05.678 INFO    Server started: port=8088 session_id=s-1 detail={"a":1}\n' +
+      '03:04:05.678 INFO    Started session_id=s-1 port=8088 detail={"a":1}\n',
+  );
 });
 
-test('several lines stay several, and what is not JSON passes as it is', () => {
-  expect(textOf(`${JSON.stringify(record)}\nplain words\n`)).toEqual(['10:11:12.345 INFO    done\n', 'plain words\n']);
+test('what is no record passes as it is', () => {
+  expect(asText('(node:1) Warning\n')).toBe('(node:1) Warning\n');
 });
