@@ -1,22 +1,13 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { relative, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { checkDependencies, checkDependencyNotes } from './dependency-rules.ts';
+import { checkExports, checkNames, checkStrictness, checkTestPlaces } from './file-rules.ts';
+import { describeFindings, type Finding } from './finding.ts';
 import { annexes, floors, usedWithoutImport } from './house.ts';
-import {
-  checkCycles,
-  checkDependencies,
-  checkDependencyNotes,
-  checkExports,
-  checkLayers,
-  checkNames,
-  checkOwners,
-  checkReadableImports,
-  checkStrictness,
-  checkTestPlaces,
-  describeFindings,
-  type Finding,
-  roomOf,
-} from './rules.ts';
+import { roomOf } from './import-path.ts';
+import { checkCycles, checkLayers, checkReadableImports } from './layer-rules.ts';
+import { checkOwners } from './owner-rules.ts';
 import { readProject } from './source-reader.ts';
 
 const root = resolve(import.meta.dirname, '../..');
