@@ -4,6 +4,18 @@
  * not built yet is fine; a room that is built but in no table is not.
  */
 
+/** Where work comes in: one room per protocol. */
+export const doors: readonly string[] = [
+  'invocations',
+  'api',
+  'a2a',
+  'mcp',
+  'responses',
+  'agui',
+  'dashboard',
+  'simulation',
+];
+
 /**
  * The floors, top to bottom. A file may import its own room and every room on a floor below.
  * Rooms on one floor never import each other: doors are only joined by what lies under them.
@@ -12,7 +24,7 @@ export const floors: readonly (readonly string[])[] = [
   ['main'], //                                   the process edge
   ['container'], //                              composition root: knows every part
   ['config'], //                                 the environment, validated; parts get values, not the config
-  ['invocations', 'api', 'a2a', 'mcp', 'responses', 'agui', 'dashboard', 'simulation'], // doors
+  doors,
   ['dispatch'], //                               the gate
   ['orchestration', 'scheduling', 'fabric'],
   ['agents'],
@@ -31,19 +43,7 @@ export const annexes: Readonly<
   // The protocol host is a library of its own: it works with nothing else of ours.
   host: {
     mayImport: ['core', 'telemetry'],
-    usedBy: [
-      'index',
-      'main',
-      'container',
-      'invocations',
-      'api',
-      'a2a',
-      'mcp',
-      'responses',
-      'agui',
-      'dashboard',
-      'simulation',
-    ],
+    usedBy: ['index', 'main', 'container', ...doors],
   },
   // What the npm package exports: the host, and the words of it that lie below.
   index: { mayImport: ['host', 'core', 'telemetry'], usedBy: [] },

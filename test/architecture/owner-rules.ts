@@ -2,7 +2,7 @@
  * What has one home stays there. Pure: facts about the sources in, findings out.
  */
 import type { Finding } from './finding.ts';
-import { floors, type Owner, owners } from './house.ts';
+import { doors, type Owner, owners } from './house.ts';
 import { isSource, roomOf } from './import-path.ts';
 import type { SourceFacts } from './source-reader.ts';
 
@@ -28,8 +28,6 @@ function isHome(home: string, file: string): boolean {
   }
   return /[/-]$/.test(home) ? file.startsWith(home) : file === home;
 }
-
-const doors: readonly string[] = floors.find((floor) => floor.includes('invocations')) ?? [];
 
 function usesOf(owner: Owner, source: SourceFacts): { used: string; line: number }[] {
   const imported = source.imports
