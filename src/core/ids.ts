@@ -12,7 +12,8 @@ export function newUuid(): string {
 
 /** A new UUID v4 as 32 hex digits without hyphens (the form `x-request-id` uses). */
 export function newHexUuid(): string {
-  return randomUUID().replaceAll('-', '');
+  const uuid = randomUUID();
+  return uuid.slice(0, 8) + uuid.slice(9, 13) + uuid.slice(14, 18) + uuid.slice(19, 23) + uuid.slice(24);
 }
 
 /** A random lower-case hex string of `bytes` bytes, never all zeros (W3C trace and span ids). */

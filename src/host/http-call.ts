@@ -7,6 +7,7 @@ import type { Log } from '../telemetry/log.ts';
 import { baggageKey } from '../telemetry/names.ts';
 import { firstHeader, resolveRequestId } from './call-identity.ts';
 import { type CallContext, ClientGoneError, InboundCall } from './inbound-call.ts';
+import type { Member } from './roster.ts';
 
 /** What a handler is told about the request it serves. Absent values are empty strings. */
 export interface InvocationContext extends CallContext {
@@ -14,9 +15,10 @@ export interface InvocationContext extends CallContext {
   readonly rawPathId: string;
 }
 
-export class HttpCall extends InboundCall implements InvocationContext {
+export class HttpCall extends InboundCall implements InvocationContext, Member {
   readonly outgoing: ServerResponse;
   rawPathId = '';
+  place = -1;
   /** Whether this call starts an invocation: only then does the response carry `x-agent-session-id` (§7). */
   startsInvocation = false;
   #requestId: string | undefined;

@@ -15,6 +15,7 @@ import { HttpCall } from './http-call.ts';
 import { ClientGoneError, ServerStoppingError } from './inbound-call.ts';
 import { createOverloadGuard, type OverloadOptions } from './overload.ts';
 import { type HeadPolicy, HostResponse, HostResponseClass } from './response-head.ts';
+import { Roster } from './roster.ts';
 import { ConfigurationError } from './settings.ts';
 import { refuseUpgrade, type SocketEndpoint } from './websocket.ts';
 
@@ -50,7 +51,7 @@ const BACKLOG = 4096;
 
 export function createHttpListener(options: HttpListenerOptions): HttpListener {
   const { endpoints, clock, log, hostLog } = options;
-  const calls = new Set<HttpCall>();
+  const calls = new Roster<HttpCall>();
   const empty = new Set<() => void>();
   let draining = false;
   const policy: HeadPolicy = { serverIdentity: options.serverIdentity, isDraining: () => draining };
@@ -185,7 +186,7 @@ function isPlainHost(host: string): boolean {
   return PLAIN_HOST.test(host) || URL.parse(`http://${host}/`)?.host === host.toLowerCase();
 }
 
-const PLAIN_HOST = /^[a-z0-9._-]+$/;
+const PLAIN_HOST = /^[a-z0-9._-]+(?::(?:[1-5]\d{3,4}|[6-9]\d{3}))?$/;
 
 function badRequest(): Response {
   const message = 'The request could not be read: its target or headers are malformed. Correct them and send it again.';

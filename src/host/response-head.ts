@@ -31,7 +31,7 @@ export class HostResponse extends ServerResponse {
       return super.writeHead(status, given as OutgoingHttpHeaders);
     }
     const head = headRecord(given ?? {}, call, policy);
-    this.#headIsLatin1 = Object.values(head).some((value) => typeof value === 'string' && NOT_ASCII.test(value));
+    this.#headIsLatin1 = !isAscii(head);
     return super.writeHead(status, head);
   }
 
@@ -40,8 +40,6 @@ export class HostResponse extends ServerResponse {
     return super.end(this.#headIsLatin1 && typeof chunk === 'string' ? Buffer.from(chunk) : chunk, ...rest);
   }
 }
-
-const NOT_ASCII = /[\x80-\xff]/;
 
 /** The type of the class in the shape `http.createServer` wants. */
 export const HostResponseClass: typeof ServerResponse<IncomingMessage> = HostResponse;
@@ -66,6 +64,15 @@ function headRecord(given: OutgoingHttpHeaders, call: HttpCall, policy: HeadPoli
   return head;
 }
 
+function isAscii(head: OutgoingHttpHeaders): boolean {
+  for (const name in head) {
+    const value = head[name];
+    if (typeof value === 'string' && NOT_ASCII.test(value)) return false;
+  }
+  return true;
+}
+
+const NOT_ASCII = /[\x80-\xff]/;
 const HEADER_NAME = /^[!#$%&'*+\-.^_`|~\dA-Za-z]+$/;
 
 /** Headers only the host may set. The lengths spare most names the lower-casing. */
