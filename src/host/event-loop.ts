@@ -49,10 +49,6 @@ export function createTurnMeter(clock: Clock): TurnMeter {
 
 export interface LagSample {
   readonly now: number;
-  /** When the sample before was taken. */
-  readonly previous: number;
-  /** Milliseconds since then in which the loop did not wait. */
-  readonly busyMs: number;
   /** How much later than asked the sample was taken, in milliseconds. */
   readonly lagMs: number;
 }
@@ -67,21 +63,16 @@ export interface LagMeter {
 export function createLagMeter(clock: Clock, intervalMs: number, onSample: (sample: LagSample) => void): LagMeter {
   let timer: Timer | undefined;
   let previous = 0;
-  let idleMs = 0;
   const sample = () => {
     const now = clock.monotonic();
-    const idleNow = loopIdleMs();
-    const elapsedMs = now - previous;
-    const taken = { now, previous, busyMs: elapsedMs - (idleNow - idleMs), lagMs: Math.max(0, elapsedMs - intervalMs) };
+    const lagMs = Math.max(0, now - previous - intervalMs);
     previous = now;
-    idleMs = idleNow;
-    onSample(taken);
+    onSample({ now, lagMs });
   };
   return {
     start(now) {
       if (timer !== undefined) return;
       previous = now;
-      idleMs = loopIdleMs();
       timer = clock.every(intervalMs, sample);
     },
     stop() {

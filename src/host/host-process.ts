@@ -24,6 +24,12 @@ export const hostProcess = {
     }
   },
 
+  /** Milliseconds of processor time this thread has used: time in which others had the processor does not count. */
+  workedMs(): number {
+    const { user, system } = process.threadCpuUsage();
+    return (user + system) / 1000;
+  },
+
   /** Calls `run` when the process is about to exit, however it exits short of a kill. */
   onExit(run: () => void): void {
     process.on('exit', run);

@@ -11,6 +11,7 @@ import { errorBody } from '../core/errors.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Endpoints } from './endpoints.ts';
 import type { HostLog } from './host-log.ts';
+import { hostProcess } from './host-process.ts';
 import { HttpCall } from './http-call.ts';
 import { ClientGoneError, ServerStoppingError } from './inbound-call.ts';
 import { createOverloadGuard, type OverloadOptions } from './overload.ts';
@@ -67,6 +68,7 @@ export function createHttpListener(options: HttpListenerOptions): HttpListener {
       ? undefined
       : createOverloadGuard({
           ...options,
+          workedMs: hostProcess.workedMs,
           limits: options.overload,
           serve: onRequest,
           inFlight: () => calls.size,

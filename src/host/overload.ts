@@ -7,6 +7,9 @@
  * as long as all of them together. What exceeds a turn's budget is therefore put aside, and started or refused a little
  * per turn; between the turns new connections, health checks and work under way are heard.
  *
+ * How long requests have waited is counted in processor time of this thread. On a machine that gives it little, everything
+ * takes long, but that is not a reason to refuse what the process would get done with what it is given.
+ *
  * A refused request costs about what the smallest request costs. Its connection stays open: a client that has to
  * connect again costs several times as much.
  */
@@ -24,6 +27,8 @@ export type OverloadOptions = Partial<AdmissionLimits>;
 export interface OverloadGuardOptions {
   readonly limits: OverloadOptions;
   readonly clock: Clock;
+  /** Milliseconds of processor time this thread has used. */
+  workedMs(): number;
   readonly hostLog: HostLog;
   readonly serverIdentity: string;
   /** Serves a request that is let in. */
@@ -47,7 +52,10 @@ export interface OverloadGuard {
 interface Arrival {
   readonly incoming: IncomingMessage;
   readonly outgoing: ServerResponse;
+  /** Monotonic milliseconds. */
   readonly arrivedAt: number;
+  /** What the thread had worked by then, in milliseconds. */
+  readonly workedBefore: number;
 }
 
 const SAMPLE_EVERY_MS = 50;
@@ -63,7 +71,7 @@ const MOST_SLOTS = 512;
 const LONG_TURN_BUDGETS = 3;
 
 export function createOverloadGuard(options: OverloadGuardOptions): OverloadGuard {
-  const { clock, serve } = options;
+  const { clock, workedMs, serve } = options;
   const limits: AdmissionLimits = { ...defaultLimits, ...options.limits };
   const turn = createTurnMeter(clock);
   const lag = createLagMeter(clock, SAMPLE_EVERY_MS, onSample);
@@ -77,6 +85,7 @@ export function createOverloadGuard(options: OverloadGuardOptions): OverloadGuar
   let started = 0;
   let refusingMs = 0;
   let inFlightBefore = 0;
+  let workedBefore = workedMs();
 
   function onRequest(incoming: IncomingMessage, outgoing: ServerResponse): void {
     const now = clock.monotonic();
@@ -91,7 +100,7 @@ export function createOverloadGuard(options: OverloadGuardOptions): OverloadGuar
       serve(incoming, outgoing, now);
       return;
     }
-    (verdict === 'wait' ? waiting : refused).push({ incoming, outgoing, arrivedAt: now });
+    (verdict === 'wait' ? waiting : refused).push({ incoming, outgoing, arrivedAt: now, workedBefore: workedMs() });
     startPump();
   }
 
@@ -99,11 +108,11 @@ export function createOverloadGuard(options: OverloadGuardOptions): OverloadGuar
     const elapsed = turn.elapsed(now);
     if (connections !== connectionsAtArrival) catchBreathIfNeeded();
     const turnMs = breathless ? Number.POSITIVE_INFINITY : elapsed;
-    return judgeArrival({ turnMs, waiting: waiting.length, pressedMs: pressedMs(now) }, pace, limits);
+    return judgeArrival({ turnMs, waiting: waiting.length, pressedMs: pressedMs() }, pace, limits);
   }
 
-  function pressedMs(now: number): number {
-    return pressedSince === undefined ? 0 : now - pressedSince;
+  function pressedMs(): number {
+    return pressedSince === undefined ? 0 : workedMs() - pressedSince;
   }
 
   // Accepting. The loop accepts one connection per turn: while turns are long, those who wait to be accepted are a queue
@@ -158,7 +167,7 @@ export function createOverloadGuard(options: OverloadGuardOptions): OverloadGuar
       return;
     }
     refuseSome();
-    if (waiting.length > 0) pressedSince ??= now;
+    if (waiting.length > 0) pressedSince ??= workedMs();
     else if (refused.length === 0) {
       pumping = false;
       pressedSince = undefined;
@@ -228,24 +237,31 @@ export function createOverloadGuard(options: OverloadGuardOptions): OverloadGuar
   let reportedAt = Number.NEGATIVE_INFINITY;
 
   /** Those who came last give way: the others have waited already and are the next to be served. */
-  function refuseHopeless(now: number): void {
+  function refuseHopeless(worked: number): void {
     let keep = waiting.length;
-    const pressed = pressedMs(now);
+    const pressed = pressedMs();
     for (; keep > 0; keep--) {
       const last = waiting[keep - 1];
-      if (last === undefined || mayWait({ ahead: keep - 1, ageMs: now - last.arrivedAt }, pressed, pace, limits)) break;
+      if (last === undefined || mayWait({ ahead: keep - 1, ageMs: worked - last.workedBefore }, pressed, pace, limits))
+        break;
     }
     if (keep < waiting.length) refused.push(...waiting.splice(keep));
   }
 
-  function onSample({ now, previous, lagMs, busyMs }: LagSample): void {
-    const pressed = pressedSince !== undefined && pressedSince <= previous;
+  function onSample({ now, lagMs }: LagSample): void {
+    const worked = workedMs();
+    // At least a little, because a rate is made of it.
+    const elapsedMs = Math.max(1, worked - workedBefore);
+    const pressed = pressedSince !== undefined && pressedSince <= workedBefore;
+    workedBefore = worked;
     const inFlightNow = options.inFlight();
     const finished = Math.max(0, started - (inFlightNow - inFlightBefore));
     inFlightBefore = inFlightNow;
-    const sample = { elapsedMs: now - previous, lagMs, busyMs: busyMs - refusingMs, started, finished, pressed };
-    pace = adaptPace(pace, sample, limits);
-    refuseHopeless(now);
+    const busyMs = Math.max(0, elapsedMs - refusingMs);
+    // Later than it has worked the loop can only be through no fault of its own.
+    const ownLagMs = Math.min(lagMs, elapsedMs);
+    pace = adaptPace(pace, { elapsedMs, lagMs: ownLagMs, busyMs, started, finished, pressed }, limits);
+    refuseHopeless(worked);
     report(now);
     if (arrived === 0 && !pumping && answeredWithRefusal === 0) lag.stop();
     arrived = 0;
