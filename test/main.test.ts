@@ -137,6 +137,17 @@ describe('a container of an ordinary environment', () => {
     expect(await container.ended).toEqual({ code: 0, signal: null });
   });
 
+  test('ends with 1 when its database dies, and says so', async () => {
+    const container = start({ PORT: String(await freePort()), AOS_DATA_DIR: join(folder, 'lost') });
+    await container.says('out', '\n');
+    process.kill(Number(/process (\d+)/.exec(container.said.out)?.[1]), 'SIGKILL');
+    expect(await container.ended).toEqual({ code: 1, signal: null });
+    expect(lastRecord(container)).toMatchObject({
+      level: 'CRITICAL',
+      message: expect.stringContaining('aos-agent-server cannot go on: The database server stopped by itself'),
+    });
+  });
+
   test('stops while it starts', async () => {
     const container = start({ AOS_DATA_DIR: join(folder, 'early') });
     await container.says('err', 'is starting');

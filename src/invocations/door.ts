@@ -76,8 +76,10 @@ export function createInvocationDoor(parts: DoorParts): InvocationDoor {
 
   return {
     async invoke(request, context) {
+      const streamed = prefersEventStream(request.headers.get('accept'));
+      const after = streamed ? startAfter(request.headers, context.queryValue('after')) : 0;
       const asked = await readInvocationRequest(request);
-      const { run } = await gate.submit({
+      const { run, outcome } = await gate.submit({
         id: context.invocationId,
         kind: asked.kind,
         sessionId: context.sessionId,
@@ -86,9 +88,8 @@ export function createInvocationDoor(parts: DoorParts): InvocationDoor {
         callId: context.callId,
       });
       if (asked.background) return answer(run, 202);
-      if (prefersEventStream(request.headers.get('accept'))) {
-        return stream(run, startAfter(request.headers, context.queryValue('after')), reading(request, context));
-      }
+      // A number can only be meant for a run that was there before.
+      if (streamed) return stream(run, outcome === 'joined' ? after : 0, reading(request, context));
       const { signal, leave } = reading(request, context);
       const last = await ended(run, signal).finally(leave);
       return isTerminal(last.status) ? answer(last, statusOf(last)) : stopping(last);
@@ -111,8 +112,7 @@ export function createInvocationDoor(parts: DoorParts): InvocationDoor {
       timer.cancel();
       if (run.status === 'cancelled') return answer(run, 200);
       if (!isTerminal(run.status)) return answer(run, 202);
-      const message = `invocation "${run.id}" cannot be cancelled: it is ${run.status} already`;
-      return json(errorBody('conflict', message, [{ code: run.status, message }]), 409);
+      throw new AosError('conflict', `invocation "${run.id}" cannot be cancelled: it is ${run.status} already`);
     },
   };
 }

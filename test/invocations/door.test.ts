@@ -132,6 +132,11 @@ describe('replay', () => {
     expect(await allEvents(again)).toEqual(all.slice(7));
   });
 
+  test('a number that was meant for a run that never was starts at the beginning', async () => {
+    const events = await allEvents(post(invocations, { message: 'Hello' }, { ...STREAM, 'last-event-id': '900' }));
+    expectWhole(events);
+  });
+
   test('after the last event is an answer that stops a browser', async () => {
     const response = await replay(`?after=${all.length}`);
     expect(response.status).toBe(204);
