@@ -24,6 +24,7 @@ function scrubObject(fields: Readonly<Record<string, unknown>>, depth: number): 
 
 function scrubValue(value: unknown, depth: number): unknown {
   if (typeof value === 'string') return scrubText(value);
+  if (typeof value === 'bigint') return value.toString();
   if (typeof value !== 'object' || value === null) return value;
   if (depth >= MAX_DEPTH) return '[too deep]';
   if (value instanceof Error) {
@@ -31,11 +32,12 @@ function scrubValue(value: unknown, depth: number): unknown {
     return { type: value.name, message: scrubText(value.message), stack: scrubText(value.stack ?? ''), ...cause };
   }
   if (Array.isArray(value)) return value.map((item) => scrubValue(item, depth + 1));
-  if (value instanceof Date) return value;
+  if (value instanceof Date) return Number.isNaN(value.getTime()) ? 'Invalid Date' : value.toISOString();
   return scrubObject(value as Record<string, unknown>, depth + 1);
 }
 
-function scrubText(text: string): string {
+/** A text with what looks like a secret replaced. */
+export function scrubText(text: string): string {
   return text.replace(SECRET_VALUE, (_match, _secret, userInfo: string | undefined) =>
     userInfo === undefined ? REDACTED : `${userInfo}${REDACTED}@`,
   );

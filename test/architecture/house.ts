@@ -124,12 +124,6 @@ export const owners: readonly Owner[] = [
     instead: 'use the propagation of @opentelemetry/api',
   },
   {
-    what: 'the logging library',
-    modules: ['pino'],
-    homes: ['src/telemetry/'],
-    instead: 'take a Log',
-  },
-  {
     what: 'the model libraries',
     modules: ['ai', '@ai-sdk/', '@azure/identity'],
     homes: ['src/agents/'],

@@ -62,6 +62,21 @@ describe('a record', () => {
     });
   });
 
+  test('stays one line of JSON whatever its fields and message hold', () => {
+    const { log, records } = scene();
+    const fields = { big: 1n, date: new Date(Number.NaN), nothing: undefined, 'we"ird\n': '\u2028', run() {} };
+    log.info('quote " and\u0000', fields);
+    expect(records()).toMatchObject([
+      { message: 'quote " and\u0000', big: '1', date: 'Invalid Date', 'we"ird\n': '\u2028' },
+    ]);
+  });
+
+  test('of a failure hides secrets its message quotes', () => {
+    const { log, records } = scene();
+    log.error('refused: postgres://aos:hunter2@db');
+    expect(records()[0]?.['message']).toBe('refused: postgres://aos:[redacted]@db');
+  });
+
   test('is exported without its secrets', () => {
     const { log, records, exported } = scene();
     log.info('calling', { apiKey: 'k', nested: [{ Authorization: 'Bearer abcdefgh12345' }] });
