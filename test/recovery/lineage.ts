@@ -17,6 +17,7 @@ export interface Death {
   readonly dieAt: number;
 }
 
+const COMPILED = join(import.meta.dirname, '../../node_modules/.cache/aos-test-compiled');
 const PROGRAM = join(import.meta.dirname, '../fixtures/mortal-container.ts');
 
 /** A process that is loaded and waits. */
@@ -93,7 +94,7 @@ export class Lineage implements AsyncDisposable {
   /** Loads a process that will die as told and lets it wait. */
   #prepare({ die, dieAt }: Death): Heir {
     const child = spawn(process.execPath, [PROGRAM], {
-      env: { ...process.env, DIE: die, DIE_AT: String(dieAt) },
+      env: { ...process.env, DIE: die, DIE_AT: String(dieAt), NODE_COMPILE_CACHE: COMPILED },
       stdio: ['pipe', 'pipe', 'pipe'],
     });
     this.#children.add(child);
