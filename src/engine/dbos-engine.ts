@@ -114,7 +114,6 @@ export function createEngine(parts: EngineParts): Engine {
   const complain = (what: string) => (failure: unknown) => log.error(what, { error: asError(failure) });
 
   return {
-    name: 'engine',
     begin,
 
     async start() {

@@ -3,7 +3,6 @@
  * scope and sees to it that the run reaches an end exactly once, in whichever process survives.
  */
 import type { JsonObject, JsonValue } from '../core/json.ts';
-import type { Service } from '../core/service.ts';
 import type { NewRunEvent, RunEvent } from '../runs/event.ts';
 import type { Caller, Run } from '../runs/run.ts';
 
@@ -43,7 +42,10 @@ export interface RunScope {
  */
 export type RunProgram = (scope: RunScope) => Promise<JsonObject>;
 
-export interface Engine extends Service {
+export interface Engine {
+  start(): Promise<void>;
+  /** Lets go of the runs: those that have not ended go on at the next start, here or elsewhere. */
+  stop(): Promise<void>;
   /** Starts executing an admitted run; harmless when it is already executing, in this process or another. */
   begin(runId: string): Promise<void>;
   /**
