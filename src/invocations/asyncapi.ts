@@ -3,7 +3,7 @@
  */
 import { isJsonObject, type JsonObject, type JsonValue } from '../core/json.ts';
 import { HOST_VERSION } from '../host/server-identity.ts';
-import { componentSchemas } from './openapi.ts';
+import { componentSchemas, ref } from './openapi-component.ts';
 
 export function describeAsyncApi(): JsonObject {
   const schemas = componentSchemas();
@@ -24,16 +24,20 @@ export function describeAsyncApi(): JsonObject {
           request: {
             payload: { oneOf: [withInvocationId(schemas['Orchestration']), withInvocationId(schemas['Chat'])] },
           },
-          cancel: { payload: withMembers({ cancel: named('ProtocolId'), reason: { type: 'string' } }, ['cancel']) },
-          event: { payload: named('Event') },
+          cancel: {
+            payload: withMembers({ cancel: ref('schemas', 'ProtocolId'), reason: { type: 'string' } }, ['cancel']),
+          },
+          event: { payload: ref('schemas', 'Event') },
           invocation: {
             summary: 'The answer to a cancel: the run as it is right after the request',
-            payload: { allOf: [named('Invocation'), withMembers({ type: { const: 'invocation' } }, ['type'])] },
+            payload: {
+              allOf: [ref('schemas', 'Invocation'), withMembers({ type: { const: 'invocation' } }, ['type'])],
+            },
           },
           error: {
             payload: {
               allOf: [
-                named('Error'),
+                ref('schemas', 'Error'),
                 withMembers({ type: { const: 'error' }, invocation_id: { type: ['string', 'null'] } }, ['type']),
               ],
             },
@@ -55,14 +59,10 @@ function message(name: string): JsonObject {
   return { $ref: `#/channels/invocations/messages/${name}` };
 }
 
-function named(schema: string): JsonObject {
-  return { $ref: `#/components/schemas/${schema}` };
-}
-
 /** A request over the socket may carry the id that a header carries over HTTP; the schemas take no other member. */
 function withInvocationId(schema: JsonValue | undefined): JsonObject {
   const members = isJsonObject(schema) ? schema : {};
-  return { ...members, properties: { ...Object(members['properties']), invocation_id: named('ProtocolId') } };
+  return { ...members, properties: { ...Object(members['properties']), invocation_id: ref('schemas', 'ProtocolId') } };
 }
 
 function withMembers(properties: JsonObject, required: string[] = []): JsonObject {

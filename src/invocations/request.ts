@@ -4,14 +4,15 @@
  */
 import { z } from 'zod';
 import { AGENT_ID } from '../agents/agent.ts';
-import { closest } from '../core/closest.ts';
-import { AosError, type ErrorDetail } from '../core/errors.ts';
+import { AosError } from '../core/errors.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '../core/json.ts';
 import { parseJsonText } from '../core/json-text.ts';
+import { checkSchema, nameOfKind } from '../core/schema-check.ts';
 import type { RunKind } from '../runs/run.ts';
 
 /** As large as a WebSocket message may be. */
 export const MAX_BODY_BYTES = 16 * 1024 * 1024;
+const BODY = 'the request body';
 const MAX_REASON_LENGTH = 500;
 const MAX_AGENTS = 32;
 const MAX_TIMEOUT_SECONDS = 7 * 24 * 3600;
@@ -97,13 +98,16 @@ const EXAMPLES =
  * @throws AosError invalid_request (what is wrong, where, what to send) or payload_too_large
  */
 export async function readInvocationRequest(request: Request): Promise<InvocationRequest> {
-  return parseInvocationRequest(parseJsonText(await readText(request), 'the request body'));
+  return parseInvocationRequest(parseJsonText(await readText(request), BODY));
 }
 
 /** Understands a body that is JSON already. @throws AosError invalid_request */
 export function parseInvocationRequest(body: JsonValue): InvocationRequest {
   if (!isJsonObject(body)) {
-    throw new AosError('invalid_request', `the request body must be a JSON object, got ${kindOf(body)}: ${EXAMPLES}`);
+    throw new AosError(
+      'invalid_request',
+      `the request body must be a JSON object, got ${nameOfKind(body)}: ${EXAMPLES}`,
+    );
   }
   if ('message' in body) {
     if ('task' in body || 'workflow' in body) {
@@ -125,7 +129,7 @@ export function parseInvocationRequest(body: JsonValue): InvocationRequest {
 }
 
 function chatRequest(body: JsonObject): InvocationRequest {
-  const { background, agent_id, agent_ids, message } = check(chatBody, body);
+  const { background, agent_id, agent_ids, message } = checkSchema(chatBody, body, BODY);
   const named = agent_id ?? agent_ids?.[0];
   if (agent_id !== undefined && agent_ids !== undefined && agent_ids[0] !== agent_id) {
     throw new AosError(
@@ -137,41 +141,9 @@ function chatRequest(body: JsonObject): InvocationRequest {
 }
 
 function orchestrationRequest(body: JsonObject): InvocationRequest {
-  const { background, ...work } = check(orchestrationBody, body);
+  const { background, ...work } = checkSchema(orchestrationBody, body, BODY);
   // What was checked is JSON; dropping members that are undefined makes the type say so too.
   return { kind: 'orchestration', work: JSON.parse(JSON.stringify(work)) as JsonObject, background };
-}
-
-function check<Output>(schema: z.ZodType<Output>, body: JsonObject): Output {
-  const parsed = schema.safeParse(body, { reportInput: true });
-  if (parsed.success) return parsed.data;
-  const known = schema instanceof z.ZodObject ? Object.keys(schema.shape) : [];
-  const details = parsed.error.issues.flatMap((issue) => findings(issue, known));
-  const [first, ...others] = details;
-  const more = others.length === 0 ? '' : ` (and ${others.length} more, see details)`;
-  throw new AosError('invalid_request', `the request body cannot be used: ${first?.message}${more}`, {
-    details: others.length === 0 ? [] : details,
-  });
-}
-
-function findings(issue: z.core.$ZodIssue, known: readonly string[]): ErrorDetail[] {
-  const path = issue.path
-    .map((key) => (typeof key === 'number' ? `[${key}]` : `.${String(key)}`))
-    .join('')
-    .slice(1);
-  if (issue.code === 'unrecognized_keys') {
-    return issue.keys.map((key) => ({
-      code: 'unknown_field',
-      message: `unknown field "${key}"${closest(key, known, ', did you mean "%s"?')} (known: ${known.join(', ')})`,
-    }));
-  }
-  if (issue.code === 'invalid_type') {
-    const expected = TYPE_NAMES[issue.expected] ?? issue.expected;
-    return issue.input === undefined
-      ? [{ code: 'missing_field', message: `"${path}" is missing: expected ${expected}` }]
-      : [{ code: 'invalid_field', message: `"${path}": expected ${expected}, got ${kindOf(issue.input)}` }];
-  }
-  return [{ code: 'invalid_field', message: `"${path}": ${issue.message}` }];
 }
 
 export const cancelBody = z
@@ -183,7 +155,7 @@ export const cancelBody = z
 /** Reads the body of a cancel, which may be absent. @throws AosError invalid_request */
 export async function readCancelReason(request: Request): Promise<string> {
   const text = await readText(request);
-  return parseCancelReason(text.trim() === '' ? {} : parseJsonText(text, 'the request body'));
+  return parseCancelReason(text.trim() === '' ? {} : parseJsonText(text, BODY));
 }
 
 /** @throws AosError invalid_request */
@@ -191,10 +163,10 @@ export function parseCancelReason(body: JsonValue): string {
   if (!isJsonObject(body)) {
     throw new AosError(
       'invalid_request',
-      `the body of a cancel must be empty or { "reason": "…" }, got ${kindOf(body)}`,
+      `the body of a cancel must be empty or { "reason": "…" }, got ${nameOfKind(body)}`,
     );
   }
-  const { reason = '' } = check(cancelBody, body);
+  const { reason = '' } = checkSchema(cancelBody, body, BODY);
   // Control characters have no meaning in a reason, and the store's text columns take no U+0000.
   const clean = reason
     .replace(/[\p{Cc}\s]+/gu, ' ')
@@ -202,21 +174,6 @@ export function parseCancelReason(body: JsonValue): string {
     .slice(0, MAX_REASON_LENGTH)
     .toWellFormed();
   return clean === '' ? 'cancelled by the caller' : clean;
-}
-
-const TYPE_NAMES: Readonly<Record<string, string>> = {
-  record: 'an object',
-  object: 'an object',
-  array: 'a list',
-  string: 'a text',
-  number: 'a number',
-  int: 'a whole number',
-  boolean: 'true or false',
-};
-
-function kindOf(value: unknown): string {
-  if (value === null) return 'null';
-  return Array.isArray(value) ? 'a list' : (TYPE_NAMES[typeof value] ?? typeof value);
 }
 
 async function readText(request: Request): Promise<string> {

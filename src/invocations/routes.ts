@@ -22,6 +22,9 @@ export function createFrontRoutes(page: FrontPage, openapi: JsonObject): Hono {
         return context.text(viewText(page, base));
     }
   });
+  // As the protocol host answers an unknown path when it has no app behind it (protocol §6.8).
+  const headers = { 'content-type': 'text/plain; charset=utf-8' };
+  app.notFound(() => new Response('Not Found', { status: 404, headers }));
   app.get('/openapi.json', (context) => context.json(openapi));
   return app;
 }

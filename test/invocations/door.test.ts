@@ -262,6 +262,13 @@ describe('the front', () => {
     expect((await invocation(post(page.example.url, page.example.body))).status).toBe('completed');
   });
 
+  test('elsewhere is what the protocol says of unknown paths', async () => {
+    const response = await fetch(`${container.url}/nothing`);
+    expect(response.status).toBe(404);
+    expect(response.headers.get('content-type')).toBe('text/plain; charset=utf-8');
+    expect(await response.text()).toBe('Not Found');
+  });
+
   test('the same OpenAPI document at both its addresses', async () => {
     const [one, other] = await Promise.all(
       ['/openapi.json', '/invocations/docs/openapi.json'].map(async (path) =>
