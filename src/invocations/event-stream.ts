@@ -2,6 +2,7 @@
  * A run's events as server-sent events: who wants them, from which number on, and the stream itself.
  */
 import { AosError } from '../core/errors.ts';
+import { eventStream, type ServerSentEvent } from '../host/event-stream.ts';
 import type { RunEvent } from '../runs/event.ts';
 import { viewServerSentEvent } from './view.ts';
 
@@ -50,18 +51,13 @@ export function startAfter(headers: Headers, after: string | undefined): number 
  * @param stop called when nobody reads any more
  */
 export function streamEvents(events: AsyncIterable<RunEvent>, stop: () => void): Response {
-  const iterator = events[Symbol.asyncIterator]();
-  const encoder = new TextEncoder();
-  const body = new ReadableStream<Uint8Array>({
-    async pull(controller) {
-      const { done, value } = await iterator.next();
-      if (done) controller.close();
-      else controller.enqueue(encoder.encode(viewServerSentEvent(value)));
-    },
-    async cancel() {
-      stop();
-      await iterator.return?.();
-    },
-  });
-  return new Response(body, { headers: { 'content-type': EVENT_STREAM, 'cache-control': 'no-cache' } });
+  return eventStream(viewed(events, stop));
+}
+
+async function* viewed(events: AsyncIterable<RunEvent>, stop: () => void): AsyncGenerator<ServerSentEvent> {
+  try {
+    for await (const event of events) yield viewServerSentEvent(event);
+  } finally {
+    stop();
+  }
 }

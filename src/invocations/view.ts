@@ -4,6 +4,7 @@
 import { z } from 'zod';
 import { catalogue, type ErrorCode } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
+import type { ServerSentEvent } from '../host/event-stream.ts';
 import type { RunEvent } from '../runs/event.ts';
 import { isTerminal, type Run, type RunFailure, runStatuses } from '../runs/run.ts';
 
@@ -64,10 +65,9 @@ function failureOf(run: Run): RunFailure | null {
   return { code: 'cancelled', message: run.cancelReason ?? 'the run was cancelled' };
 }
 
-/** An event as one server-sent event: its number is the id a client reconnects with. */
-export function viewServerSentEvent(event: RunEvent): string {
-  // JSON text has no line breaks of its own, so the data is always one line.
-  return `id: ${event.seq}\nevent: ${event.type}\ndata: ${JSON.stringify(viewEvent(event))}\n\n`;
+/** An event as a server-sent event: its number is the id a client reconnects with. */
+export function viewServerSentEvent(event: RunEvent): ServerSentEvent {
+  return { id: event.seq, event: event.type, data: viewEvent(event) };
 }
 
 /** An event as JSON: what the data line of a server-sent event holds. */

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { JsonObject } from '../../src/core/json.ts';
+import { formatEvent } from '../../src/host/event-stream.ts';
 import { invocationSchema, viewInvocation, viewServerSentEvent } from '../../src/invocations/view.ts';
 import type { RunEvent } from '../../src/runs/event.ts';
 import { isTerminal, type Run, runStatuses } from '../../src/runs/run.ts';
@@ -59,7 +60,7 @@ test('an event of any text is one frame of four lines that says it back', () => 
     fc.property(fc.string({ unit: 'binary' }), fc.integer({ min: 1 }), (text, seq) => {
       const data = { turn: 't', agent_id: 'ceo', offset: 0, text: text.toWellFormed() };
       const event: RunEvent = { runId: 'r', seq, at: '2026-01-01T00:00:00.000Z', type: 'turn.delta', data };
-      const lines = viewServerSentEvent(event).split(/\r\n|\r|\n/);
+      const lines = formatEvent(viewServerSentEvent(event)).split(/\r\n|\r|\n/);
       expect(lines).toHaveLength(5);
       expect(lines.slice(0, 2)).toEqual([`id: ${seq}`, 'event: turn.delta']);
       expect(lines.slice(3)).toEqual(['', '']);
