@@ -1,13 +1,13 @@
 /**
  * The log: one JSON object per line on standard error, each line carrying the ids of the call it was written for
- * (protocol §2.5). Lines are handed to the operating system once per turn of the event loop rather than one by one,
- * and always before the process ends; a kill loses at most the lines of the turn it hit.
+ * (protocol §2.5). Lines are handed to the operating system several at a time rather than one by one, and always before
+ * the process ends; a kill loses at most the lines of the last few milliseconds.
  *
  * Every request writes two lines, so the line is put together by hand: with a logging library they cost as much as a
  * tenth of everything else a request costs.
  */
 import { currentCall } from '../core/call.ts';
-import { afterTurn, isoTime, systemClock } from '../core/clock.ts';
+import { afterTurn, type Clock, isoTime, systemClock } from '../core/clock.ts';
 import type { ExportedLog } from './export.ts';
 import { scrub, scrubText } from './scrub.ts';
 
@@ -96,18 +96,39 @@ function createTimeFormat(): (epochMs: number) => string {
   };
 }
 
-/** A sink that gathers the lines of one event-loop turn and writes them at once; `flush` writes what is left. */
-export function createTurnSink(write: (lines: string) => void): LogSink & { flush(): void } {
+/** How long lines may be gathered when lines come all the time, in milliseconds. */
+const GATHER_MS = 10;
+/** More than this is not gathered, in characters. */
+const GATHER_LENGTH = 64 * 1024;
+
+/**
+ * A sink that writes a line at the end of its event-loop turn, and where more follow, gathers those of a few
+ * milliseconds: writing costs more than everything else about a line. `flush` writes what is left.
+ */
+export function createTurnSink(
+  write: (lines: string) => void,
+  clock: Clock = systemClock,
+): LogSink & { flush(): void } {
   let pending = '';
+  let isGathering = false;
   const flush = () => {
     const lines = pending;
     pending = '';
     if (lines !== '') write(lines);
   };
+  const gather = () => {
+    isGathering = pending !== '';
+    if (isGathering) clock.after(GATHER_MS, gather);
+    flush();
+  };
   return {
     write(line) {
-      if (pending === '') afterTurn(flush);
+      if (!isGathering) {
+        isGathering = true;
+        afterTurn(gather);
+      }
       pending += line;
+      if (pending.length > GATHER_LENGTH) flush();
     },
     flush,
   };

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { runInScope } from '../../src/core/call.ts';
 import { createLog, createTurnSink } from '../../src/telemetry/log.ts';
+import { ManualClock } from '../support/manual-clock.ts';
 
 function scene(level: 'DEBUG' | 'INFO' | 'ERROR' = 'INFO') {
   const lines: string[] = [];
@@ -88,7 +89,7 @@ describe('a record', () => {
 
 test('the lines of one turn of the event loop are written together, and a flush writes them at once', async () => {
   const written: string[] = [];
-  const sink = createTurnSink((lines) => written.push(lines));
+  const sink = createTurnSink((lines) => written.push(lines), new ManualClock());
   sink.write('a\n');
   sink.write('b\n');
   expect(written).toEqual([]);
@@ -97,4 +98,32 @@ test('the lines of one turn of the event loop are written together, and a flush 
   sink.write('c\n');
   sink.flush();
   expect(written).toEqual(['a\nb\n', 'c\n']);
+});
+
+test('lines that follow on one another are gathered for a few milliseconds, and a first one is not', async () => {
+  const written: string[] = [];
+  const clock = new ManualClock();
+  const sink = createTurnSink((lines) => written.push(lines), clock);
+  sink.write('a\n');
+  await clock.advance(0);
+  expect(written).toEqual(['a\n']);
+  sink.write('b\n');
+  await clock.advance(9);
+  sink.write('c\n');
+  expect(written).toEqual(['a\n']);
+  await clock.advance(1);
+  expect(written).toEqual(['a\n', 'b\nc\n']);
+  await clock.advance(100);
+  expect(clock.armed).toBe(0);
+  sink.write('d\n');
+  await clock.advance(0);
+  expect(written).toEqual(['a\n', 'b\nc\n', 'd\n']);
+});
+
+test('many lines are not gathered for long', () => {
+  const written: string[] = [];
+  const sink = createTurnSink((lines) => written.push(lines), new ManualClock());
+  const line = `${'x'.repeat(1023)}\n`;
+  for (let count = 0; count < 100; count++) sink.write(line);
+  expect(written).toEqual([line.repeat(65)]);
 });
