@@ -5,7 +5,8 @@
  *   requests: the rest waits for the next turn, so that health checks, refusals and running work get through.
  * - *May it wait?* Yes, as long as everybody who waits can be started within `maxWaitMs` at the rate at which requests
  *   are being started. Without evidence (requests have waited for less than `patienceMs`) the answer is always yes: a
- *   burst is not overload, a queue that stands is.
+ *   burst is not overload, a queue that stands is. So it is when the queue holds little work of this thread: then others
+ *   have the processor, and the process would get done all it is asked with what it is given.
  * - *How many may start per second?* As many as come, unless the loop has been late several times in a row: then the
  *   work that requests leave for after their start is too much, and they are started no faster than they are finished.
  *
@@ -25,6 +26,8 @@ export interface AdmissionLimits {
   readonly patienceMs: number;
   /** A request that would be started later than this after its arrival, in milliseconds, is refused instead. */
   readonly maxWaitMs: number;
+  /** What may wait in any case: requests that together take this thread no more than so many milliseconds of work. */
+  readonly smallQueueMs: number;
   /** Requests that may wait whatever the rate: a bound on memory. */
   readonly maxWaiting: number;
 }
@@ -36,6 +39,7 @@ export const defaultLimits: AdmissionLimits = {
   lagTargetMs: 60,
   patienceMs: 200,
   maxWaitMs: 600,
+  smallQueueMs: 150,
   maxWaiting: 10_000,
 };
 
@@ -74,6 +78,7 @@ export function mayWait(place: Place, pressedMs: number, pace: Pace, limits: Adm
   if (place.ahead === 0) return true;
   if (place.ahead >= limits.maxWaiting) return false;
   if (pressedMs < limits.patienceMs || pace.drainPerSecond === undefined) return true;
+  if (place.ahead * pace.workPerStartMs <= limits.smallQueueMs) return true;
   return place.ageMs + (place.ahead * 1000) / pace.drainPerSecond <= limits.maxWaitMs;
 }
 
@@ -83,6 +88,8 @@ export interface Pace {
   readonly startsPerSecond: number;
   /** Requests started per second while others waited; undefined until that has lasted for a whole sample. */
   readonly drainPerSecond: number | undefined;
+  /** Milliseconds of processor time of this thread for each of those. */
+  readonly workPerStartMs: number;
   /** Samples in a row in which the loop was late, and in which it was neither late nor anybody waiting. */
   readonly lateSamples: number;
   readonly easySamples: number;
@@ -94,6 +101,7 @@ export interface Pace {
 export const unhurried: Pace = {
   startsPerSecond: Number.POSITIVE_INFINITY,
   drainPerSecond: undefined,
+  workPerStartMs: 0,
   lateSamples: 0,
   easySamples: 0,
   busyMs: 0,
@@ -108,6 +116,8 @@ export interface LoopSample {
   readonly lagMs: number;
   /** Milliseconds the loop did not wait for anything, without what refusals took. */
   readonly busyMs: number;
+  /** How much of that this thread had the processor. */
+  readonly workedMs: number;
   /** Requests started, and requests finished. */
   readonly started: number;
   readonly finished: number;
@@ -141,11 +151,21 @@ export function adaptPace(pace: Pace, sample: LoopSample, limits: AdmissionLimit
   const started = (sample.started * 1000) / sample.elapsedMs;
   return {
     startsPerSecond: limit ? sustainableStarts(busyMs, finished, sample.lagMs, limits) : Number.POSITIVE_INFINITY,
-    drainPerSecond: sample.pressed ? (started + (pace.drainPerSecond ?? started)) / 2 : undefined,
+    ...drain(pace, sample, started),
     lateSamples,
     easySamples,
     busyMs,
     finished,
+  };
+}
+
+function drain(pace: Pace, { pressed, workedMs, started }: LoopSample, perSecond: number) {
+  if (!pressed) return { drainPerSecond: undefined, workPerStartMs: 0 };
+  const workPerStartMs = workedMs / Math.max(1, started);
+  if (pace.drainPerSecond === undefined) return { drainPerSecond: perSecond, workPerStartMs };
+  return {
+    drainPerSecond: (perSecond + pace.drainPerSecond) / 2,
+    workPerStartMs: (workPerStartMs + pace.workPerStartMs) / 2,
   };
 }
 

@@ -49,6 +49,10 @@ export function createTurnMeter(clock: Clock): TurnMeter {
 
 export interface LagSample {
   readonly now: number;
+  /** When the sample before was taken. */
+  readonly previous: number;
+  /** Milliseconds since then in which the loop did not wait. */
+  readonly busyMs: number;
   /** How much later than asked the sample was taken, in milliseconds. */
   readonly lagMs: number;
 }
@@ -63,16 +67,21 @@ export interface LagMeter {
 export function createLagMeter(clock: Clock, intervalMs: number, onSample: (sample: LagSample) => void): LagMeter {
   let timer: Timer | undefined;
   let previous = 0;
+  let idleMs = 0;
   const sample = () => {
     const now = clock.monotonic();
-    const lagMs = Math.max(0, now - previous - intervalMs);
+    const idleNow = loopIdleMs();
+    const elapsedMs = now - previous;
+    const taken = { now, previous, busyMs: elapsedMs - (idleNow - idleMs), lagMs: Math.max(0, elapsedMs - intervalMs) };
     previous = now;
-    onSample({ now, lagMs });
+    idleMs = idleNow;
+    onSample(taken);
   };
   return {
     start(now) {
       if (timer !== undefined) return;
       previous = now;
+      idleMs = loopIdleMs();
       timer = clock.every(intervalMs, sample);
     },
     stop() {

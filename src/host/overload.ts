@@ -7,7 +7,7 @@
  * as long as all of them together. What exceeds a turn's budget is therefore put aside, and started or refused a little
  * per turn; between the turns new connections, health checks and work under way are heard.
  *
- * How long requests have waited is counted in processor time of this thread. On a machine that gives it little, everything
+ * Lag and the work in the queue are counted in processor time of this thread: on a machine that gives it little, everything
  * takes long, but that is not a reason to refuse what the process would get done with what it is given.
  *
  * A refused request costs about what the smallest request costs. Its connection stays open: a client that has to
@@ -16,7 +16,15 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { afterTurn, type Clock } from '../core/clock.ts';
 import { errorBody } from '../core/errors.ts';
-import { type AdmissionLimits, adaptPace, defaultLimits, judgeArrival, mayWait, unhurried } from './admission.ts';
+import {
+  type AdmissionLimits,
+  adaptPace,
+  defaultLimits,
+  judgeArrival,
+  type LoopSample,
+  mayWait,
+  unhurried,
+} from './admission.ts';
 import { resolveRequestId } from './call-identity.ts';
 import { createLagMeter, createTurnMeter, type LagSample } from './event-loop.ts';
 import type { HostLog } from './host-log.ts';
@@ -54,8 +62,6 @@ interface Arrival {
   readonly outgoing: ServerResponse;
   /** Monotonic milliseconds. */
   readonly arrivedAt: number;
-  /** What the thread had worked by then, in milliseconds. */
-  readonly workedBefore: number;
 }
 
 const SAMPLE_EVERY_MS = 50;
@@ -100,7 +106,7 @@ export function createOverloadGuard(options: OverloadGuardOptions): OverloadGuar
       serve(incoming, outgoing, now);
       return;
     }
-    (verdict === 'wait' ? waiting : refused).push({ incoming, outgoing, arrivedAt: now, workedBefore: workedMs() });
+    (verdict === 'wait' ? waiting : refused).push({ incoming, outgoing, arrivedAt: now });
     startPump();
   }
 
@@ -108,11 +114,11 @@ export function createOverloadGuard(options: OverloadGuardOptions): OverloadGuar
     const elapsed = turn.elapsed(now);
     if (connections !== connectionsAtArrival) catchBreathIfNeeded();
     const turnMs = breathless ? Number.POSITIVE_INFINITY : elapsed;
-    return judgeArrival({ turnMs, waiting: waiting.length, pressedMs: pressedMs() }, pace, limits);
+    return judgeArrival({ turnMs, waiting: waiting.length, pressedMs: pressedMs(now) }, pace, limits);
   }
 
-  function pressedMs(): number {
-    return pressedSince === undefined ? 0 : workedMs() - pressedSince;
+  function pressedMs(now: number): number {
+    return pressedSince === undefined ? 0 : now - pressedSince;
   }
 
   // Accepting. The loop accepts one connection per turn: while turns are long, those who wait to be accepted are a queue
@@ -167,7 +173,7 @@ export function createOverloadGuard(options: OverloadGuardOptions): OverloadGuar
       return;
     }
     refuseSome();
-    if (waiting.length > 0) pressedSince ??= workedMs();
+    if (waiting.length > 0) pressedSince ??= now;
     else if (refused.length === 0) {
       pumping = false;
       pressedSince = undefined;
@@ -237,31 +243,36 @@ export function createOverloadGuard(options: OverloadGuardOptions): OverloadGuar
   let reportedAt = Number.NEGATIVE_INFINITY;
 
   /** Those who came last give way: the others have waited already and are the next to be served. */
-  function refuseHopeless(worked: number): void {
+  function refuseHopeless(now: number): void {
     let keep = waiting.length;
-    const pressed = pressedMs();
+    const pressed = pressedMs(now);
     for (; keep > 0; keep--) {
       const last = waiting[keep - 1];
-      if (last === undefined || mayWait({ ahead: keep - 1, ageMs: worked - last.workedBefore }, pressed, pace, limits))
-        break;
+      if (last === undefined || mayWait({ ahead: keep - 1, ageMs: now - last.arrivedAt }, pressed, pace, limits)) break;
     }
     if (keep < waiting.length) refused.push(...waiting.splice(keep));
   }
 
-  function onSample({ now, lagMs }: LagSample): void {
-    const worked = workedMs();
-    // At least a little, because a rate is made of it.
-    const elapsedMs = Math.max(1, worked - workedBefore);
-    const pressed = pressedSince !== undefined && pressedSince <= workedBefore;
-    workedBefore = worked;
+  function onSample({ now, previous, lagMs, busyMs }: LagSample): void {
+    const pressed = pressedSince !== undefined && pressedSince <= previous;
+    const workedNow = workedMs();
+    const worked = workedNow - workedBefore;
+    workedBefore = workedNow;
     const inFlightNow = options.inFlight();
     const finished = Math.max(0, started - (inFlightNow - inFlightBefore));
     inFlightBefore = inFlightNow;
-    const busyMs = Math.max(0, elapsedMs - refusingMs);
-    // Later than it has worked the loop can only be through no fault of its own.
-    const ownLagMs = Math.min(lagMs, elapsedMs);
-    pace = adaptPace(pace, { elapsedMs, lagMs: ownLagMs, busyMs, started, finished, pressed }, limits);
-    refuseHopeless(worked);
+    const sample: LoopSample = {
+      elapsedMs: now - previous,
+      // Later than it has worked the loop can only be through no fault of its own.
+      lagMs: Math.min(lagMs, worked),
+      busyMs: Math.max(0, busyMs - refusingMs),
+      workedMs: Math.max(0, worked - refusingMs),
+      started,
+      finished,
+      pressed,
+    };
+    pace = adaptPace(pace, sample, limits);
+    refuseHopeless(now);
     report(now);
     if (arrived === 0 && !pumping && answeredWithRefusal === 0) lag.stop();
     arrived = 0;

@@ -11,9 +11,18 @@ import {
   unhurried,
 } from '../../src/host/admission.ts';
 
-const atEase: LoopSample = { elapsedMs: 50, lagMs: 0, busyMs: 5, started: 10, finished: 10, pressed: false };
-const late: LoopSample = { elapsedMs: 250, lagMs: 200, busyMs: 250, started: 1, finished: 1, pressed: false };
-const draining = (drainPerSecond: number): Pace => ({ ...unhurried, drainPerSecond });
+const work = { started: 10, finished: 10, pressed: false };
+const atEase: LoopSample = { elapsedMs: 50, lagMs: 0, busyMs: 5, workedMs: 5, ...work };
+const late: LoopSample = { elapsedMs: 250, lagMs: 200, busyMs: 250, workedMs: 250, ...work, started: 1, finished: 1 };
+/** Requests are started at this rate, and take all the processor time there is. */
+const draining = (drainPerSecond: number): Pace => ({
+  ...unhurried,
+  drainPerSecond,
+  workPerStartMs: 1000 / drainPerSecond,
+});
+
+/** Requests take a millisecond of work each, and others have the processor nearly all the time. */
+const starved = (drainPerSecond: number): Pace => ({ ...unhurried, drainPerSecond, workPerStartMs: 1 });
 
 describe('a request that arrives', () => {
   const cases: [string, Partial<Moment>, Pace, string][] = [
@@ -27,6 +36,8 @@ describe('a request that arrives', () => {
     ['waits without evidence of how fast the queue moves', { waiting: 9999, pressedMs: 5000 }, unhurried, 'wait'],
     ['waits when its turn comes in time', { waiting: 60, pressedMs: 5000 }, draining(100), 'wait'],
     ['is refused when its turn would come too late', { waiting: 61, pressedMs: 5000 }, draining(100), 'refuse'],
+    ['waits when little work is ahead, however slow it goes', { waiting: 150, pressedMs: 5000 }, starved(1), 'wait'],
+    ['is refused when much work is ahead', { waiting: 151, pressedMs: 5000 }, starved(1), 'refuse'],
     ['is refused when the queue is full, however new', { waiting: limits.maxWaiting }, unhurried, 'refuse'],
     ['is never refused when it would be the first', { pressedMs: 5000, turnMs: 99 }, draining(0.1), 'wait'],
   ];
@@ -145,7 +156,11 @@ function simulate({ costMs, perSecond, seconds }: { costMs: number; perSecond: n
     if (now - sampledAt >= 50) {
       const elapsedMs = now - sampledAt;
       const pressed = pressedSince !== undefined && pressedSince <= sampledAt;
-      pace = adaptPace(pace, { elapsedMs, lagMs: 0, busyMs: elapsedMs, started, finished: started, pressed }, limits);
+      pace = adaptPace(
+        pace,
+        { elapsedMs, lagMs: 0, busyMs: elapsedMs, workedMs: elapsedMs, started, finished: started, pressed },
+        limits,
+      );
       for (let last = waiting.length - 1; last > 0; last--) {
         if (mayWait({ ahead: last, ageMs: now - (waiting[last] ?? 0) }, pressedMs, pace, limits)) break;
         waiting.pop();
@@ -197,6 +212,7 @@ const samples = {
   elapsedMs: fc.double({ min: 1, max: 10_000, noNaN: true }),
   lagMs: fc.double({ min: 0, max: 10_000, noNaN: true }),
   busyMs: fc.double({ min: 0, max: 10_000, noNaN: true }),
+  workedMs: fc.double({ min: 0, max: 10_000, noNaN: true }),
   started: fc.nat(1000),
   finished: fc.nat(1000),
   pressed: fc.boolean(),
@@ -209,6 +225,7 @@ const moments = fc.record({
 const paces = fc.record({
   startsPerSecond: fc.oneof(fc.constant(Number.POSITIVE_INFINITY), fc.double({ min: 10, max: 10_000, noNaN: true })),
   drainPerSecond: fc.option(fc.double({ min: 0, max: 10_000, noNaN: true }), { nil: undefined }),
+  workPerStartMs: fc.double({ min: 0, max: 1000, noNaN: true }),
   lateSamples: fc.nat(10),
   easySamples: fc.nat(10),
   busyMs: fc.double({ min: 0, max: 1000, noNaN: true }),
