@@ -292,7 +292,8 @@ describe('the server span', () => {
       const span = await serverSpan(sink, 'st1');
       const inner = await sink.waitForSpan(({ spanId }) => spanId === operation.spanId);
       expect([inner.traceId, inner.parentSpanId]).toEqual([TRACE, span.spanId]);
-      expect(inner.endNs <= span.endNs).toBe(true);
+      // Each span's clock is set once, to the millisecond: two may be that much apart.
+      expect(inner.endNs).toBeLessThanOrEqual(span.endNs + 1_000_000n);
       expect(span.endNs - span.startNs).toBeGreaterThan(190_000_000n);
     },
   );
