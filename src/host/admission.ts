@@ -2,7 +2,9 @@
  * Admission control, the rule (pure; `overload.ts` measures and obeys). Three questions:
  *
  * - *May this request start now?* Not when this turn of the event loop has already spent its budget on starting
- *   requests: the rest waits for the next turn, so that health checks, refusals and running work get through.
+ *   requests: the rest waits for the next turn, so that health checks, refusals and running work get through. And not
+ *   while many were started a moment ago of which nobody knows yet what they will cost: a handler may compute only after
+ *   it has waited, and what is started cannot be taken back.
  * - *May it wait?* Yes, as long as everybody who waits can be started within `maxWaitMs` at the rate at which requests
  *   are being started. Without evidence (requests have waited for less than `patienceMs`) the answer is always yes: a
  *   burst is not overload, a queue that stands is. So it is when the queue holds little work of this thread: then others
@@ -10,7 +12,7 @@
  * - *How many may start per second?* As many as come, unless the loop has been late several times in a row: then the
  *   work that requests leave for after their start is too much, and they are started no faster than they are finished.
  *
- * The number of requests in flight never speaks against a request: hundreds that wait for a model cost nothing.
+ * Requests that have been in flight for longer never speak against another: hundreds that wait for a model cost nothing.
  */
 
 export interface AdmissionLimits {
@@ -28,6 +30,8 @@ export interface AdmissionLimits {
   readonly maxWaitMs: number;
   /** What may wait in any case: requests that together take this thread no more than so many milliseconds of work. */
   readonly smallQueueMs: number;
+  /** Work, in milliseconds, that requests started a moment ago and not finished may turn out to be. */
+  readonly unprovenWorkMs: number;
   /** Requests that may wait whatever the rate: a bound on memory. */
   readonly maxWaiting: number;
 }
@@ -40,6 +44,7 @@ export const defaultLimits: AdmissionLimits = {
   patienceMs: 200,
   maxWaitMs: 600,
   smallQueueMs: 150,
+  unprovenWorkMs: 512,
   maxWaiting: 10_000,
 };
 
@@ -47,6 +52,8 @@ export const defaultLimits: AdmissionLimits = {
 export interface Moment {
   /** How long the current turn of the event loop has lasted, in milliseconds; Infinity while the loop has to catch its breath. */
   readonly turnMs: number;
+  /** By how many the requests in flight have become more in the last moments. */
+  readonly unproven: number;
   /** Requests that wait to be started. */
   readonly waiting: number;
   /** For how long, without interruption, there have been such requests; 0 when there are none. */
@@ -60,11 +67,17 @@ export function judgeArrival(moment: Moment, pace: Pace, limits: AdmissionLimits
   if (
     moment.waiting === 0 &&
     pace.startsPerSecond === Number.POSITIVE_INFINITY &&
-    moment.turnMs < limits.turnBudgetMs
+    moment.turnMs < limits.turnBudgetMs &&
+    mayStartUnproven(moment.unproven, pace, limits)
   ) {
     return 'start';
   }
   return mayWait({ ahead: moment.waiting, ageMs: 0 }, moment.pressedMs, pace, limits) ? 'wait' : 'refuse';
+}
+
+/** Whether another may be started although what `unproven` others will cost is not known yet. */
+export function mayStartUnproven(unproven: number, pace: Pace, limits: AdmissionLimits): boolean {
+  return unproven < FEWEST_UNPROVEN || unproven * pace.provenMs < limits.unprovenWorkMs * pace.proven;
 }
 
 /** Someone in the queue: how many are ahead, and for how long they have waited already. */
@@ -77,35 +90,51 @@ export interface Place {
 export function mayWait(place: Place, pressedMs: number, pace: Pace, limits: AdmissionLimits): boolean {
   if (place.ahead === 0) return true;
   if (place.ahead >= limits.maxWaiting) return false;
-  if (pressedMs < limits.patienceMs || pace.drainPerSecond === undefined) return true;
-  if (place.ahead * pace.workPerStartMs <= limits.smallQueueMs) return true;
-  return place.ageMs + (place.ahead * 1000) / pace.drainPerSecond <= limits.maxWaitMs;
+  if (pressedMs < limits.patienceMs || pace.queue === undefined) return true;
+  const { started, elapsedMs, workedMs } = pace.queue;
+  const isSmall = place.ahead * workedMs <= limits.smallQueueMs * started;
+  return isSmall || place.ahead * elapsedMs <= (limits.maxWaitMs - place.ageMs) * started;
+}
+
+/** Whether the loop waited for work while requests waited for it: then they wait for something else than its time. */
+export function hasTimeToSpare(elapsedMs: number, busyMs: number): boolean {
+  return busyMs < SPARE_SHARE * elapsedMs;
 }
 
 /** What the samples so far have taught. */
 export interface Pace {
   /** Requests that may be started per second; Infinity, the normal state, is no limit. */
   readonly startsPerSecond: number;
-  /** Requests started per second while others waited; undefined until that has lasted for a whole sample. */
-  readonly drainPerSecond: number | undefined;
-  /** Milliseconds of processor time of this thread for each of those. */
-  readonly workPerStartMs: number;
+  /** How the queue moves; undefined until there has been one for a whole sample. */
+  readonly queue: QueueProgress | undefined;
   /** Samples in a row in which the loop was late, and in which it was neither late nor anybody waiting. */
   readonly lateSamples: number;
   readonly easySamples: number;
   /** Milliseconds the loop worked and requests it finished, the older the less. */
   readonly busyMs: number;
   readonly finished: number;
+  /** The same over a longer time: the work that so many requests have proved to be. */
+  readonly provenMs: number;
+  readonly proven: number;
+}
+
+/** Requests started while others waited, and the milliseconds that took, by the clock and of this thread's work. */
+export interface QueueProgress {
+  readonly started: number;
+  readonly elapsedMs: number;
+  readonly workedMs: number;
 }
 
 export const unhurried: Pace = {
   startsPerSecond: Number.POSITIVE_INFINITY,
-  drainPerSecond: undefined,
-  workPerStartMs: 0,
+  queue: undefined,
   lateSamples: 0,
   easySamples: 0,
   busyMs: 0,
   finished: 0,
+  // Until there is evidence a request is taken to cost 4 ms, so that 128 may start at once.
+  provenMs: 40,
+  proven: 10,
 };
 
 /** One look at the event loop, taken several times a second while there is traffic; all since the look before. */
@@ -121,7 +150,7 @@ export interface LoopSample {
   /** Requests started, and requests finished. */
   readonly started: number;
   readonly finished: number;
-  /** Whether requests waited all the while. */
+  /** Whether requests waited for the loop all the while. */
   readonly pressed: boolean;
 }
 
@@ -133,8 +162,13 @@ const LATE_FINISHES = 3;
 const EASY_SAMPLES = 10;
 /** After this many milliseconds, what was measured counts half. */
 const HALF_LIFE_MS = 150;
+const PROVEN_HALF_LIFE_MS = 2000;
+/** So few may always be started before anything is known of them. */
+const FEWEST_UNPROVEN = 32;
 /** The share of the time that requests may take when they have been too much. */
 const SHARE = 0.9;
+/** A loop that works less than this share of the time is not what requests wait for. */
+const SPARE_SHARE = 0.5;
 const SLOWEST_STARTS_PER_SECOND = 10;
 const STRONGEST_BRAKE = 0.1;
 
@@ -148,24 +182,31 @@ export function adaptPace(pace: Pace, sample: LoopSample, limits: AdmissionLimit
   const isLimited = pace.startsPerSecond !== Number.POSITIVE_INFINITY;
   const isTooMuch = lateSamples >= LATE_SAMPLES || (late && sample.finished >= LATE_FINISHES);
   const limit = isLimited ? easySamples < EASY_SAMPLES : isTooMuch;
-  const started = (sample.started * 1000) / sample.elapsedMs;
   return {
     startsPerSecond: limit ? sustainableStarts(busyMs, finished, sample.lagMs, limits) : Number.POSITIVE_INFINITY,
-    ...drain(pace, sample, started),
+    queue: sample.pressed ? addProgress(pace.queue, sample) : undefined,
     lateSamples,
     easySamples,
     busyMs,
     finished,
+    ...prove(pace, sample),
   };
 }
 
-function drain(pace: Pace, { pressed, workedMs, started }: LoopSample, perSecond: number) {
-  if (!pressed) return { drainPerSecond: undefined, workPerStartMs: 0 };
-  const workPerStartMs = workedMs / Math.max(1, started);
-  if (pace.drainPerSecond === undefined) return { drainPerSecond: perSecond, workPerStartMs };
+/** Without evidence what was known stays known. */
+function prove(pace: Pace, { elapsedMs, busyMs, finished }: LoopSample) {
+  if (finished === 0) return { provenMs: pace.provenMs, proven: pace.proven };
+  const memory = 0.5 ** (elapsedMs / PROVEN_HALF_LIFE_MS);
+  return { provenMs: pace.provenMs * memory + busyMs, proven: pace.proven * memory + finished };
+}
+
+/** What was before counts half. */
+function addProgress(before: QueueProgress | undefined, { started, elapsedMs, workedMs }: LoopSample): QueueProgress {
+  if (before === undefined) return { started, elapsedMs, workedMs };
   return {
-    drainPerSecond: (perSecond + pace.drainPerSecond) / 2,
-    workPerStartMs: (workPerStartMs + pace.workPerStartMs) / 2,
+    started: before.started / 2 + started,
+    elapsedMs: before.elapsedMs / 2 + elapsedMs,
+    workedMs: before.workedMs / 2 + workedMs,
   };
 }
 

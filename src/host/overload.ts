@@ -20,8 +20,10 @@ import {
   type AdmissionLimits,
   adaptPace,
   defaultLimits,
+  hasTimeToSpare,
   judgeArrival,
   type LoopSample,
+  mayStartUnproven,
   mayWait,
   unhurried,
 } from './admission.ts';
@@ -65,6 +67,8 @@ interface Arrival {
 }
 
 const SAMPLE_EVERY_MS = 50;
+/** A request in flight for so many samples has shown that it waits rather than computes. */
+const UNPROVEN_SAMPLES = 3;
 const REPORT_EVERY_MS = 1000;
 /** From this many milliseconds on, a turn of the loop is felt by connections that wait to be accepted. */
 const LONG_TURN_MS = 5;
@@ -91,6 +95,8 @@ export function createOverloadGuard(options: OverloadGuardOptions): OverloadGuar
   let started = 0;
   let refusingMs = 0;
   let inFlightBefore = 0;
+  /** Requests in flight at the last samples, the oldest first. */
+  let inFlightLately: readonly number[] = [];
   let workedBefore = workedMs();
 
   function onRequest(incoming: IncomingMessage, outgoing: ServerResponse): void {
@@ -114,7 +120,12 @@ export function createOverloadGuard(options: OverloadGuardOptions): OverloadGuar
     const elapsed = turn.elapsed(now);
     if (connections !== connectionsAtArrival) catchBreathIfNeeded();
     const turnMs = breathless ? Number.POSITIVE_INFINITY : elapsed;
-    return judgeArrival({ turnMs, waiting: waiting.length, pressedMs: pressedMs(now) }, pace, limits);
+    const moment = { turnMs, unproven: unproven(), waiting: waiting.length, pressedMs: pressedMs(now) };
+    return judgeArrival(moment, pace, limits);
+  }
+
+  function unproven(): number {
+    return options.inFlight() - (inFlightLately[0] ?? 0);
   }
 
   function pressedMs(now: number): number {
@@ -208,7 +219,7 @@ export function createOverloadGuard(options: OverloadGuardOptions): OverloadGuar
 
   /** With nothing in flight a start can do no harm, whatever the pace. */
   function mayStart(): boolean {
-    return allowance.left() || options.inFlight() === 0;
+    return (allowance.left() && mayStartUnproven(unproven(), pace, limits)) || options.inFlight() === 0;
   }
 
   function refuseSome(): void {
@@ -254,6 +265,7 @@ export function createOverloadGuard(options: OverloadGuardOptions): OverloadGuar
   }
 
   function onSample({ now, previous, lagMs, busyMs }: LagSample): void {
+    if (hasTimeToSpare(now - previous, busyMs)) pressedSince = undefined;
     const pressed = pressedSince !== undefined && pressedSince <= previous;
     const workedNow = workedMs();
     const worked = workedNow - workedBefore;
@@ -261,6 +273,7 @@ export function createOverloadGuard(options: OverloadGuardOptions): OverloadGuar
     const inFlightNow = options.inFlight();
     const finished = Math.max(0, started - (inFlightNow - inFlightBefore));
     inFlightBefore = inFlightNow;
+    inFlightLately = [...inFlightLately, inFlightNow].slice(-UNPROVEN_SAMPLES);
     const sample: LoopSample = {
       elapsedMs: now - previous,
       // Later than it has worked the loop can only be through no fault of its own.

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
   adaptPace,
+  hasTimeToSpare,
   judgeArrival,
   type LoopSample,
   defaultLimits as limits,
@@ -15,14 +16,15 @@ const work = { started: 10, finished: 10, pressed: false };
 const atEase: LoopSample = { elapsedMs: 50, lagMs: 0, busyMs: 5, workedMs: 5, ...work };
 const late: LoopSample = { elapsedMs: 250, lagMs: 200, busyMs: 250, workedMs: 250, ...work, started: 1, finished: 1 };
 /** Requests are started at this rate, and take all the processor time there is. */
-const draining = (drainPerSecond: number): Pace => ({
+const draining = (perSecond: number): Pace => ({
   ...unhurried,
-  drainPerSecond,
-  workPerStartMs: 1000 / drainPerSecond,
+  queue: { started: perSecond, elapsedMs: 1000, workedMs: 1000 },
 });
-
 /** Requests take a millisecond of work each, and others have the processor nearly all the time. */
-const starved = (drainPerSecond: number): Pace => ({ ...unhurried, drainPerSecond, workPerStartMs: 1 });
+const starved = (perSecond: number): Pace => ({
+  ...unhurried,
+  queue: { started: perSecond, elapsedMs: 1000, workedMs: perSecond },
+});
 
 describe('a request that arrives', () => {
   const cases: [string, Partial<Moment>, Pace, string][] = [
@@ -30,6 +32,11 @@ describe('a request that arrives', () => {
     ['starts in a turn that still has budget', { turnMs: limits.turnBudgetMs - 1 }, unhurried, 'start'],
     ['waits for the next turn when this one has used its budget', { turnMs: limits.turnBudgetMs }, unhurried, 'wait'],
     ['waits while the loop has to catch its breath', { turnMs: Number.POSITIVE_INFINITY }, unhurried, 'wait'],
+    ['starts with many others of unknown cost', { unproven: 127 }, unhurried, 'start'],
+    ['waits until something is known of the many started before', { unproven: 128 }, unhurried, 'wait'],
+    ['starts with more others when they have proved cheap', { unproven: 1279 }, { ...unhurried, provenMs: 4 }, 'start'],
+    ['waits with fewer others when they have proved dear', { unproven: 52 }, { ...unhurried, provenMs: 100 }, 'wait'],
+    ['starts with a few others whatever they cost', { unproven: 31 }, { ...unhurried, provenMs: 9999 }, 'start'],
     ['waits behind those who came before', { waiting: 1 }, unhurried, 'wait'],
     ['waits when starts are slowed down', {}, { ...unhurried, startsPerSecond: 50 }, 'wait'],
     ['waits in the longest queue while that is new', { waiting: 9999, pressedMs: 199 }, draining(1), 'wait'],
@@ -42,7 +49,7 @@ describe('a request that arrives', () => {
     ['is never refused when it would be the first', { pressedMs: 5000, turnMs: 99 }, draining(0.1), 'wait'],
   ];
   test.each(cases)('%s', (_, moment, pace, verdict) => {
-    expect(judgeArrival({ turnMs: 0, waiting: 0, pressedMs: 0, ...moment }, pace, limits)).toBe(verdict);
+    expect(judgeArrival({ turnMs: 0, unproven: 0, waiting: 0, pressedMs: 0, ...moment }, pace, limits)).toBe(verdict);
   });
 
   test('is refused only in a queue that has stood longer than the patience, or is full', () => {
@@ -80,6 +87,11 @@ describe('a place in the queue', () => {
     expect(mayWait(place, 5000, draining(100), limits)).toBe(true);
     expect(mayWait({ ...place, ageMs: 201 }, 5000, draining(100), limits)).toBe(false);
   });
+});
+
+test('a loop that has time to spare is not what requests wait for', () => {
+  expect(hasTimeToSpare(50, 24)).toBe(true);
+  expect(hasTimeToSpare(50, 25)).toBe(false);
 });
 
 describe('the pace', () => {
@@ -149,7 +161,7 @@ function simulate({ costMs, perSecond, seconds }: { costMs: number; perSecond: n
   while (now < seconds * 1000) {
     const pressedMs = pressedSince === undefined ? 0 : now - pressedSince;
     for (; arrivals < (now / 1000) * perSecond; arrivals++) {
-      const moment = { turnMs: Number.POSITIVE_INFINITY, waiting: waiting.length, pressedMs };
+      const moment = { turnMs: Number.POSITIVE_INFINITY, unproven: 0, waiting: waiting.length, pressedMs };
       if (judgeArrival(moment, pace, limits) === 'refuse') refused++;
       else waiting.push((arrivals / perSecond) * 1000);
     }
@@ -219,15 +231,19 @@ const samples = {
 };
 const moments = fc.record({
   turnMs: fc.double({ min: 0, noNaN: true }),
+  unproven: fc.integer({ min: -1000, max: 10_000 }),
   waiting: fc.nat(20_000),
   pressedMs: fc.double({ min: 0, max: 10_000, noNaN: true }),
 });
 const paces = fc.record({
   startsPerSecond: fc.oneof(fc.constant(Number.POSITIVE_INFINITY), fc.double({ min: 10, max: 10_000, noNaN: true })),
-  drainPerSecond: fc.option(fc.double({ min: 0, max: 10_000, noNaN: true }), { nil: undefined }),
-  workPerStartMs: fc.double({ min: 0, max: 1000, noNaN: true }),
+  queue: fc.option(fc.record({ started: fc.nat(1000), elapsedMs: fc.nat(10_000), workedMs: fc.nat(10_000) }), {
+    nil: undefined,
+  }),
   lateSamples: fc.nat(10),
   easySamples: fc.nat(10),
   busyMs: fc.double({ min: 0, max: 1000, noNaN: true }),
   finished: fc.nat(1000),
+  provenMs: fc.double({ min: 0, max: 1000, noNaN: true }),
+  proven: fc.nat(1000),
 });

@@ -49,6 +49,17 @@ test('a flood is served in part and refused for the rest, and nobody is left wit
   expect(await served[0]?.json()).toEqual({ name: 'Ada' });
 });
 
+test('a flood of handlers that wait first and compute later is no different', async () => {
+  await using host = await startHost((server) => {
+    server.onInvoke(async () => {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      compute(10);
+      return new Response();
+    });
+  }, strict);
+  expect(statuses(await flood(host.url, 300))).toEqual(new Set([200, 503]));
+});
+
 test('a refusal says when to come back, whose fault it is, and which request it answers', async () => {
   await using host = await busyHost(10, strict);
   const refused = (await flood(host.url, 300)).find(({ status }) => status === 503);
