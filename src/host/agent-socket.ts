@@ -27,6 +27,8 @@ const INBOX_MESSAGES = 128;
 const INBOX_BYTES = 1024 * 1024;
 
 const SENT = Promise.resolve();
+const TEXT = { binary: false };
+const BINARY = { binary: true };
 const NO_STATUS_RECEIVED = 1005;
 
 export class AgentSocket implements AsyncIterable<SocketMessage> {
@@ -103,12 +105,17 @@ export class AgentSocket implements AsyncIterable<SocketMessage> {
     if (this.#ended !== undefined || socket.readyState !== socket.OPEN) {
       return Promise.reject(this.#ended ?? new SocketClosedError(1006, ''));
     }
+    // Text is encoded here: frames that are bytes throughout are written in one go, those with a string in them are not.
+    const binary = typeof message !== 'string';
+    const bytes = binary ? message : Buffer.from(message);
     if (socket.bufferedAmount < OUTBOX_LIMIT) {
-      socket.send(message);
+      socket.send(bytes, binary ? BINARY : TEXT);
       return SENT;
     }
     return new Promise((resolve, reject) => {
-      socket.send(message, (failure) => (failure ? reject(this.#ended ?? new SocketClosedError(1006, '')) : resolve()));
+      socket.send(bytes, binary ? BINARY : TEXT, (failure) =>
+        failure ? reject(this.#ended ?? new SocketClosedError(1006, '')) : resolve(),
+      );
     });
   }
 
