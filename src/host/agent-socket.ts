@@ -27,6 +27,8 @@ const INBOX_MESSAGES = 128;
 const INBOX_BYTES = 1024 * 1024;
 
 const SENT = Promise.resolve();
+const END = { done: true, value: undefined } as const;
+const asNext = (value: SocketMessage) => ({ done: false, value }) as const;
 const TEXT = { binary: false };
 const BINARY = { binary: true };
 const NO_STATUS_RECEIVED = 1005;
@@ -82,17 +84,12 @@ export class AgentSocket implements AsyncIterable<SocketMessage> {
   }
 
   /** The messages until the connection ends, however it ends; a `receive` loop learns the code. */
-  async *[Symbol.asyncIterator](): AsyncGenerator<SocketMessage, void, undefined> {
-    for (;;) {
-      let message: SocketMessage;
-      try {
-        message = await this.receive();
-      } catch (thrown) {
-        if (thrown === this.#ended || thrown === this.#interrupted) return;
-        throw thrown;
-      }
-      yield message;
-    }
+  [Symbol.asyncIterator](): AsyncIterator<SocketMessage, undefined> {
+    // By hand, because an async generator costs a message as much as receiving it.
+    return {
+      next: () => this.receive().then(asNext, (thrown: unknown) => this.#asEnd(thrown)),
+      return: async () => END,
+    };
   }
 
   /**
@@ -134,6 +131,11 @@ export class AgentSocket implements AsyncIterable<SocketMessage> {
   interrupt(reason: Error): void {
     this.#interrupted ??= reason;
     this.#rejectWaiting(reason);
+  }
+
+  #asEnd(thrown: unknown): typeof END {
+    if (thrown === this.#ended || thrown === this.#interrupted) return END;
+    throw thrown;
   }
 
   #deliver(data: Buffer, isBinary: boolean): void {
