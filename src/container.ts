@@ -55,6 +55,8 @@ export async function startContainer(options: ContainerOptions): Promise<Contain
   const { config, environment, clock, seams, port, logSink } = options;
   await using starting = new AsyncDisposableStack();
 
+  // First of all, so that its process is at work while the rest of the code is read and compiled.
+  const { startEmbeddedPostgres } = await import('./store/embedded-postgres.ts');
   const { AgentServer } = await import('./host/agent-server.ts');
   const { describeOpenApi } = await import('./invocations/openapi.ts');
   const { describeAsyncApi } = await import('./invocations/asyncapi.ts');
@@ -72,7 +74,7 @@ export async function startContainer(options: ContainerOptions): Promise<Contain
   });
   const { log } = server;
 
-  const databaseServer = startDatabaseServer(options, log);
+  const databaseServer = startDatabaseServer(startEmbeddedPostgres, options, log);
   starting.defer(async () => (await databaseServer.catch(() => undefined))?.stop());
   // The database starts while this reads and compiles the greater part of the code.
   const [{ url, pid }, parts] = await Promise.all([databaseServer, loadParts()]);
@@ -119,6 +121,8 @@ function describeDatabase(url: string): string {
   return `PostgreSQL at ${searchParams.get('host') ?? host}${pathname}`;
 }
 
+type StartEmbeddedPostgres = typeof import('./store/embedded-postgres.ts').startEmbeddedPostgres;
+
 interface DatabaseServer {
   readonly url: string;
   readonly pid: number | undefined;
@@ -126,10 +130,13 @@ interface DatabaseServer {
 }
 
 /** The operator's database as it is, or the embedded one, started. */
-async function startDatabaseServer(options: ContainerOptions, log: Log): Promise<DatabaseServer> {
+async function startDatabaseServer(
+  startEmbeddedPostgres: StartEmbeddedPostgres,
+  options: ContainerOptions,
+  log: Log,
+): Promise<DatabaseServer> {
   const { config, clock, onFailure } = options;
   if (config.databaseUrl !== undefined) return { url: config.databaseUrl, pid: undefined, async stop() {} };
-  const { startEmbeddedPostgres } = await import('./store/embedded-postgres.ts');
   const parts = { folder: config.dataDir, host: options.process, clock, log };
   return startEmbeddedPostgres(onFailure === undefined ? parts : { ...parts, onLost: onFailure }).catch(
     (failure: unknown) => {
