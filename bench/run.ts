@@ -7,25 +7,13 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg, release, totalmem } from 'node:os';
 import { fileURLToPath } from 'node:url';
+import type { Effort, SectionResult } from './section.ts';
 import { benchHttp } from './sections/http.ts';
 import { benchMemory } from './sections/memory.ts';
 import { benchOverload } from './sections/overload.ts';
 import { benchSse } from './sections/sse.ts';
 import { benchStartup } from './sections/startup.ts';
 import { benchWebSocket } from './sections/websocket.ts';
-
-export interface Effort {
-  rounds: number;
-  /** Length of one measured window. */
-  windowMs: number;
-}
-
-export interface SectionResult {
-  /** For the JSON file. */
-  data: unknown;
-  /** For the terminal. */
-  text: string;
-}
 
 const sections: Record<string, (effort: Effort) => Promise<SectionResult>> = {
   http: benchHttp,

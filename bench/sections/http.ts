@@ -2,7 +2,7 @@
 import { startLoadProcess } from '../measure/load-process.ts';
 import { type ServerProgram, startServer } from '../measure/server-process.ts';
 import { table } from '../measure/table.ts';
-import type { Effort, SectionResult } from '../run.ts';
+import type { Effort, SectionResult } from '../section.ts';
 import { compare, comparisonCells, comparisonHeader } from './comparison.ts';
 
 const request = { method: 'POST', path: '/invocations', body: '{"name":"Ada"}' } as const;

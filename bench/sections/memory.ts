@@ -7,7 +7,7 @@ import { rssKib } from '../measure/process-usage.ts';
 import { startServer } from '../measure/server-process.ts';
 import { type Spread, spread } from '../measure/statistics.ts';
 import { figures, table } from '../measure/table.ts';
-import type { Effort, SectionResult } from '../run.ts';
+import type { Effort, SectionResult } from '../section.ts';
 
 const sockets = 2000;
 

@@ -8,7 +8,7 @@ import type { ProbeResult } from '../load/probe.ts';
 import { startLoadProcess } from '../measure/load-process.ts';
 import { type ServerProgram, startServer } from '../measure/server-process.ts';
 import { figure, table } from '../measure/table.ts';
-import type { Effort, SectionResult } from '../run.ts';
+import type { Effort, SectionResult } from '../section.ts';
 
 const burn = { method: 'POST', path: '/invocations', body: '{"name":"Ada"}' } as const;
 const programs: (ServerProgram & { path: string })[] = [

@@ -15,7 +15,7 @@ import { descendants, pssKib, rssKib } from '../measure/process-usage.ts';
 import { cleanEnv } from '../measure/server-process.ts';
 import { type Spread, spread } from '../measure/statistics.ts';
 import { figures, table } from '../measure/table.ts';
-import type { Effort, SectionResult } from '../run.ts';
+import type { Effort, SectionResult } from '../section.ts';
 
 const built = new URL('../../dist/src/', import.meta.url);
 const deadlineMs = 30_000;
