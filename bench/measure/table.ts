@@ -20,5 +20,6 @@ export function figure(value: number): string {
 
 /** `median (min–max)` */
 export function figures(spread: Spread): string {
+  if (Number.isNaN(spread.median)) return '–';
   return `${figure(spread.median)} (${figure(spread.min)}–${figure(spread.max)})`;
 }

@@ -5,6 +5,7 @@
 import type { WindowResult } from '../load/closed-loop.ts';
 import { pairedRatio, type Spread, spread } from '../measure/statistics.ts';
 import { figure, figures } from '../measure/table.ts';
+import type { Aim } from '../section.ts';
 
 export interface ComparisonRow {
   server: string;
@@ -62,6 +63,18 @@ export async function compare(
       };
     }),
   );
+}
+
+/** That a server costs at most so much more CPU than the baseline, at each number of connections. */
+export function aimsOf(rows: readonly ComparisonRow[], server: string, aim: number): Aim[] {
+  return rows
+    .filter((row) => row.server === server)
+    .map((row) => ({
+      what: `${server}, ${row.connections} connections: ratio`,
+      measured: row.cpuRatio.median,
+      is: 'at least',
+      aim,
+    }));
 }
 
 /** @param unit singular name of what is counted, e.g. `request` */

@@ -3,7 +3,7 @@ import { startLoadProcess } from '../measure/load-process.ts';
 import { type ServerProgram, startServer } from '../measure/server-process.ts';
 import { table } from '../measure/table.ts';
 import type { Effort, SectionResult } from '../section.ts';
-import { compare, comparisonCells, comparisonHeader } from './comparison.ts';
+import { aimsOf, compare, comparisonCells, comparisonHeader } from './comparison.ts';
 
 const request = { method: 'POST', path: '/invocations', body: '{"name":"Ada"}' } as const;
 
@@ -36,6 +36,7 @@ export async function benchHttp(effort: Effort): Promise<SectionResult> {
   await Promise.all([load, sink, ...servers].map((part) => part.stop()));
   return {
     data: { rows, exportedKib },
+    aims: [...aimsOf(rows, 'host, tracing off', 0.85), ...aimsOf(rows, 'host, tracing on', 0.6)],
     text: table(
       `HTTP: small JSON POST, ratios against bare hono (the collector took ${Math.round(exportedKib)} KiB of spans and logs)`,
       comparisonHeader('request'),

@@ -53,6 +53,14 @@ export async function benchMemory(effort: Effort): Promise<SectionResult> {
   }));
   return {
     data: rows,
+    aims: rows
+      .filter(({ server }) => server === 'host')
+      .map(({ rssKibPerSocket: { median } }) => ({
+        what: 'KiB per idle socket',
+        measured: median,
+        is: 'at most',
+        aim: 20,
+      })),
     text: table(
       `Memory: ${sockets} idle WebSockets`,
       ['server', 'RSS idle MiB', 'RSS KiB/socket', 'heap and buffers KiB/socket'],

@@ -8,13 +8,14 @@ import type { ProbeResult } from '../load/probe.ts';
 import { startLoadProcess } from '../measure/load-process.ts';
 import { type ServerProgram, startServer } from '../measure/server-process.ts';
 import { figure, table } from '../measure/table.ts';
-import type { Effort, SectionResult } from '../section.ts';
+import type { Aim, Effort, SectionResult } from '../section.ts';
 
 const burn = { method: 'POST', path: '/invocations', body: '{"name":"Ada"}' } as const;
 const programs: (ServerProgram & { path: string })[] = [
   { name: 'hono', file: 'hono.ts', path: '/burn' },
   { name: 'host, overload: false', file: 'host.ts', args: ['burn', 'no-overload'], path: '/invocations' },
-  { name: 'host', file: 'host.ts', args: ['burn'], path: '/invocations' },
+  { name: 'host, on', file: 'host.ts', args: ['burn'], path: '/invocations' },
+  { name: 'host, on, handler waits 5 ms first', file: 'host.ts', args: ['burn', 'late'], path: '/invocations' },
 ];
 const loads = [
   { name: 'open loop, 1,000/s', load: { perSecond: 1000 } },
@@ -43,6 +44,7 @@ export async function benchOverload(effort: Effort): Promise<SectionResult> {
   }
   return {
     data: rows,
+    aims: rows.filter(({ server }) => server.startsWith('host, on')).flatMap(aimsOf),
     text: table(
       `Overload: 10 ms of CPU per request for ${durationMs / 1000} s; time-out ${timeoutMs / 1000} s; latencies in ms as p50 / p99 / max`,
       [
@@ -77,6 +79,17 @@ export async function benchOverload(effort: Effort): Promise<SectionResult> {
       ]),
     ),
   };
+}
+
+function aimsOf({ server, load, flood, readiness, recoveryMs }: OverloadRow): Aim[] {
+  const at = `${server}; ${load}:`;
+  return [
+    { what: `${at} timed out or broken`, measured: flood.timedOut + flood.broken, is: 'at most', aim: 0 },
+    { what: `${at} p99 of served, ms`, measured: flood.served.p99, is: 'at most', aim: 1000 },
+    { what: `${at} slowest /readiness, ms`, measured: readiness.ok.max, is: 'at most', aim: 250 },
+    { what: `${at} /readiness failed`, measured: readiness.failed, is: 'at most', aim: 0 },
+    { what: `${at} back to normal after ms`, measured: recoveryMs, is: 'at most', aim: 1000 },
+  ];
 }
 
 async function floodOnce(

@@ -33,6 +33,7 @@ export async function benchSse(effort: Effort): Promise<SectionResult> {
   await Promise.all([load, ...servers].map((part) => part.stop()));
   return {
     data: rows,
+    aims: [],
     text: table(
       `SSE: ${streams} streams × ${eventsPerStream} events, ratios against bare hono (node:http writes strings, the others Web streams)`,
       comparisonHeader('event'),

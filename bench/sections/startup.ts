@@ -15,7 +15,7 @@ import { descendants, pssKib, rssKib } from '../measure/process-usage.ts';
 import { cleanEnv } from '../measure/server-process.ts';
 import { type Spread, spread } from '../measure/statistics.ts';
 import { figures, table } from '../measure/table.ts';
-import type { Effort, SectionResult } from '../section.ts';
+import type { Aim, Effort, SectionResult } from '../section.ts';
 
 const built = new URL('../../dist/src/', import.meta.url);
 const deadlineMs = 30_000;
@@ -70,6 +70,7 @@ export async function benchStartup(effort: Effort): Promise<SectionResult> {
     });
     return {
       data: rows,
+      aims: rows.flatMap(aimsOf),
       text: table(
         `Start: process start → 200 on /readiness; memory ${settleMs / 1000} s later`,
         ['program', 'ready ms', 'Node RSS MiB', 'database PSS MiB'],
@@ -79,6 +80,20 @@ export async function benchStartup(effort: Effort): Promise<SectionResult> {
   } finally {
     rmSync(kept, { recursive: true, force: true });
   }
+}
+
+const readyAims: Record<string, number> = {
+  'host alone': 150,
+  'container, existing data': 700,
+  'container, first start': 2000,
+};
+
+function aimsOf({ program, readyMs, nodeRssMib }: StartRow): Aim[] {
+  const aim = readyAims[program];
+  const ready: Aim[] =
+    aim === undefined ? [] : [{ what: `${program}: ready ms`, measured: readyMs.median, is: 'at most', aim }];
+  if (program !== 'container, existing data') return ready;
+  return [...ready, { what: 'container: Node RSS MiB', measured: nodeRssMib.median, is: 'at most', aim: 130 }];
 }
 
 interface StartSample {

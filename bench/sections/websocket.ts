@@ -3,13 +3,13 @@ import { startLoadProcess } from '../measure/load-process.ts';
 import { startServer } from '../measure/server-process.ts';
 import { table } from '../measure/table.ts';
 import type { Effort, SectionResult } from '../section.ts';
-import { compare, comparisonCells, comparisonHeader } from './comparison.ts';
+import { aimsOf, compare, comparisonCells, comparisonHeader } from './comparison.ts';
 
 export async function benchWebSocket(effort: Effort): Promise<SectionResult> {
   const load = startLoadProcess();
   const servers = await Promise.all([
     startServer({ name: 'ws', file: 'ws.ts' }),
-    startServer({ name: 'host', file: 'host.ts' }),
+    startServer({ name: 'host (WebSocket)', file: 'host.ts' }),
   ]);
   const contenders = servers.map(({ name, port, pid }) => ({
     name,
@@ -29,6 +29,7 @@ export async function benchWebSocket(effort: Effort): Promise<SectionResult> {
   await Promise.all([load, ...servers].map((part) => part.stop()));
   return {
     data: rows,
+    aims: aimsOf(rows, 'host (WebSocket)', 0.9),
     text: table(
       'WebSocket: echo of 64 bytes, one message in flight per socket, ratios against bare ws',
       comparisonHeader('message'),

@@ -1,6 +1,6 @@
 /**
  * Our host, from the built package, with the handlers of the baselines. Arguments: `burn` makes an invocation cost 10 ms
- * of CPU, `no-overload` switches admission control off.
+ * of CPU, `late` makes it wait a little before, `no-overload` switches admission control off.
  */
 import { burnCpu, eventStream, reportPort } from './report.ts';
 
@@ -9,6 +9,7 @@ const built = new URL('../../dist/src/index.js', import.meta.url).href;
 const { AgentServer } = (await import(built)) as typeof import('../../src/index.ts');
 
 const burns = process.argv.includes('burn');
+const waits = process.argv.includes('late');
 const server = new AgentServer({
   port: 0,
   hostname: '127.0.0.1',
@@ -19,6 +20,7 @@ server.onInvoke(async (request: Request) => {
     return new Response(eventStream(100), { headers: { 'content-type': 'text/event-stream; charset=utf-8' } });
   }
   const { name } = (await request.json()) as { name: string };
+  if (waits) await new Promise((resolve) => setTimeout(resolve, 5));
   if (burns) burnCpu(10);
   return Response.json({ greeting: `Hello, ${name}!` });
 });
