@@ -28,7 +28,9 @@ export interface AdmissionLimits {
   readonly patienceMs: number;
   /** A request that would be started later than this after its arrival, in milliseconds, is refused instead. */
   readonly maxWaitMs: number;
-  /** What may wait in any case: requests that together take this thread no more than so many milliseconds of work. */
+  /** So many may wait in any case: a few dozen at once are a burst, whatever they cost and however busy the machine is. */
+  readonly smallQueue: number;
+  /** What else may wait in any case: requests that together take this thread no more than so many milliseconds of work. */
   readonly smallQueueMs: number;
   /** Work, in milliseconds, that requests started a moment ago and not finished may turn out to be. */
   readonly unprovenWorkMs: number;
@@ -43,6 +45,7 @@ export const defaultLimits: AdmissionLimits = {
   lagTargetMs: 60,
   patienceMs: 200,
   maxWaitMs: 600,
+  smallQueue: 32,
   smallQueueMs: 150,
   unprovenWorkMs: 512,
   maxWaiting: 10_000,
@@ -86,9 +89,9 @@ export interface Place {
   readonly ageMs: number;
 }
 
-/** Whether who has this place may keep it; the first always may, so that whatever happens something is tried. */
+/** Whether who has this place may keep it; the first few always may, so that whatever happens something is tried. */
 export function mayWait(place: Place, pressedMs: number, pace: Pace, limits: AdmissionLimits): boolean {
-  if (place.ahead === 0) return true;
+  if (place.ahead < Math.max(1, limits.smallQueue)) return true;
   if (place.ahead >= limits.maxWaiting) return false;
   if (pressedMs < limits.patienceMs || pace.queue === undefined) return true;
   const { started, elapsedMs, workedMs } = pace.queue;

@@ -16,20 +16,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { afterTurn, type Clock } from '../core/clock.ts';
 import { errorBody } from '../core/errors.ts';
-import {
-  type AdmissionLimits,
-  adaptPace,
-  defaultLimits,
-  hasTimeToSpare,
-  judgeArrival,
-  type LoopSample,
-  mayStartUnproven,
-  mayWait,
-  unhurried,
-} from './admission.ts';
+import { type AdmissionLimits, defaultLimits, judgeArrival, mayWait, type Verdict } from './admission.ts';
 import { resolveRequestId } from './call-identity.ts';
-import { createLagMeter, createTurnMeter, type LagSample } from './event-loop.ts';
+import { createTurnMeter } from './event-loop.ts';
 import type { HostLog } from './host-log.ts';
+import { createPacemaker } from './pacemaker.ts';
 
 /** Limits of admission control that differ from the defaults. */
 export type OverloadOptions = Partial<AdmissionLimits>;
@@ -66,13 +57,10 @@ interface Arrival {
   readonly arrivedAt: number;
 }
 
-const SAMPLE_EVERY_MS = 50;
-/** A request in flight for so many samples has shown that it waits rather than computes. */
-const UNPROVEN_SAMPLES = 3;
 const REPORT_EVERY_MS = 1000;
 /** From this many milliseconds on, a turn of the loop is felt by connections that wait to be accepted. */
 const LONG_TURN_MS = 5;
-/** While starts are slowed down and none is due, look again after this long. */
+/** While none of those that wait may be started, look again after this long. */
 const LOOK_AGAIN_MS = 5;
 /** Starts tried in the first turn, and in any. */
 const FIRST_SLOTS = 4;
@@ -81,34 +69,23 @@ const MOST_SLOTS = 512;
 const LONG_TURN_BUDGETS = 3;
 
 export function createOverloadGuard(options: OverloadGuardOptions): OverloadGuard {
-  const { clock, workedMs, serve } = options;
+  const { clock, serve } = options;
   const limits: AdmissionLimits = { ...defaultLimits, ...options.limits };
   const turn = createTurnMeter(clock);
-  const lag = createLagMeter(clock, SAMPLE_EVERY_MS, onSample);
-  const allowance = createAllowance();
+  const pacemaker = createPacemaker({ ...options, limits, onLook });
   const waiting: Arrival[] = [];
   const refused: Arrival[] = [];
-  let pressedSince: number | undefined;
-  let pace = unhurried;
-  // Since the last sample.
-  let arrived = 0;
-  let started = 0;
-  let refusingMs = 0;
-  let inFlightBefore = 0;
-  /** Requests in flight at the last samples, the oldest first. */
-  let inFlightLately: readonly number[] = [];
-  let workedBefore = workedMs();
 
   function onRequest(incoming: IncomingMessage, outgoing: ServerResponse): void {
     const now = clock.monotonic();
-    if (arrived++ === 0) lag.start(now);
+    pacemaker.arrived(now);
     if (isHealthCheck(incoming.url)) {
       serve(incoming, outgoing, now);
       return;
     }
     const verdict = judge(now);
     if (verdict === 'start') {
-      started++;
+      pacemaker.started();
       serve(incoming, outgoing, now);
       return;
     }
@@ -116,20 +93,16 @@ export function createOverloadGuard(options: OverloadGuardOptions): OverloadGuar
     startPump();
   }
 
-  function judge(now: number) {
+  function judge(now: number): Verdict {
     const elapsed = turn.elapsed(now);
     if (connections !== connectionsAtArrival) catchBreathIfNeeded();
-    const turnMs = breathless ? Number.POSITIVE_INFINITY : elapsed;
-    const moment = { turnMs, unproven: unproven(), waiting: waiting.length, pressedMs: pressedMs(now) };
-    return judgeArrival(moment, pace, limits);
-  }
-
-  function unproven(): number {
-    return options.inFlight() - (inFlightLately[0] ?? 0);
-  }
-
-  function pressedMs(now: number): number {
-    return pressedSince === undefined ? 0 : now - pressedSince;
+    const moment = {
+      turnMs: breathless ? Number.POSITIVE_INFINITY : elapsed,
+      unproven: pacemaker.unproven(),
+      waiting: waiting.length,
+      pressedMs: pacemaker.pressedMs(now),
+    };
+    return judgeArrival(moment, pacemaker.pace, limits);
   }
 
   // Accepting. The loop accepts one connection per turn: while turns are long, those who wait to be accepted are a queue
@@ -161,10 +134,10 @@ export function createOverloadGuard(options: OverloadGuardOptions): OverloadGuar
   // of its work after its starter has returned: only the next task can see what it has cost.
 
   let pumping = false;
+  let pumpedAt = 0;
   let slots = FIRST_SLOTS;
   let slotsUsed = 0;
   let startsBegan: number | undefined;
-  let pumpedAt = 0;
 
   function startPump(): void {
     if (pumping) return;
@@ -184,15 +157,13 @@ export function createOverloadGuard(options: OverloadGuardOptions): OverloadGuar
       return;
     }
     refuseSome();
-    if (waiting.length > 0) pressedSince ??= now;
-    else if (refused.length === 0) {
+    pacemaker.pressed(now, waiting.length > 0);
+    if (waiting.length === 0 && refused.length === 0) {
       pumping = false;
-      pressedSince = undefined;
       options.onEmpty();
       return;
     }
-    allowance.refill(now, pace.startsPerSecond);
-    if (refused.length === 0 && !mayStart()) {
+    if (refused.length === 0 && !pacemaker.mayStart(now)) {
       clock.after(LOOK_AGAIN_MS, pump);
       return;
     }
@@ -207,20 +178,19 @@ export function createOverloadGuard(options: OverloadGuardOptions): OverloadGuar
   function startNext(): void {
     const now = clock.monotonic();
     startsBegan ??= now;
-    if (now - startsBegan >= limits.turnBudgetMs || !mayStart()) return;
+    if (now - startsBegan >= limits.turnBudgetMs || !pacemaker.mayStart(now)) return;
     const next = waiting.shift();
     if (next === undefined) return;
     slotsUsed++;
     if (next.incoming.socket.destroyed) return;
-    allowance.take();
-    started++;
+    pacemaker.started();
     serve(next.incoming, next.outgoing, next.arrivedAt);
   }
 
-  /** With nothing in flight a start can do no harm, whatever the pace. */
-  function mayStart(): boolean {
-    return (allowance.left() && mayStartUnproven(unproven(), pace, limits)) || options.inFlight() === 0;
-  }
+  // Refusing.
+
+  let refusalsToReport = 0;
+  let reportedAt = Number.NEGATIVE_INFINITY;
 
   function refuseSome(): void {
     if (refused.length === 0) return;
@@ -231,9 +201,9 @@ export function createOverloadGuard(options: OverloadGuardOptions): OverloadGuar
       refuse(refused[count++]);
       spent = clock.monotonic() - began;
     }
-    refusingMs += spent;
     refused.splice(0, count);
-    answeredWithRefusal += count;
+    refusalsToReport += count;
+    pacemaker.spentOnRefusals(spent);
   }
 
   function refuse(arrival: Arrival | undefined): void {
@@ -250,54 +220,26 @@ export function createOverloadGuard(options: OverloadGuardOptions): OverloadGuar
     outgoing.end(REFUSAL);
   }
 
-  let answeredWithRefusal = 0;
-  let reportedAt = Number.NEGATIVE_INFINITY;
-
   /** Those who came last give way: the others have waited already and are the next to be served. */
   function refuseHopeless(now: number): void {
     let keep = waiting.length;
-    const pressed = pressedMs(now);
+    const pressedMs = pacemaker.pressedMs(now);
     for (; keep > 0; keep--) {
       const last = waiting[keep - 1];
-      if (last === undefined || mayWait({ ahead: keep - 1, ageMs: now - last.arrivedAt }, pressed, pace, limits)) break;
+      if (last === undefined) break;
+      if (mayWait({ ahead: keep - 1, ageMs: now - last.arrivedAt }, pressedMs, pacemaker.pace, limits)) break;
     }
     if (keep < waiting.length) refused.push(...waiting.splice(keep));
   }
 
-  function onSample({ now, previous, lagMs, busyMs }: LagSample): void {
-    if (hasTimeToSpare(now - previous, busyMs)) pressedSince = undefined;
-    const pressed = pressedSince !== undefined && pressedSince <= previous;
-    const workedNow = workedMs();
-    const worked = workedNow - workedBefore;
-    workedBefore = workedNow;
-    const inFlightNow = options.inFlight();
-    const finished = Math.max(0, started - (inFlightNow - inFlightBefore));
-    inFlightBefore = inFlightNow;
-    inFlightLately = [...inFlightLately, inFlightNow].slice(-UNPROVEN_SAMPLES);
-    const sample: LoopSample = {
-      elapsedMs: now - previous,
-      // Later than it has worked the loop can only be through no fault of its own.
-      lagMs: Math.min(lagMs, worked),
-      busyMs: Math.max(0, busyMs - refusingMs),
-      workedMs: Math.max(0, worked - refusingMs),
-      started,
-      finished,
-      pressed,
-    };
-    pace = adaptPace(pace, sample, limits);
+  function onLook(now: number): boolean {
     refuseHopeless(now);
-    report(now);
-    if (arrived === 0 && !pumping && answeredWithRefusal === 0) lag.stop();
-    arrived = 0;
-    started = 0;
-    refusingMs = 0;
-  }
-
-  function report(now: number): void {
-    if (answeredWithRefusal === 0 || now - reportedAt < REPORT_EVERY_MS) return;
-    options.hostLog.overloaded(answeredWithRefusal, waiting.length);
-    answeredWithRefusal = 0;
-    reportedAt = now;
+    if (refusalsToReport > 0 && now - reportedAt >= REPORT_EVERY_MS) {
+      options.hostLog.overloaded(refusalsToReport, waiting.length);
+      refusalsToReport = 0;
+      reportedAt = now;
+    }
+    return pumping || refusalsToReport > 0;
   }
 
   return {
@@ -322,25 +264,4 @@ const REFUSAL = errorBody(
 /** Health is answered whatever the load: a process that is busy is not one that should be restarted. */
 function isHealthCheck(target: string | undefined): boolean {
   return target === '/readiness' || target?.startsWith('/readiness?') === true;
-}
-
-/** How many requests may be started now when starts per second are limited. What is not used within one sample lapses. */
-function createAllowance() {
-  let left = Number.POSITIVE_INFINITY;
-  let refilledAt = 0;
-  return {
-    refill(now: number, perSecond: number): void {
-      const earned = ((now - refilledAt) * perSecond) / 1000;
-      const most = Math.max(1, (perSecond * SAMPLE_EVERY_MS) / 1000);
-      left =
-        perSecond === Number.POSITIVE_INFINITY
-          ? perSecond
-          : Math.min(most, (left === Number.POSITIVE_INFINITY ? 0 : left) + earned);
-      refilledAt = now;
-    },
-    take(): void {
-      left--;
-    },
-    left: () => left >= 1,
-  };
 }
