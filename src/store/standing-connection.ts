@@ -152,7 +152,8 @@ export function createStandingConnection({ connect, clock, log }: StandingConnec
       held.set(name, client);
       return async () => {
         if (!held.delete(name)) return;
-        await client?.query(`select pg_advisory_unlock(hashtextextended($1, 0))`, [`aos:${name}`]);
+        // A connection that breaks meanwhile has let go of it all the same.
+        await client?.query(`select pg_advisory_unlock(hashtextextended($1, 0))`, [`aos:${name}`]).catch(() => {});
       };
     },
   };
