@@ -53,27 +53,27 @@ const NO_FIELDS: LogFields = {};
 
 export function createLog(options: LogOptions): Log {
   const { level: lowest, sink, name = LOGGER_NAME, onRecord, now = systemClock.now } = options;
-  const timeOf = createTimeFormat();
   const write = (level: LogLevel) => {
     if (LOG_LEVELS.indexOf(level) < LOG_LEVELS.indexOf(lowest)) return () => {};
-    const head = `{"level":"${level}","time":"`;
-    const logger = `","logger":${JSON.stringify(name)},`;
+    const headAt = createHead(level, name);
     // Text of our own never holds secrets; that of failures may quote anything.
     const mayQuote = level !== 'DEBUG' && level !== 'INFO';
     return (text: string, given?: LogFields) => {
       const message = mayQuote ? scrubText(text) : text;
       const fields = given === undefined ? NO_FIELDS : scrub(given);
       const members = given === undefined ? '' : membersOf(fields);
-      sink.write(`${head}${timeOf(now())}${logger}${callIds()}${members},"message":${JSON.stringify(message)}}\n`);
+      sink.write(`${headAt(now())}${callIds()}${members},"message":${JSON.stringify(message)}}\n`);
       onRecord?.(EXPORTED_LEVEL[level], message, fields);
     };
   };
   return { debug: write('DEBUG'), info: write('INFO'), warn: write('WARNING'), error: write('ERROR') };
 }
 
+const NO_IDS = '"invocation_id":"","session_id":""';
+
 function callIds(): string {
   const call = currentCall();
-  if (call === undefined) return '"invocation_id":"","session_id":""';
+  if (call === undefined || (call.invocationId === '' && call.sessionId === '')) return NO_IDS;
   return `"invocation_id":${JSON.stringify(call.invocationId)},"session_id":${JSON.stringify(call.sessionId)}`;
 }
 
@@ -83,16 +83,18 @@ function membersOf(fields: LogFields): string {
   return object === '{}' ? '' : `,${object.slice(1, -1)}`;
 }
 
-/** Formats times; those of one millisecond, of which a busy process writes many, only once. */
-function createTimeFormat(): (epochMs: number) => string {
-  let formatted = 0;
-  let text = isoTime(formatted);
+/** The beginning of the lines of one level. All lines of one millisecond, of which a busy process writes many, share it. */
+function createHead(level: LogLevel, name: string): (epochMs: number) => string {
+  let madeAt = Number.NaN;
+  let head = '';
   return (epochMs) => {
-    if (epochMs !== formatted) {
-      formatted = epochMs;
-      text = isoTime(epochMs);
+    if (epochMs !== madeAt) {
+      madeAt = epochMs;
+      const text = `{"level":"${level}","time":"${isoTime(epochMs)}","logger":${JSON.stringify(name)},`;
+      // Through bytes it becomes a string of one piece; one of many is copied piece by piece into every line.
+      head = Buffer.from(text).toString();
     }
-    return text;
+    return head;
   };
 }
 
