@@ -213,6 +213,7 @@ export function createOverloadGuard(options: OverloadGuardOptions): OverloadGuar
       'content-type': 'application/json',
       'content-length': REFUSAL.length,
       'retry-after': '1',
+      // Neither the caller's fault nor the agent's (§7). No invocation has come into being, so there are no ids of one.
       'x-platform-error-source': 'platform',
       'x-platform-server': options.serverIdentity,
       'x-request-id': resolveRequestId(incoming),
