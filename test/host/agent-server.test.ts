@@ -112,18 +112,21 @@ describe('a handler', () => {
 
 describe('the signal of a call', () => {
   test('fires when the client leaves, and says so', async () => {
+    const started = Promise.withResolvers<void>();
     const reason = Promise.withResolvers<unknown>();
     await using host = await startHost((server) => {
       server.onInvoke(async (_request, { signal }) => {
+        started.resolve();
         await new Promise((resolve) => signal.addEventListener('abort', resolve));
         reason.resolve(signal.reason);
         return new Response();
       });
     });
     const client = new AbortController();
-    const gone = post(host.url, { signal: client.signal });
-    setTimeout(() => client.abort(), 50);
-    await expect(gone).rejects.toThrow();
+    const gone = expect(post(host.url, { signal: client.signal })).rejects.toThrow();
+    await started.promise;
+    client.abort();
+    await gone;
     expect(await reason.promise).toBeInstanceOf(ClientGoneError);
   });
 
