@@ -6,12 +6,15 @@
 import { type Kysely, type Selectable, sql } from 'kysely';
 import type { Clock } from '../core/clock.ts';
 import type { Database } from '../store/database.ts';
+import { isConnectionFailure } from '../store/persist.ts';
 import type { RunEventTable, Schema } from '../store/schema.ts';
 import { isTerminalEvent, type NewRunEvent, type RunEvent } from './event.ts';
 
 const PAGE_SIZE = 500;
 /** How long a follower trusts silence before it looks at the table by itself. */
 const SAFETY_POLL_MS = 5_000;
+/** How soon a follower tries again when the database could not be reached. */
+const LOOK_AGAIN_MS = 200;
 
 export interface Appended {
   /** The event's number; null when the log had ended and nothing was written. */
@@ -83,6 +86,17 @@ export function createEventLog({ database, clock }: { database: Database; clock:
     return run === undefined || (run.completed_at !== null && run.last_event <= after);
   }
 
+  /** The next events, and if there are none, whether there ever will be. A database that is away for a moment ends nothing. */
+  async function lookUp(runId: string, after: number) {
+    try {
+      const events = await read(runId, after);
+      return { events, over: events.length === 0 && (await isOver(runId, after)) };
+    } catch (failure) {
+      if (isConnectionFailure(failure)) return 'unreachable';
+      throw failure;
+    }
+  }
+
   async function* follow(runId: string, after: number, signal?: AbortSignal): AsyncGenerator<RunEvent, void> {
     const follower = createFollower(clock, after, signal);
     const stopped = () => signal?.aborted === true;
@@ -92,15 +106,19 @@ export function createEventLog({ database, clock }: { database: Database; clock:
       // Listening comes before the first read, so that nothing falls between the two.
       await listen();
       while (!stopped()) {
-        const page = await read(runId, follower.last);
-        for (const event of page) {
+        const page = await lookUp(runId, follower.last);
+        if (page === 'unreachable') {
+          await clock.sleep(LOOK_AGAIN_MS, signal).catch(() => {});
+          continue;
+        }
+        for (const event of page.events) {
           follower.last = event.seq;
           yield event;
           if (isTerminalEvent(event)) return;
           if (stopped()) return;
         }
-        if (page.length > 0) continue;
-        if (await isOver(runId, follower.last)) return;
+        if (page.events.length > 0) continue;
+        if (page.over) return;
         await follower.news();
       }
     } finally {
