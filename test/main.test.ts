@@ -124,7 +124,11 @@ describe('a container of an ordinary environment', () => {
     expect(container.said.out).toBe(
       `aos-agent-server 0.1.0 takes requests at http://localhost:${port} | model: SIMULATED: answers are computed offline by rules, no model is called | data: ${container.said.out.split('data: ')[1]}`,
     );
-    expect(container.said.out).toMatch(new RegExp(`data: ${folder}/data \\(embedded PostgreSQL, process \\d+\\)\n$`));
+    expect(container.said.out).toMatch(
+      new RegExp(
+        `data: ${folder}/data \\(embedded PostgreSQL, process \\d+\\) \\| try: curl -N http://localhost:${port}/invocations -H .+ -d '{.+}'\n$`,
+      ),
+    );
     expect(JSON.parse(container.said.err.split('\n')[0] ?? '')).toMatchObject({
       level: 'INFO',
       message: 'aos-agent-server is starting',

@@ -85,7 +85,10 @@ function modelLine({ model, simulated }: FrontPage): string {
 export function viewBanner(page: FrontPage, place: { base: string; data: string; forEyes: boolean }): string {
   const { base, data, forEyes } = place;
   const title = `aos-agent-server ${HOST_VERSION}`;
-  if (!forEyes) return `${title} takes requests at ${base} | model: ${modelLine(page)} | data: ${data}\n`;
+  const curl = exampleCurl(base, page.agents);
+  if (!forEyes) {
+    return `${title} takes requests at ${base} | model: ${modelLine(page)} | data: ${data} | try: ${curl}\n`;
+  }
   const agents = page.agents.map(({ id }) => id).join(', ');
   return [
     '',
@@ -99,7 +102,7 @@ export function viewBanner(page: FrontPage, place: { base: string; data: string;
     '',
     '  Try it in another terminal:',
     '',
-    `  ${exampleCurl(base, page.agents)}`,
+    `  ${curl}`,
     '',
     '  Ctrl-C stops; runs that have not ended go on at the next start.',
     '',
