@@ -3,7 +3,7 @@
  * whether the same call may be repeated (`retry`), and nothing about our insides: the text of an unexpected exception
  * goes to the log, never to a response. Codes are never reused for another meaning.
  */
-import type { JsonValue } from './json.ts';
+import type { JsonObject, JsonValue } from './json.ts';
 
 /** `later`: the same call may succeed unchanged; `never`: change the call first. */
 export type Retry = 'later' | 'never';
@@ -39,18 +39,30 @@ export class AosError extends Error {
   readonly status: number;
   readonly retry: Retry;
   readonly details: readonly ErrorDetail[];
+  /** A finer word than the code for programs, in capitals, e.g. `TASK_TERMINAL`. */
+  readonly reason: string | undefined;
+  /** Facts that belong beside the message, e.g. the status that stood in the way. */
+  readonly facts: JsonObject;
 
   /** @param options.retry overrides the catalogue where one code covers both, e.g. a model that is busy or refuses the key */
   constructor(
     code: ErrorCode,
     message: string,
-    options: { details?: readonly ErrorDetail[]; cause?: unknown; retry?: Retry } = {},
+    options: {
+      details?: readonly ErrorDetail[];
+      reason?: string;
+      facts?: JsonObject;
+      cause?: unknown;
+      retry?: Retry;
+    } = {},
   ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.status = catalogue[code].status;
     this.retry = options.retry ?? catalogue[code].retry;
     this.details = options.details ?? [];
+    this.reason = options.reason;
+    this.facts = options.facts ?? {};
   }
 }
 

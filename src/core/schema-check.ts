@@ -10,7 +10,11 @@ import type { JsonValue } from './json.ts';
  * @param what names the data in the message, e.g. 'the request body'
  * @throws AosError invalid_request that says the first fault; with several, all of them are its details
  */
-export function checkSchema<Output>(schema: z.ZodType<Output>, value: JsonValue, what: string): Output {
+export function checkSchema<Schema extends z.ZodType>(
+  schema: Schema,
+  value: JsonValue,
+  what: string,
+): z.output<Schema> {
   const parsed = schema.safeParse(value, { reportInput: true });
   if (parsed.success) return parsed.data;
   const known = schema instanceof z.ZodObject ? Object.keys(schema.shape) : [];

@@ -7,7 +7,8 @@ import { type Kysely, type Selectable, sql } from 'kysely';
 import type { Clock } from '../core/clock.ts';
 import type { Database } from '../store/database.ts';
 import { isConnectionFailure } from '../store/persist.ts';
-import type { RunEventTable, Schema } from '../store/schema.ts';
+import type { Schema } from '../store/schema.ts';
+import type { RunEventTable } from '../store/tables/run.ts';
 import { isTerminalEvent, type NewRunEvent, type RunEvent } from './event.ts';
 
 const PAGE_SIZE = 500;

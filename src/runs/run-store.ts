@@ -7,7 +7,8 @@ import type { Clock } from '../core/clock.ts';
 import { AosError } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { Database } from '../store/database.ts';
-import type { RunTable, Schema } from '../store/schema.ts';
+import type { Schema } from '../store/schema.ts';
+import type { RunTable } from '../store/tables/run.ts';
 import type { NewRunEvent } from './event.ts';
 import type { EventLog } from './event-log.ts';
 import {

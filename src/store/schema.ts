@@ -1,150 +1,31 @@
 /**
- * The tables as kysely sees them, and the steps that made them. JSON is stored in `json` columns, not `jsonb`: what
- * comes out is byte for byte what went in, also members' order and U+0000, which models do produce.
+ * The tables as kysely sees them, and the steps that made them: one file of `tables/` per area, put together here.
+ * Everything lives in the PostgreSQL schema `aos`.
  */
-import type { ColumnType, Generated } from 'kysely';
-import type { JsonObject, JsonValue } from '../core/json.ts';
+import type { Migration } from './migration.ts';
+import { appMigrations } from './tables/app.ts';
+import { approvalMigrations } from './tables/approval.ts';
+import { definitionMigrations } from './tables/definition.ts';
+import { jobMigrations } from './tables/job.ts';
+import { outboxMigrations } from './tables/outbox.ts';
+import { type RunEventTable, type RunTable, runMigrations } from './tables/run.ts';
+import { type SessionMessageTable, sessionMigrations } from './tables/session.ts';
+import { taskMigrations } from './tables/task.ts';
 
-/** Reads as a value, is written as JSON text (`JSON.stringify`). */
-type Json<T extends JsonValue> = ColumnType<T, string, string>;
-type OptionalJson<T extends JsonValue> = ColumnType<T | null, string | null | undefined, string | null>;
-
-export interface RunTable {
-  id: string;
-  kind: string;
-  session_id: string;
-  user_id: string;
-  request: Json<JsonObject>;
-  request_hash: string;
-  status: string;
-  waiting_for: string | null;
-  result: OptionalJson<JsonObject>;
-  error: OptionalJson<JsonObject>;
-  cancel_reason: string | null;
-  traceparent: string | null;
-  call_id: string;
-  simulated: boolean;
-  created_at: Date;
-  started_at: Date | null;
-  completed_at: Date | null;
-  deadline_at: Date | null;
-  last_event: Generated<number>;
-  /** Id of the engine process that last took it up. */
-  executor: string | null;
-  /** How often a process has taken it up. */
-  executions: Generated<number>;
-}
-
-export interface RunEventTable {
-  run_id: string;
-  seq: number;
-  key: string;
-  type: string;
-  at: Date;
-  data: Json<JsonObject>;
-}
-
-/** One message of a session's conversation; `seq` counts 1, 2, 3 … within the session of a user. */
-export interface SessionMessageTable {
-  user_id: string;
-  session_id: string;
-  seq: number;
-  run_id: string;
-  role: string;
-  content: Json<JsonValue>;
-  created_at: Date;
-}
-
-/** Everything lives in the PostgreSQL schema `aos`. */
 export interface Schema {
   runs: RunTable;
   run_events: RunEventTable;
   session_messages: SessionMessageTable;
 }
 
-export interface Migration {
-  readonly name: string;
-  readonly sql: string;
-}
-
-/** Applied in this order, each once. A released migration is never edited; what must change is a new one. */
+/** Applied in the order of their names, each once. */
 export const migrations: readonly Migration[] = [
-  {
-    name: '001-runs',
-    sql: `
-      create table aos.runs (
-        id text primary key,
-        kind text not null,
-        session_id text not null,
-        user_id text not null,
-        request json not null,
-        request_hash text not null,
-        status text not null,
-        waiting_for text,
-        result json,
-        error json,
-        cancel_reason text,
-        traceparent text,
-        call_id text not null,
-        simulated boolean not null,
-        created_at timestamptz not null,
-        started_at timestamptz,
-        completed_at timestamptz,
-        deadline_at timestamptz,
-        last_event integer not null default 0,
-        executor text,
-        executions integer not null default 0
-      );
-      create index runs_unfinished on aos.runs (created_at) where completed_at is null;
-      create index runs_session on aos.runs (user_id, session_id, created_at);
-
-      create table aos.run_events (
-        run_id text not null references aos.runs on delete cascade,
-        seq integer not null,
-        key text not null,
-        type text not null,
-        at timestamptz not null,
-        data json not null,
-        primary key (run_id, seq),
-        unique (run_id, key)
-      );
-
-      -- Appends one event unless its key is in the log already or the log has ended. The run's row lock makes numbers
-      -- gapless; each statement of the function sees what was committed before the lock was won.
-      -- Returns (number, true) when appended, (number, false) when the key was there, (null, false) after the end;
-      -- no row when there is no such run.
-      create function aos.append_event(p_run text, p_key text, p_type text, p_at timestamptz, p_data json)
-      returns table (seq integer, appended boolean) language plpgsql as $$
-      declare
-        v_last integer;
-        v_ended boolean;
-        v_seq integer;
-      begin
-        select r.last_event, r.completed_at is not null into v_last, v_ended
-          from aos.runs r where r.id = p_run for no key update;
-        if not found then return; end if;
-        select e.seq into v_seq from aos.run_events e where e.run_id = p_run and e.key = p_key;
-        if found then return query select v_seq, false; return; end if;
-        if v_ended then return query select null::integer, false; return; end if;
-        insert into aos.run_events (run_id, seq, key, type, at, data)
-          values (p_run, v_last + 1, p_key, p_type, p_at, p_data);
-        update aos.runs set last_event = v_last + 1 where id = p_run;
-        return query select v_last + 1, true;
-      end $$;`,
-  },
-  {
-    name: '002-session-messages',
-    sql: `
-      create table aos.session_messages (
-        user_id text not null,
-        session_id text not null,
-        seq integer not null,
-        run_id text not null,
-        role text not null,
-        content json not null,
-        created_at timestamptz not null,
-        primary key (user_id, session_id, seq),
-        unique (run_id, role)
-      );`,
-  },
-];
+  ...runMigrations,
+  ...sessionMigrations,
+  ...taskMigrations,
+  ...jobMigrations,
+  ...approvalMigrations,
+  ...outboxMigrations,
+  ...definitionMigrations,
+  ...appMigrations,
+].toSorted((one, other) => (one.name < other.name ? -1 : 1));

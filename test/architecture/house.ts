@@ -25,12 +25,16 @@ export const floors: readonly (readonly string[])[] = [
   ['container'], //                              composition root: knows every part
   ['config'], //                                 the environment, validated; parts get values, not the config
   doors,
+  ['operations'], //                             what can be asked of the runtime, whatever door asks
   ['dispatch'], //                               the gate
-  ['orchestration', 'scheduling', 'fabric'],
+  ['scheduling'],
+  ['tasks'], //                                  queued units of work and the workers that take them
+  ['orchestration', 'fabric'],
   ['agents'],
   ['governance'],
   ['engine'],
   ['runs'],
+  ['egress'], //                                 everything that leaves: guarded requests, the outbox
   ['store'], //                                  above telemetry, because it logs
   ['telemetry'],
   ['core'],

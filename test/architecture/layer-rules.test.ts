@@ -29,7 +29,7 @@ describe('layers', () => {
     ['container', 'main', 'imports go down only, and main lies above container'],
     ['engine', 'config', 'imports go down only, and config lies above engine'],
     ['a2a', 'mcp', 'rooms of one floor never import each other (a2a, mcp)'],
-    ['fabric', 'scheduling', 'rooms of one floor never import each other (fabric, scheduling)'],
+    ['fabric', 'orchestration', 'rooms of one floor never import each other (fabric, orchestration)'],
     ['host', 'runs', 'host imports only core, telemetry'],
     ['index', 'container', 'index imports only host, core, telemetry'],
     ['dispatch', 'host', 'host is imported only by index, main, container, invocations, api'],
