@@ -5,12 +5,15 @@
 import type { Context } from '@opentelemetry/api';
 import { type Clock, isoTime } from '../core/clock.ts';
 import type { RunScope } from '../engine/engine.ts';
+import type { ApprovalDesk } from '../governance/approval-desk.ts';
 import type { RunEvent, TurnUsage } from '../runs/event.ts';
 import { inSpan } from '../telemetry/span.ts';
 import type { Agent } from './agent.ts';
 import { type Brief, promptOf } from './brief.ts';
+import type { Meter } from './meter.ts';
 import type { Model, ModelPart } from './model.ts';
 import type { Progress } from './progress.ts';
+import type { ToolSet } from './tool.ts';
 import { createTranscript, recordedText, type Transcript } from './transcript.ts';
 import { agentSpan, chatSpan, endAttributes, inputAttributes, outputAttributes, usageAttributes } from './turn-span.ts';
 
@@ -33,6 +36,12 @@ export interface TurnSetting {
   readonly traceContext: Context;
   /** Whether spans may hold what people and models wrote. */
   readonly captureContent: boolean;
+  /** What agents may use; nothing when left out. */
+  readonly tools?: ToolSet;
+  /** Counts and holds back; nothing does when left out. */
+  readonly meter?: Meter;
+  /** Who is asked before a tool that requires it; such a tool is refused when left out. */
+  readonly approvals?: ApprovalDesk;
 }
 
 /** Stored as the step's result: what a resumed run knows of a turn that is over. */
