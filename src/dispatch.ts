@@ -10,7 +10,7 @@ import { closest } from './core/closest.ts';
 import { AosError } from './core/errors.ts';
 import { isJsonObject, type JsonObject } from './core/json.ts';
 import type { Engine } from './engine/engine.ts';
-import { planOf, workflows } from './orchestration/plan.ts';
+import { patternFor } from './orchestration/patterns.ts';
 import { type Caller, isTerminal, type RunKind } from './runs/run.ts';
 import type { Admitted, RunStore } from './runs/run-store.ts';
 
@@ -48,10 +48,10 @@ export function createGate(parts: GateParts): Gate {
   const { catalogue, runs, engine, clock, simulated } = parts;
   return {
     async submit(work) {
-      if (work.kind === 'orchestration') checkWorkflow(work.body);
+      const pattern = work.kind === 'orchestration' ? patternFor(work.body) : undefined;
       const agents = findAgents(work.body, catalogue);
       // What cannot be planned is refused here, where the caller hears it, rather than in the run.
-      if (work.kind === 'orchestration') planOf(String(work.body['workflow']), agents, configOf(work.body));
+      pattern?.plan(work.body, agents);
       // Governance has its place here: between what exists and what is admitted.
       const admitted = await runs.admit({
         id: work.id,
@@ -69,15 +69,6 @@ export function createGate(parts: GateParts): Gate {
       return admitted;
     },
   };
-}
-
-function checkWorkflow({ workflow }: JsonObject): void {
-  if (workflows.some((known) => known === workflow)) return;
-  const given = String(workflow);
-  throw new AosError(
-    'invalid_request',
-    `there is no workflow "${given}"${closest(given, workflows, ', did you mean "%s"?')} (there are: ${workflows.join(', ')})`,
-  );
 }
 
 function findAgents(body: JsonObject, catalogue: GateParts['catalogue']): readonly Agent[] {

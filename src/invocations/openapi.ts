@@ -4,7 +4,8 @@
  */
 import type { JsonObject, JsonValue } from '../core/json.ts';
 import { HOST_VERSION } from '../host/server-identity.ts';
-import { workflows } from '../orchestration/plan.ts';
+import { workflows } from '../orchestration/patterns.ts';
+import { LIFECYCLE_VERSION } from './lifecycle.ts';
 import { componentSchemas, headers, parameters, ref, responses } from './openapi-component.ts';
 
 const BOARD_REVIEW = {
@@ -32,6 +33,7 @@ export function describeOpenApi(): JsonObject {
         'drops never ends a run; a process that dies never loses one. A run is a numbered log of events, and every ' +
         'answer here is a view of it.',
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+      'x-durable-invocations': LIFECYCLE_VERSION,
     },
     servers: [{ url: '/' }],
     paths: paths(),

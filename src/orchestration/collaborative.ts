@@ -4,15 +4,51 @@
  * again in the next, and what it said before stands. The run succeeds when any agent answered; with an explicit
  * `continue_on_error: false` the first failure fails it.
  */
+
+import type { Agent } from '../agents/agent.ts';
 import { titleOf } from '../agents/agent.ts';
 import type { Assignment, Brief, Contribution } from '../agents/brief.ts';
-import type { TurnSetting } from '../agents/turn.ts';
 import type { JsonObject } from '../core/json.ts';
 import { type Attempt, attemptTurn, runFailureOf, settleAll } from './attempt.ts';
-import type { Plan, PlannedTurn } from './plan.ts';
+import type { OrchestrationSetting, Pattern } from './pattern.ts';
+import {
+  configOf,
+  continuesOnError,
+  type PlannedTurn,
+  type RoundPlan,
+  roundPlan,
+  someOf,
+  wholeNumber,
+} from './plan.ts';
 import { resultOf } from './result.ts';
 
-export async function runCollaborative(setting: TurnSetting, plan: Plan, assignment: Assignment): Promise<JsonObject> {
+const DEFAULT_ROUNDS = 2;
+const MAX_ROUNDS = 10;
+
+export const collaborative: Pattern<RoundPlan> = { name: 'collaborative', version: 1, plan, run };
+
+/** `config.max_turns` takes away later rounds first, then the synthesis, then the agents at the end of the list. */
+function plan(request: JsonObject, all: readonly Agent[]): RoundPlan {
+  const agents = someOf(all);
+  const config = configOf(request);
+  const asked = wholeNumber(config, 'rounds', MAX_ROUNDS) ?? DEFAULT_ROUNDS;
+  const maxTurns = wholeNumber(config, 'max_turns') ?? Number.MAX_SAFE_INTEGER;
+  const affordable = Math.floor((maxTurns - 1) / agents.length);
+  const count = Math.max(1, Math.min(asked, affordable));
+  const acting = agents.slice(0, maxTurns);
+  return roundPlan({
+    workflow: 'collaborative',
+    agents,
+    rounds: Array.from({ length: count }, (_, index) =>
+      acting.map((agent) => ({ name: `round-${index + 1}/${agent.agent_id}`, agent, round: index + 1 })),
+    ),
+    roundCount: count,
+    hasSynthesis: maxTurns > count * agents.length,
+    continueOnError: continuesOnError(config, true),
+  });
+}
+
+async function run(setting: OrchestrationSetting, plan: RoundPlan, assignment: Assignment): Promise<JsonObject> {
   const attempts: Attempt[] = [];
   for (const round of plan.rounds) {
     const said = latest(attempts);
@@ -52,7 +88,7 @@ export async function runCollaborative(setting: TurnSetting, plan: Plan, assignm
 
 function roundBrief(
   { agent, round }: PlannedTurn,
-  { agents }: Plan,
+  { agents }: RoundPlan,
   assignment: Assignment,
   said: readonly Contribution[],
   peers: readonly Contribution[],

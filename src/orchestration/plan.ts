@@ -1,16 +1,11 @@
 /**
  * What an orchestration is going to do, worked out before it begins and from the request alone: phases one after the
- * other, the turns of a phase at the same time. The plan is what progress is measured against.
+ * other, the turns of a phase at the same time. The plan is what progress is measured against. Each pattern makes its
+ * own and may add what it needs to it; what they share, and how settings of a run are read, is here.
  */
 import { type Agent, leadOf } from '../agents/agent.ts';
 import { AosError } from '../core/errors.ts';
-import type { JsonObject, JsonValue } from '../core/json.ts';
-
-export const workflows = ['sequential', 'collaborative'] as const;
-export type Workflow = (typeof workflows)[number];
-
-const DEFAULT_ROUNDS = 2;
-const MAX_ROUNDS = 10;
+import { isJsonObject, type JsonObject, type JsonValue } from '../core/json.ts';
 
 export interface PlannedTurn {
   /** Step name, unique in the run. */
@@ -21,12 +16,14 @@ export interface PlannedTurn {
 }
 
 export interface Plan {
-  readonly workflow: Workflow;
+  /** Name of the pattern. */
+  readonly workflow: string;
   readonly agents: readonly Agent[];
-  /** Rounds of all agents, the synthesis not counted. */
-  readonly rounds: readonly (readonly PlannedTurn[])[];
-  /** The turn that makes one result of all; a line of agents has none. */
-  readonly synthesis: PlannedTurn | undefined;
+  /** Names of the turns as far as they are known beforehand. */
+  readonly phases: readonly (readonly string[])[];
+  /** How often the group goes round; 1 where that says nothing. */
+  readonly roundCount: number;
+  /** At most so many turns; `Infinity` for work without an end. */
   readonly plannedTurns: number;
   /** Agents that `max_turns` leaves without a turn. */
   readonly skipped: readonly Agent[];
@@ -34,42 +31,52 @@ export interface Plan {
   readonly continueOnError: boolean;
 }
 
-/**
- * The plan of a request.
- *
- * `config.max_turns` bounds the turns of the run. A collaboration gives up its later rounds first, then the synthesis,
- * then the agents at the end of the list; a line gives up the agents at its end.
- * `config.continue_on_error` is false when left out of a line (every agent builds on the ones before it), and true
- * when left out of a collaboration (the others still have their say).
- * @throws AosError invalid_request
- */
-export function planOf(workflow: string, agents: readonly Agent[], config: JsonObject): Plan {
-  const [first, ...others] = agents;
-  if (first === undefined) throw invalid('agent_ids', 'at least one agent', []);
-  const maxTurns = wholeNumber(config, 'max_turns', Number.MAX_SAFE_INTEGER);
-  switch (workflow) {
-    case 'sequential':
-      return sequentialPlan([first, ...others], maxTurns, yesOrNo(config, 'continue_on_error') ?? false);
-    case 'collaborative': {
-      const rounds = wholeNumber(config, 'rounds', MAX_ROUNDS) ?? DEFAULT_ROUNDS;
-      return collaborativePlan([first, ...others], rounds, maxTurns, yesOrNo(config, 'continue_on_error') ?? true);
-    }
-    default:
-      throw invalid('workflow', `one of ${workflows.join(', ')}`, workflow);
-  }
+/** A plan whose turns are all known beforehand. */
+export interface RoundPlan extends Plan {
+  /** Rounds of all agents, the synthesis not counted. */
+  readonly rounds: readonly (readonly PlannedTurn[])[];
+  /** The turn that makes one result of all, where there is one. */
+  readonly synthesis: PlannedTurn | undefined;
 }
+
+export type SomeAgents = readonly [Agent, ...Agent[]];
 
 /** The plan as the log tells it. */
 export function planEvent(plan: Plan): JsonObject {
   return {
     workflow: plan.workflow,
     agent_ids: idsOf(plan.agents),
-    rounds: plan.workflow === 'collaborative' ? plan.rounds.length : 1,
-    phases: [...plan.rounds, ...(plan.synthesis === undefined ? [] : [[plan.synthesis]])].map((phase) =>
-      phase.map((turn) => turn.name),
-    ),
-    planned_turns: plan.plannedTurns,
+    rounds: plan.roundCount,
+    phases: plan.phases.map((phase) => [...phase]),
+    ...(Number.isFinite(plan.plannedTurns) ? { planned_turns: plan.plannedTurns } : {}),
     ...(plan.skipped.length === 0 ? {} : { skipped: idsOf(plan.skipped) }),
+  };
+}
+
+/** A plan of known turns: the members all such plans derive from their rounds and synthesis. */
+export function roundPlan(parts: {
+  readonly workflow: string;
+  readonly agents: SomeAgents;
+  readonly rounds: readonly (readonly PlannedTurn[])[];
+  readonly roundCount?: number;
+  readonly hasSynthesis: boolean;
+  readonly continueOnError: boolean;
+}): RoundPlan {
+  const { workflow, agents, rounds, roundCount = 1, hasSynthesis, continueOnError } = parts;
+  const lead = leadOf(agents);
+  const synthesis = hasSynthesis ? { name: `synthesis/${lead.agent_id}`, agent: lead, round: roundCount } : undefined;
+  const phases = [...rounds, ...(synthesis === undefined ? [] : [[synthesis]])];
+  const acting = new Set(rounds.flat().map(({ agent }) => agent));
+  return {
+    workflow,
+    agents,
+    rounds,
+    synthesis,
+    phases: phases.map((phase) => phase.map(({ name }) => name)),
+    roundCount,
+    plannedTurns: phases.flat().length,
+    skipped: agents.filter((agent) => !acting.has(agent)),
+    continueOnError,
   };
 }
 
@@ -77,62 +84,55 @@ export function idsOf(agents: readonly Agent[]): string[] {
   return agents.map((agent) => agent.agent_id);
 }
 
-type SomeAgents = readonly [Agent, ...Agent[]];
-
-function sequentialPlan(agents: SomeAgents, maxTurns = agents.length, continueOnError: boolean): Plan {
-  const acting = agents.slice(0, maxTurns);
-  return {
-    workflow: 'sequential',
-    agents,
-    rounds: acting.map((agent, index) => [{ name: `step-${index + 1}/${agent.agent_id}`, agent, round: 1 }]),
-    synthesis: undefined,
-    plannedTurns: acting.length,
-    skipped: agents.slice(maxTurns),
-    continueOnError,
-  };
+/** The agents of a request, of which there must be some. @throws AosError invalid_request */
+export function someOf(agents: readonly Agent[]): SomeAgents {
+  const [first, ...others] = agents;
+  if (first === undefined) throw invalid('agent_ids', 'at least one agent', []);
+  return [first, ...others];
 }
 
-function collaborativePlan(
-  agents: SomeAgents,
-  askedRounds: number,
-  maxTurns = Number.MAX_SAFE_INTEGER,
-  continueOnError: boolean,
-): Plan {
-  const acting = agents.slice(0, maxTurns);
-  const affordable = Math.floor((maxTurns - 1) / agents.length);
-  const rounds = Math.max(1, Math.min(askedRounds, affordable));
-  const hasSynthesis = maxTurns > rounds * agents.length;
-  const lead = leadOf(agents);
-  return {
-    workflow: 'collaborative',
-    agents,
-    rounds: Array.from({ length: rounds }, (_, index) =>
-      acting.map((agent) => ({ name: `round-${index + 1}/${agent.agent_id}`, agent, round: index + 1 })),
-    ),
-    synthesis: hasSynthesis ? { name: `synthesis/${lead.agent_id}`, agent: lead, round: rounds } : undefined,
-    plannedTurns: rounds * acting.length + (hasSynthesis ? 1 : 0),
-    skipped: agents.slice(maxTurns),
-    continueOnError,
-  };
+export function configOf({ config }: JsonObject): JsonObject {
+  return isJsonObject(config) ? config : {};
 }
 
-function wholeNumber(config: JsonObject, name: string, max: number): number | undefined {
+/** @throws AosError invalid_request */
+export function wholeNumber(config: JsonObject, name: string, max = Number.MAX_SAFE_INTEGER): number | undefined {
   const value = config[name];
   if (value === undefined || value === null) return undefined;
   if (typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= max) return value;
   throw invalid(
     `config.${name}`,
-    max === MAX_ROUNDS ? `a whole number from 1 to ${max}` : 'a whole number from 1',
+    max === Number.MAX_SAFE_INTEGER ? 'a whole number from 1' : `a whole number from 1 to ${max}`,
     value,
   );
 }
 
-function yesOrNo(config: JsonObject, name: string): boolean | undefined {
+/** @throws AosError invalid_request */
+export function yesOrNo(config: JsonObject, name: string): boolean | undefined {
   const value = config[name];
   if (value === undefined || value === null || typeof value === 'boolean') return value ?? undefined;
   throw invalid(`config.${name}`, 'true or false', value);
 }
 
-function invalid(where: string, expected: string, got: JsonValue): AosError {
+/** @throws AosError invalid_request */
+export function oneOf<T extends string>(config: JsonObject, name: string, words: readonly T[]): T | undefined {
+  const value = config[name];
+  if (value === undefined || value === null) return undefined;
+  const word = words.find((known) => known === value);
+  if (word !== undefined) return word;
+  throw invalid(`config.${name}`, `one of ${words.join(', ')}`, value);
+}
+
+/**
+ * What happens to the run when an agent fails: `config.continue_on_error`, or in words `config.on_error: fail | continue`.
+ * @param otherwise for this pattern, when the request says nothing
+ * @throws AosError invalid_request
+ */
+export function continuesOnError(config: JsonObject, otherwise: boolean): boolean {
+  const word = oneOf(config, 'on_error', ['fail', 'continue']);
+  return yesOrNo(config, 'continue_on_error') ?? (word === undefined ? otherwise : word === 'continue');
+}
+
+export function invalid(where: string, expected: string, got: JsonValue): AosError {
   return new AosError('invalid_request', `"${where}" must be ${expected}, got ${JSON.stringify(got)}`);
 }

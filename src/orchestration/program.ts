@@ -19,9 +19,8 @@ import { baggageKey, genAi, runAttribute, scopeName, spanName } from '../telemet
 import { inSpan } from '../telemetry/span.ts';
 import { extractContext, withBaggage } from '../telemetry/tracing.ts';
 import { CHAT_TURN, runChat } from './chat.ts';
-import { runCollaborative } from './collaborative.ts';
-import { type Plan, planEvent, planOf } from './plan.ts';
-import { runSequential } from './sequential.ts';
+import { patternFor, workflowOf } from './patterns.ts';
+import { planEvent } from './plan.ts';
 
 export interface ProgramParts {
   readonly catalogue: Pick<AgentCatalogue, 'find' | 'enabled'>;
@@ -47,16 +46,13 @@ export function createRunProgram(parts: ProgramParts): RunProgram {
 async function orchestrate(parts: ProgramParts, scope: RunScope, traceContext: Context): Promise<JsonObject> {
   const { request } = scope.run;
   const agents = textList(request['agent_ids']).map((id) => agentOf(parts.catalogue, id));
-  const plan = planOf(text(request['workflow']) ?? 'collaborative', agents, object(request['config']));
+  const pattern = patternFor(request);
+  const plan = pattern.plan(request, agents);
   await scope.emit('started', { type: 'run.started', data: { plan: planEvent(plan) } });
   const setting = settingOf(parts, scope, traceContext, plan.plannedTurns);
-  return patterns[plan.workflow](setting, plan, assignmentOf(scope.run));
+  const agentOfRun = (id: string) => parts.catalogue.find(id);
+  return pattern.run({ ...setting, request, agentOfRun }, plan, assignmentOf(scope.run));
 }
-
-const patterns: Record<
-  Plan['workflow'],
-  (setting: TurnSetting, plan: Plan, assignment: Assignment) => Promise<JsonObject>
-> = { sequential: runSequential, collaborative: runCollaborative };
 
 async function chat(parts: ProgramParts, scope: RunScope, traceContext: Context): Promise<JsonObject> {
   const { request, createdAt } = scope.run;
@@ -114,7 +110,7 @@ function traceContextOf(run: Run): Context {
 }
 
 function workflowSpan(run: Run, model: Model) {
-  const name = run.kind === 'chat' ? 'chat' : (text(run.request['workflow']) ?? 'collaborative');
+  const name = run.kind === 'chat' ? 'chat' : workflowOf(run.request);
   return {
     scope: scopeName.runtime,
     name: `${spanName.invokeWorkflow} ${name}`,
