@@ -57,6 +57,12 @@ export function newHexId(bytes: number): string {
   return /[^0]/.test(id) ? id : newHexId(bytes);
 }
 
+/** A random number from 0 to below 1, e.g. for the jitter of a pause. */
+export function randomUnit(): number {
+  const at = draw(6);
+  return pool.readUIntBE(at, 6) / 2 ** 48;
+}
+
 /** Whether `value` may be an invocation or session id: 1–256 of `A-Z a-z 0-9 - _ . :` (protocol §8). */
 export function isProtocolId(value: string | undefined): value is string {
   return value !== undefined && PROTOCOL_ID.test(value);
