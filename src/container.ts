@@ -94,11 +94,13 @@ export async function startContainer(options: ContainerOptions): Promise<Contain
 
   const { simulated } = model;
   const gate = parts.createGate({ catalogue, runs, engine, clock, simulated });
-  const door = parts.createInvocationDoor({ gate, runs, events, engine, clock, drainMs: DRAIN_MS });
+  const envelope = parts.createEnvelope([]);
+  const doorParts = { gate, runs, events, engine, envelope, clock, drainMs: DRAIN_MS };
+  const door = parts.createInvocationDoor(doorParts);
   server.onInvoke(door.invoke);
   server.onGetInvocation(door.get);
   server.onCancelInvocation(door.cancel);
-  server.onWebSocket(parts.createSocketDoor({ gate, events, engine }));
+  server.onWebSocket(parts.createSocketDoor(doorParts));
   const agents = catalogue.enabled.map((agent) => ({ id: agent.agent_id, title: parts.titleOf(agent) }));
   const front: FrontPage = { model: `${model.name} (${model.provider})`, simulated, agents };
   app = parts.createFrontRoutes(front, openapi);
@@ -167,12 +169,13 @@ async function loadParts() {
     import('./engine/dbos-engine.ts'),
     import('./dispatch.ts'),
     import('./invocations/door.ts'),
+    import('./invocations/envelope.ts'),
     import('./invocations/socket.ts'),
     import('./invocations/routes.ts'),
     import('./invocations/front-page.ts'),
   ]);
   const [database, catalogue, agent, model, session, eventLog, runStore, program, engine, ...doors] = modules;
-  const [dispatch, door, socket, routes, frontPage] = doors;
+  const [dispatch, door, envelope, socket, routes, frontPage] = doors;
   return {
     ...database,
     ...catalogue,
@@ -185,6 +188,7 @@ async function loadParts() {
     ...engine,
     ...dispatch,
     ...door,
+    ...envelope,
     ...socket,
     ...routes,
     ...frontPage,

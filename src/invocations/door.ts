@@ -4,15 +4,18 @@
  */
 import type { Clock } from '../core/clock.ts';
 import { AosError, catalogue, errorBody } from '../core/errors.ts';
+import { isJsonObject } from '../core/json.ts';
 import type { Gate } from '../dispatch.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { InvocationContext } from '../host/http-call.ts';
 import type { EventLog } from '../runs/event-log.ts';
 import { isTerminal, type Run } from '../runs/run.ts';
 import type { RunStore } from '../runs/run-store.ts';
+import type { Envelope } from './envelope.ts';
 import { prefersEventStream, startAfter, streamEvents } from './event-stream.ts';
+import { callerOf } from './platform-caller.ts';
 import { type Reading, startReading } from './reading.ts';
-import { readCancelReason, readInvocationRequest } from './request.ts';
+import { parseInvocationRequest, readBody, readCancelReason } from './request.ts';
 import { viewInvocation } from './view.ts';
 
 /** How long an answer to a cancel waits for the run to end. */
@@ -23,6 +26,8 @@ export interface DoorParts {
   readonly runs: Pick<RunStore, 'find'>;
   readonly events: Pick<EventLog, 'follow'>;
   readonly engine: Pick<Engine, 'cancel'>;
+  /** Management operations, which the platform has no routes for. */
+  readonly envelope: Envelope;
   readonly clock: Clock;
   /**
    * How long answers under way may still take once the server begins to stop, in milliseconds; shorter than the host's
@@ -38,11 +43,11 @@ export interface InvocationDoor {
 }
 
 export function createInvocationDoor(parts: DoorParts): InvocationDoor {
-  const { gate, runs, events, engine, clock, drainMs } = parts;
+  const { gate, runs, events, engine, envelope, clock, drainMs } = parts;
 
   /** The caller's run; another user's is as unknown as one that never was. */
   async function find(context: InvocationContext): Promise<Run> {
-    const run = await runs.find(context.invocationId, { userId: context.userId });
+    const run = await runs.find(context.invocationId, callerOf(context));
     if (run !== undefined) return run;
     throw new AosError(
       'not_found',
@@ -78,12 +83,18 @@ export function createInvocationDoor(parts: DoorParts): InvocationDoor {
     async invoke(request, context) {
       const streamed = prefersEventStream(request.headers.get('accept'));
       const after = streamed ? startAfter(request.headers, context.queryValue('after')) : 0;
-      const asked = await readInvocationRequest(request);
+      const body = await readBody(request);
+      if (isJsonObject(body) && 'operation' in body) {
+        const { callId, signal } = context;
+        const performed = await envelope.perform(body, { caller: callerOf(context), callId, signal });
+        return json(JSON.stringify(performed), performed.status === 204 ? 200 : performed.status);
+      }
+      const asked = parseInvocationRequest(body);
       const { run, outcome } = await gate.submit({
         id: context.invocationId,
         kind: asked.kind,
         sessionId: context.sessionId,
-        caller: { userId: context.userId },
+        caller: callerOf(context),
         body: asked.work,
         callId: context.callId,
       });

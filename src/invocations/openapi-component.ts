@@ -16,7 +16,7 @@ export function componentSchemas(): JsonObject {
   };
 }
 
-function namedSchemas(schemas: readonly z.ZodType[], io: 'input' | 'output'): JsonObject {
+export function namedSchemas(schemas: readonly z.ZodType[], io: 'input' | 'output'): JsonObject {
   const named: JsonObject = {};
   for (const schema of schemas) {
     const { $defs = {} } = z.toJSONSchema(schema, { io, override: ({ jsonSchema }) => simplify(jsonSchema, io) });

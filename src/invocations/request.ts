@@ -95,10 +95,10 @@ const EXAMPLES =
 
 /**
  * Reads the body of `POST /invocations`.
- * @throws AosError invalid_request (what is wrong, where, what to send) or payload_too_large
+ * @throws AosError invalid_request (what is wrong, where) or payload_too_large
  */
-export async function readInvocationRequest(request: Request): Promise<InvocationRequest> {
-  return parseInvocationRequest(parseJsonText(await readText(request), BODY));
+export async function readBody(request: Request): Promise<JsonValue> {
+  return parseJsonText(await readText(request), BODY);
 }
 
 /** Understands a body that is JSON already. @throws AosError invalid_request */

@@ -1,99 +1,261 @@
 /**
- * The same door over one WebSocket: each text message is what `POST /invocations` takes, optionally with the
- * `invocation_id` the caller gives it, or `{"cancel": id}`. Each answer is one JSON message: a run's numbered events,
- * of several runs at once, or an error. A connection that ends changes nothing about its runs.
+ * The same door over one WebSocket: runs are started, followed, cancelled, approvals decided and operations performed
+ * by typed frames (`socket-frame.ts`), many runs on one connection. A connection that ends changes nothing about its
+ * runs: another one follows them from the last number it has.
  */
+import type { Clock } from '../core/clock.ts';
 import { AosError, asError } from '../core/errors.ts';
-import { isProtocolId, newUuid } from '../core/ids.ts';
-import { isJsonObject, type JsonObject } from '../core/json.ts';
-import { parseJsonText } from '../core/json-text.ts';
+import { newUuid } from '../core/ids.ts';
+import type { JsonObject } from '../core/json.ts';
 import type { Gate } from '../dispatch.ts';
 import type { Engine } from '../engine/engine.ts';
 import { type AgentSocket, SocketClosedError, type SocketMessage } from '../host/agent-socket.ts';
 import type { CallContext } from '../host/inbound-call.ts';
 import type { EventLog } from '../runs/event-log.ts';
+import type { Caller, Run } from '../runs/run.ts';
+import type { RunStore } from '../runs/run-store.ts';
+import type { Envelope } from './envelope.ts';
+import { createFlowWindow, type FlowWindow } from './flow-window.ts';
+import { callerOf } from './platform-caller.ts';
 import { parseCancelReason, parseInvocationRequest } from './request.ts';
+import { type ClientFrame, idsOfMessage, parseFrame } from './socket-frame.ts';
 import { viewEvent, viewInvocation } from './view.ts';
 
 /** Runs one connection may follow at a time. */
 const MAX_RUNS = 64;
+/** Frames one connection may have under way at a time, the followed runs not counted. */
+const MAX_FRAMES = 256;
 
 export interface SocketDoorParts {
   readonly gate: Gate;
+  readonly runs: Pick<RunStore, 'find'>;
   readonly events: Pick<EventLog, 'follow'>;
   readonly engine: Pick<Engine, 'cancel'>;
+  readonly envelope: Envelope;
+  readonly clock: Clock;
+  /** How long followers are still served once the server begins to stop, in milliseconds. */
+  readonly drainMs: number;
 }
 
 export type SocketDoor = (socket: AgentSocket, context: CallContext) => Promise<void>;
 
-export function createSocketDoor({ gate, events, engine }: SocketDoorParts): SocketDoor {
+export function createSocketDoor(parts: SocketDoorParts): SocketDoor {
   return async (socket, context) => {
-    const connection = new AbortController();
-    const underWay = new Set<Promise<void>>();
-    const caller = { userId: context.userId };
-    const send = (frame: JsonObject) => socket.send(JSON.stringify(frame));
-
-    async function follow(id: string, body: JsonObject): Promise<void> {
-      const { kind, work } = parseInvocationRequest(body);
-      if (underWay.size > MAX_RUNS) {
-        throw new AosError('overloaded', `this connection follows ${MAX_RUNS} runs already: wait for one to end`);
-      }
-      const { sessionId, callId } = context;
-      const { run } = await gate.submit({ id, kind, sessionId, caller, body: work, callId });
-      for await (const event of events.follow(run.id, 0, connection.signal)) await send(viewEvent(event));
-    }
-
-    async function cancel(id: string, body: JsonObject): Promise<void> {
-      const run = await engine.cancel(id, parseCancelReason(body), caller);
-      if (run === undefined) throw new AosError('not_found', `there is no invocation "${id}"`);
-      await send({ type: 'invocation', ...JSON.parse(JSON.stringify(viewInvocation(run))) });
-    }
-
-    async function handle(message: SocketMessage): Promise<void> {
-      let id: string | null = null;
-      try {
-        const { cancel: cancelled, invocation_id: named, ...body } = parseMessage(message);
-        id = idOf(cancelled ?? named);
-        if (cancelled === undefined) await follow(id, body);
-        else await cancel(id, body);
-      } catch (thrown) {
-        const failure = asError(thrown);
-        if (failure instanceof SocketClosedError) return;
-        const known = failure instanceof AosError && failure.code !== 'internal_error';
-        if (!known) context.log.error('a WebSocket message could not be handled', { error: failure });
-        const error = known
-          ? { code: failure.code, message: failure.message }
-          : { code: 'internal_error', message: 'Internal server error' };
-        await send({ type: 'error', invocation_id: id, error }).catch(() => {});
-      }
-    }
-
+    const connection = new Connection(parts, socket, context);
     try {
-      for await (const message of socket) {
-        const task = handle(message).finally(() => underWay.delete(task));
-        underWay.add(task);
-      }
+      for await (const message of socket) await connection.take(message);
+      // The iteration ends when the client has gone, or when the server stops: then followers have a while yet.
+      if (socket.ended === undefined) await connection.drain();
     } finally {
-      connection.abort();
-      await Promise.all(underWay);
+      await connection.close();
     }
   };
 }
 
-function parseMessage(message: SocketMessage): JsonObject {
-  if (typeof message !== 'string') {
-    throw new AosError('invalid_request', 'a message must be text (JSON), got a binary one');
-  }
-  const value = parseJsonText(message, 'the message');
-  if (isJsonObject(value)) return value;
-  throw new AosError(
-    'invalid_request',
-    'a message must be a JSON object: what POST /invocations takes, or {"cancel": id}',
-  );
+interface Following {
+  readonly stop: AbortController;
+  readonly window: FlowWindow;
+  readonly done: Promise<void>;
 }
 
-function idOf(given: unknown): string {
-  if (given === undefined) return newUuid();
-  if (typeof given === 'string' && isProtocolId(given)) return given;
-  throw new AosError('invalid_request', 'an invocation id must be 1 to 256 of the characters A-Z a-z 0-9 - _ . :');
+type FollowOptions = { readonly after?: number | undefined; readonly window?: number | undefined };
+type EndReason = 'ended' | 'unfollowed' | 'shutting_down';
+
+class Connection {
+  readonly #parts: SocketDoorParts;
+  readonly #socket: AgentSocket;
+  readonly #context: CallContext;
+  readonly #caller: Caller;
+  readonly #following = new Map<string, Following>();
+  readonly #frames = new Set<Promise<void>>();
+  #closing: EndReason | undefined;
+
+  constructor(parts: SocketDoorParts, socket: AgentSocket, context: CallContext) {
+    this.#parts = parts;
+    this.#socket = socket;
+    this.#context = context;
+    this.#caller = callerOf(context);
+  }
+
+  /** Takes a message; what it asks for goes on beside the next ones, unless too much is under way. */
+  async take(message: SocketMessage): Promise<void> {
+    const frame = this.#handle(message).finally(() => this.#frames.delete(frame));
+    this.#frames.add(frame);
+    if (this.#frames.size >= MAX_FRAMES) await Promise.race(this.#frames);
+  }
+
+  /** Waits for the followed runs to end, as long as the server's stop allows. */
+  async drain(): Promise<void> {
+    const patience = new AbortController();
+    const followed = Promise.all([...this.#following.values()].map(({ done }) => done));
+    const asked = Promise.all(this.#frames);
+    await Promise.race([
+      Promise.all([followed, asked]),
+      this.#parts.clock.sleep(this.#parts.drainMs, patience.signal).catch(() => {}),
+    ]);
+    patience.abort();
+    this.#closing = 'shutting_down';
+  }
+
+  async close(): Promise<void> {
+    for (const { stop } of this.#following.values()) stop.abort();
+    await Promise.all([...this.#following.values()].map(({ done }) => done));
+    await Promise.all(this.#frames);
+  }
+
+  #send(frame: JsonObject): Promise<void> {
+    return this.#socket.send(JSON.stringify(frame));
+  }
+
+  async #handle(message: SocketMessage): Promise<void> {
+    let ids = idsOfMessage(message);
+    try {
+      const frame = parseFrame(message);
+      // A run without a name gets one here, so that an error about it can say which it was.
+      if (frame.type === 'invoke') {
+        frame.invocation_id ??= newUuid();
+        ids = { ...ids, invocation_id: frame.invocation_id };
+      }
+      await this.#answer(frame);
+    } catch (thrown) {
+      const failure = asError(thrown);
+      if (failure instanceof SocketClosedError) return;
+      await this.#send({ type: 'error', ...ids, error: this.#wordsOf(failure) }).catch(() => {});
+    }
+  }
+
+  async #answer(frame: ClientFrame): Promise<void> {
+    const tag = 'request_id' in frame && frame.request_id !== undefined ? { request_id: frame.request_id } : {};
+    switch (frame.type) {
+      case 'invoke':
+        return this.#invoke(frame, tag);
+      case 'follow':
+        return this.#follow(await this.#find(frame.invocation_id), frame);
+      case 'unfollow':
+        this.#followed(frame.invocation_id).stop.abort();
+        return;
+      case 'ack':
+        this.#followed(frame.invocation_id).window.acknowledge(frame.seq);
+        return;
+      case 'get':
+        return this.#send({ type: 'invocation', ...tag, ...viewed(await this.#find(frame.invocation_id)) });
+      case 'cancel': {
+        const reason = parseCancelReason(frame.reason === undefined ? {} : { reason: frame.reason });
+        const run = await this.#parts.engine.cancel(frame.invocation_id, reason, this.#caller);
+        if (run === undefined) throw unknownRun(frame.invocation_id);
+        return this.#send({ type: 'invocation', ...tag, ...viewed(run) });
+      }
+      case 'approval': {
+        const { type: _type, request_id: _request, approval_id, decision, ...rest } = frame;
+        return this.#operate(`approvals.${decision}`, { ...(rest as JsonObject), id: approval_id }, tag);
+      }
+      case 'operation':
+        return this.#operate(frame.operation, frame.input as JsonObject, tag);
+      case 'ping':
+        return this.#send({ type: 'pong', ...tag });
+    }
+  }
+
+  async #invoke(frame: Extract<ClientFrame, { type: 'invoke' }>, tag: JsonObject): Promise<void> {
+    const { body, follow, after, window } = frame;
+    if ('operation' in body) {
+      const { operation, input = {} } = body as { operation: string; input?: JsonObject };
+      return this.#operate(operation, input, tag);
+    }
+    const { kind, work } = parseInvocationRequest(body as JsonObject);
+    const id = frame.invocation_id ?? newUuid();
+    if (follow) this.#checkRoom(id);
+    const { run, outcome } = await this.#parts.gate.submit({
+      id,
+      kind,
+      sessionId: frame.session_id ?? this.#context.sessionId,
+      caller: this.#caller,
+      body: work,
+      callId: this.#context.callId,
+    });
+    if ('request_id' in tag || !follow) {
+      await this.#send({ type: 'accepted', ...tag, outcome, ...viewed(run) });
+    }
+    // A number can only be meant for a run that was there before.
+    if (follow) this.#follow(run, { after: outcome === 'joined' ? after : 0, window });
+  }
+
+  async #operate(operation: string, input: JsonObject, tag: JsonObject): Promise<void> {
+    const { callId, signal } = this.#context;
+    const answer = await this.#parts.envelope.perform({ operation, input }, { caller: this.#caller, callId, signal });
+    await this.#send({ type: 'result', ...tag, ...answer });
+  }
+
+  async #find(id: string): Promise<Run> {
+    const run = await this.#parts.runs.find(id, this.#caller);
+    if (run === undefined) throw unknownRun(id);
+    return run;
+  }
+
+  #followed(id: string): Following {
+    const following = this.#following.get(id);
+    if (following !== undefined) return following;
+    throw new AosError('invalid_request', `this connection does not follow invocation "${id}": send a frame "follow"`);
+  }
+
+  #checkRoom(id: string): void {
+    if (this.#following.has(id)) {
+      throw new AosError('conflict', `this connection follows invocation "${id}" already: unfollow it first`);
+    }
+    if (this.#following.size >= MAX_RUNS) {
+      throw new AosError('overloaded', `this connection follows ${MAX_RUNS} runs already: wait for one to end`);
+    }
+  }
+
+  #follow(run: Run, { after = 0, window: size }: FollowOptions): void {
+    this.#checkRoom(run.id);
+    if (after > run.lastEvent) {
+      throw new AosError(
+        'invalid_request',
+        `event ${after} is not there yet: the newest event of invocation "${run.id}" is ${run.lastEvent}`,
+      );
+    }
+    const stop = new AbortController();
+    const window = createFlowWindow(size, after);
+    const done = this.#forward(run.id, after, window, stop.signal).finally(() => this.#following.delete(run.id));
+    this.#following.set(run.id, { stop, window, done });
+  }
+
+  async #forward(id: string, after: number, window: FlowWindow, signal: AbortSignal): Promise<void> {
+    let seq = after;
+    try {
+      for await (const event of this.#parts.events.follow(id, after, signal)) {
+        await window.room(event.seq, signal);
+        await this.#send(viewEvent(event));
+        seq = event.seq;
+      }
+    } catch (thrown) {
+      const failure = asError(thrown);
+      if (failure instanceof SocketClosedError) return;
+      if (!signal.aborted) {
+        await this.#send({ type: 'error', invocation_id: id, error: this.#wordsOf(failure) }).catch(() => {});
+        return;
+      }
+    }
+    const reason: EndReason = signal.aborted ? (this.#closing ?? 'unfollowed') : 'ended';
+    await this.#send({ type: 'end', invocation_id: id, seq, reason }).catch(() => {});
+  }
+
+  /** What the client may know of a failure; the log gets the rest. */
+  #wordsOf(failure: Error): JsonObject {
+    if (failure instanceof AosError && failure.code !== 'internal_error') {
+      const { code, message, details } = failure;
+      return { code, message, ...(details.length > 0 && { details: [...details] }) };
+    }
+    this.#context.log.error('a WebSocket frame could not be handled', { error: failure });
+    return { code: 'internal_error', message: 'Internal server error' };
+  }
+}
+
+function viewed(run: Run): JsonObject {
+  return JSON.parse(JSON.stringify(viewInvocation(run))) as JsonObject;
+}
+
+function unknownRun(id: string): AosError {
+  return new AosError('not_found', `there is no invocation "${id}"`);
 }

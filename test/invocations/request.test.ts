@@ -1,12 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { AosError } from '../../src/core/errors.ts';
 import type { JsonObject, JsonValue } from '../../src/core/json.ts';
-import {
-  MAX_BODY_BYTES,
-  parseInvocationRequest,
-  readCancelReason,
-  readInvocationRequest,
-} from '../../src/invocations/request.ts';
+import { MAX_BODY_BYTES, parseInvocationRequest, readBody, readCancelReason } from '../../src/invocations/request.ts';
 
 const review = {
   agent_ids: ['ceo', 'cfo'],
@@ -111,7 +106,7 @@ describe('a body that cannot be used is refused with what to do', () => {
 
 describe('reading the body', () => {
   test('text becomes a request', async () => {
-    expect(await readInvocationRequest(post('\ufeff{"message":"Grüße 世界"}'))).toMatchObject({
+    expect(parseInvocationRequest(await readBody(post('\ufeff{"message":"Grüße 世界"}')))).toMatchObject({
       work: { message: 'Grüße 世界' },
     });
   });
@@ -122,7 +117,7 @@ describe('reading the body', () => {
     ['bytes', new Uint8Array([0x7b, 0xff, 0x7d]), { message: 'the request body is not UTF-8 text' }],
     ['too much', `"${'x'.repeat(MAX_BODY_BYTES)}"`, { code: 'payload_too_large' }],
   ])('%s is refused', async (_title, body, failure) => {
-    await expect(readInvocationRequest(post(body))).rejects.toMatchObject(failure);
+    await expect(readBody(post(body))).rejects.toMatchObject(failure);
   });
 
   test.each([

@@ -59,7 +59,8 @@ test('several runs share a connection, each with all its events in order', async
     const overHttp = await allEvents(
       fetch(`${container.url}/invocations/${id}`, { headers: { accept: 'text/event-stream' } }),
     );
-    expect(messages.filter((message) => message['invocation_id'] === id)).toEqual(overHttp);
+    const events = messages.filter((message) => message['invocation_id'] === id && message['type'] !== 'end');
+    expect(events).toEqual(overHttp);
   }
 });
 
@@ -68,6 +69,88 @@ test('a run without an id gets one', async () => {
   client.send({ message: 'Hello' });
   const [queued] = await client.until(({ type }) => type === 'run.queued');
   expect(queued?.['invocation_id']).toMatch(/^[0-9a-f-]{36}$/);
+});
+
+test('a typed frame is answered with what it names, and the run followed to its end', async () => {
+  using client = await connect();
+  client.send({ type: 'invoke', request_id: 'r1', invocation_id: 'ws-5', body: { message: 'Hello' } });
+  const messages = await client.until(({ type }) => type === 'end');
+  expect(messages[0]).toMatchObject({ type: 'accepted', request_id: 'r1', outcome: 'created', invocation_id: 'ws-5' });
+  expect(messages.at(-2)).toMatchObject({ type: 'run.completed', invocation_id: 'ws-5' });
+  const { seq } = messages.at(-2) ?? {};
+  expect(messages.at(-1)).toEqual({ type: 'end', invocation_id: 'ws-5', seq, reason: 'ended' });
+});
+
+test('another connection follows from the number it has, and joins by the same request', async () => {
+  using first = await connect();
+  first.send({ type: 'invoke', invocation_id: 'ws-6', body: { message: 'Hello' } });
+  const all = (await first.until(({ type }) => type === 'end')).slice(0, -1);
+  using second = await connect();
+  second.send({ type: 'follow', invocation_id: 'ws-6', after: 2 });
+  expect((await second.until(({ type }) => type === 'end')).slice(0, -1)).toEqual(all.slice(2));
+  second.send({ type: 'invoke', request_id: 'again', invocation_id: 'ws-6', body: { message: 'Hello' }, after: 3 });
+  const [accepted, ...rest] = await second.until(({ type }) => type === 'end');
+  expect(accepted).toMatchObject({ type: 'accepted', outcome: 'joined', status: 'completed' });
+  expect(rest.slice(0, -1)).toEqual(all.slice(3));
+});
+
+test('a window holds back the events of its run alone', async () => {
+  using client = await connect();
+  client.send({ type: 'invoke', invocation_id: 'ws-7', body: { message: 'Hello' }, window: 1 });
+  client.send({ type: 'invoke', invocation_id: 'ws-8', body: { message: 'Hello' } });
+  const messages = await client.until((message) => message['type'] === 'end' && message['invocation_id'] === 'ws-8');
+  const held = messages.filter((message) => message['invocation_id'] === 'ws-7');
+  expect(held).toHaveLength(1);
+  let seq = 1;
+  for (;;) {
+    client.send({ type: 'ack', invocation_id: 'ws-7', seq });
+    const [next] = await client.until((message) => message['invocation_id'] === 'ws-7');
+    if (next?.['type'] === 'end') break;
+    expect(next?.['seq']).toBe(seq + 1);
+    seq += 1;
+  }
+});
+
+test('unfollowing ends the events, not the run', async () => {
+  using client = await connect();
+  client.send({ type: 'invoke', invocation_id: 'ws-9', body: { message: 'Hello' }, window: 1 });
+  await client.until(({ type }) => type === 'run.queued');
+  client.send({ type: 'unfollow', invocation_id: 'ws-9' });
+  expect(await client.until(({ type }) => type === 'end')).toMatchObject([{ seq: 1, reason: 'unfollowed' }]);
+  client.send({ type: 'follow', invocation_id: 'ws-9', after: 1 });
+  await client.until(ends('ws-9'));
+});
+
+test('a run can be started without following it, and asked for', async () => {
+  using client = await connect();
+  client.send({ type: 'invoke', request_id: 'r', invocation_id: 'ws-10', body: { message: 'Hello' }, follow: false });
+  await client.until(({ type }) => type === 'accepted');
+  client.send({ type: 'get', request_id: 'g', invocation_id: 'ws-10' });
+  const messages = await client.until(({ type }) => type === 'invocation');
+  expect(messages).toMatchObject([{ type: 'invocation', request_id: 'g', invocation_id: 'ws-10' }]);
+});
+
+test.each<[unknown, object]>([
+  [
+    { type: 'ping', request_id: 'p' },
+    { type: 'pong', request_id: 'p' },
+  ],
+  [
+    { type: 'operation', request_id: 'o', operation: 'nothing.here' },
+    { type: 'error', request_id: 'o', error: { message: expect.stringContaining('there is no operation') } },
+  ],
+  [
+    { type: 'follow', request_id: 'f', invocation_id: 'nowhere' },
+    { type: 'error', request_id: 'f', invocation_id: 'nowhere', error: { code: 'not_found' } },
+  ],
+  [
+    { type: 'ack', invocation_id: 'nowhere', seq: 1 },
+    { type: 'error', error: { message: expect.stringContaining('does not follow') } },
+  ],
+])('%j is answered %j', async (frame, answer) => {
+  using client = await connect();
+  client.send(frame);
+  expect(await client.until(() => true)).toMatchObject([answer]);
 });
 
 test.each<[string, unknown, string]>([
@@ -91,7 +174,7 @@ test('a cancel answers with the run as it is', async () => {
   client.send({ message: 'Hello', invocation_id: 'ws-3' });
   await client.until(ends('ws-3'));
   client.send({ cancel: 'ws-3' });
-  const [answer] = await client.until(({ type }) => type === 'invocation');
+  const answer = (await client.until(({ type }) => type === 'invocation')).at(-1);
   expect(answer).toMatchObject({ invocation_id: 'ws-3', status: 'completed' });
 });
 
