@@ -11,6 +11,24 @@ import type { Caller } from '../runs/run.ts';
 /** How a family of routes words its errors: `{"error": "<text>"}` or `{"detail": "<text>"}`, each with more members. */
 export type ErrorFamily = 'flat' | 'detail';
 
+/** One message of a stream; as a server-sent event, `id` is what a client comes back with. */
+export interface StreamItem {
+  readonly id?: string | number;
+  readonly event?: string;
+  readonly data: JsonObject;
+}
+
+/** What a route also, or first of all, answers as server-sent events. */
+export interface RestStream {
+  readonly description: string;
+  /** What a client gets that does not say (`Accept` absent or a wildcard). */
+  readonly unasked: 'stream' | 'json';
+  /** The input member that takes the id of the last event a client has (`Last-Event-ID`). */
+  readonly resume: string;
+  /** A few lines of such a stream. */
+  readonly example: string;
+}
+
 /** What an operation is as a REST route. */
 export interface RestRoute {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
@@ -25,6 +43,7 @@ export interface RestRoute {
   readonly location?: (output: JsonObject) => string | undefined;
   /** A status other than `status`, when the output asks for one (503 for an unhealthy health). */
   readonly statusOf?: (output: JsonObject) => number | undefined;
+  readonly stream?: RestStream;
 }
 
 export interface OperationSpec<Input extends z.ZodObject = z.ZodObject, Output extends z.ZodType = z.ZodType> {
@@ -62,6 +81,8 @@ export interface Operation {
    * @throws AosError invalid_request when the input does not fit, or what the operation itself refuses with
    */
   perform(input: JsonObject, context: OperationContext): Promise<JsonObject>;
+  /** The same as a stream, for operations that have one. Refusals reject before the first item. */
+  readonly stream?: (input: JsonObject, context: OperationContext) => Promise<AsyncIterable<StreamItem>>;
 }
 
 /** Gives a spec its type. */
@@ -75,11 +96,16 @@ export function specify<Input extends z.ZodObject, Output extends z.ZodType>(
 export function realize<Input extends z.ZodObject, Output extends z.ZodType>(
   spec: OperationSpec<Input, Output>,
   handler: (input: z.output<Input>, context: OperationContext) => Promise<z.input<Output>>,
+  streamer?: (input: z.output<Input>, context: OperationContext) => Promise<AsyncIterable<StreamItem>>,
 ): Operation {
+  const checked = (input: JsonObject) => checkSchema(spec.input, input, 'the request');
   return {
     spec,
     async perform(input, context) {
-      return (await handler(checkSchema(spec.input, input, 'the request'), context)) as JsonObject;
+      return (await handler(checked(input), context)) as JsonObject;
     },
+    ...(streamer !== undefined && {
+      stream: async (input: JsonObject, context: OperationContext) => streamer(checked(input), context),
+    }),
   };
 }

@@ -3,7 +3,7 @@
  * Everything lives in the PostgreSQL schema `aos`.
  */
 import type { Migration } from './migration.ts';
-import { appMigrations } from './tables/app.ts';
+import { appMigrations, type IdempotentAnswerTable, type MetricPointTable, type RecordTable } from './tables/app.ts';
 import { approvalMigrations } from './tables/approval.ts';
 import { definitionMigrations } from './tables/definition.ts';
 import { jobMigrations } from './tables/job.ts';
@@ -16,6 +16,9 @@ export interface Schema {
   runs: RunTable;
   run_events: RunEventTable;
   session_messages: SessionMessageTable;
+  records: RecordTable;
+  metric_points: MetricPointTable;
+  idempotent_answers: IdempotentAnswerTable;
 }
 
 /** Applied in the order of their names, each once. */

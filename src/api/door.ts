@@ -1,0 +1,121 @@
+/**
+ * One call of the REST door: who asks and in which trace, what is asked, the operation's answer or why there is none.
+ * Every answer is JSON, also one with nothing to say: the seed systems' clients insist on it.
+ */
+import { context } from '@opentelemetry/api';
+import { currentCall } from '../core/call.ts';
+import type { Clock } from '../core/clock.ts';
+import { asError } from '../core/errors.ts';
+import type { JsonObject } from '../core/json.ts';
+import { askedRepresentation } from '../host/accept.ts';
+import type { ErrorFamily, Operation, OperationContext, RestRoute } from '../operations/operation.ts';
+import type { Log } from '../telemetry/log.ts';
+import { callerOf } from './caller.ts';
+import { streamItems } from './event-stream.ts';
+import { answerFailure } from './failure.ts';
+import type { Idempotency, KeptAnswer } from './idempotency.ts';
+import { type RequestInput, readInput } from './input.ts';
+import { type ApiRoute, allowedMethods, methodFault } from './route-table.ts';
+import { traceOf } from './trace.ts';
+
+export interface ApiDoorParts {
+  readonly idempotency: Idempotency;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Fires when the server begins to stop: who waits or follows is let go. */
+  readonly stopping: AbortSignal;
+}
+
+export interface ApiDoor {
+  /** Answers a request to `route`; `path` holds the members of its template, decoded. Never rejects. */
+  answer(route: ApiRoute, request: Request, path: Readonly<Record<string, string>>): Promise<Response>;
+  /** The answer to a request that could not even be routed. */
+  refuse(failure: Error, family: ErrorFamily, request: Request, headers?: Record<string, string>): Response;
+}
+
+export function createApiDoor({ idempotency, clock, log, stopping }: ApiDoorParts): ApiDoor {
+  function refuse(failure: Error, family: ErrorFamily, request: Request, more: Record<string, string> = {}): Response {
+    const traceId = traceOf(request.headers).id;
+    const { status, body, headers } = answerFailure(failure, family, traceId);
+    if (status === 500) log.error('an API call failed', { method: request.method, url: request.url, error: failure });
+    return json(JSON.stringify(body), status, { ...headers, ...more, 'x-trace-id': traceId });
+  }
+
+  async function perform(operation: Operation, route: ApiRoute, request: Request, path: Record<string, string>) {
+    const trace = traceOf(request.headers);
+    const { rest } = operation.spec;
+    const caller = callerOf(request.headers);
+    const read = await readInput(operation.spec, request, path);
+    const leaving = new AbortController();
+    const signal = AbortSignal.any([request.signal, stopping, leaving.signal]);
+    const call: OperationContext = { caller, signal, callId: currentCall()?.callId ?? '' };
+    const headers = { 'x-trace-id': trace.id };
+
+    if (operation.stream !== undefined && wantsStream(rest, request)) {
+      const input = resumed(read.input, rest, request.headers);
+      const items = await context.with(trace.context, () => operation.stream?.(input, call));
+      if (items !== undefined) {
+        const response = streamItems(items, clock, () => leaving.abort());
+        response.headers.set('x-trace-id', trace.id);
+        return response;
+      }
+    }
+    const work = () =>
+      context.with(trace.context, async () => answerOf(rest, await operation.perform(read.input, call), read));
+    const key = request.method === 'POST' ? request.headers.get('idempotency-key') : null;
+    if (key === null) return respond(await work(), headers);
+    const { pathname } = new URL(request.url);
+    const keyed = { caller, key, route: `POST ${route.template}`, request: `${pathname}\n${read.body}` };
+    const { replayed, ...answer } = await idempotency.once(keyed, work);
+    return respond(answer, replayed ? { ...headers, 'x-idempotent-replay': 'true' } : headers);
+  }
+
+  return {
+    refuse,
+    async answer(route, request, path) {
+      const operation = route.operations.get(request.method === 'HEAD' ? 'GET' : request.method);
+      if (operation === undefined) {
+        const [some] = route.operations.values();
+        const family = some?.spec.rest.family ?? 'flat';
+        return refuse(methodFault(route, request.method), family, request, { allow: allowedMethods(route) });
+      }
+      try {
+        return await perform(operation, route, request, path);
+      } catch (thrown) {
+        return refuse(asError(thrown), operation.spec.rest.family, request);
+      }
+    },
+  };
+}
+
+function wantsStream({ stream }: RestRoute, request: Request): boolean {
+  if (stream === undefined || request.method === 'HEAD') return false;
+  const format = new URLSearchParams(request.url.split('?')[1]).get('format');
+  if (format === 'json') return false;
+  return (askedRepresentation(request.headers.get('accept')) ?? stream.unasked) === 'stream';
+}
+
+/** A browser that reconnects names the last event it has in a header; the query wins. */
+function resumed(input: JsonObject, { stream }: RestRoute, headers: Headers): JsonObject {
+  const last = headers.get('last-event-id') ?? headers.get('x-client-last-event-id');
+  if (stream === undefined || last === null || last === '' || input[stream.resume] !== undefined) return input;
+  return { ...input, [stream.resume]: last };
+}
+
+function answerOf(rest: RestRoute, output: JsonObject, { unknown }: RequestInput): KeptAnswer {
+  const status = rest.statusOf?.(output) ?? rest.status;
+  const location = rest.location?.(output) ?? null;
+  if (status === 204) return { status, location, body: '' };
+  const warnings = unknown.map((name) => `unknown field "${name.slice(0, 100)}" was left out`);
+  const warned = rest.family === 'detail' && warnings.length > 0 ? { ...output, warnings } : output;
+  return { status, location, body: JSON.stringify(warned) };
+}
+
+function respond({ status, location, body }: KeptAnswer, headers: Record<string, string>): Response {
+  const more = location === null ? headers : { ...headers, location };
+  return status === 204 ? new Response(null, { status, headers: more }) : json(body, status, more);
+}
+
+function json(body: string, status: number, headers: Record<string, string>): Response {
+  return new Response(body, { status, headers: { 'content-type': 'application/json', ...headers } });
+}

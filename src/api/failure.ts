@@ -1,0 +1,43 @@
+/**
+ * How this door says that something went wrong. The seed systems' clients know two families, told apart by the member
+ * that holds the sentence: `error` under `/api`, `detail` under `/api/v1`. Beside it stand a word for programs, the
+ * trace, and the facts of the failure. The text of an unexpected exception never leaves the process.
+ */
+import { AosError } from '../core/errors.ts';
+import type { JsonObject } from '../core/json.ts';
+import type { ErrorFamily } from '../operations/operation.ts';
+
+/** The body was no JSON object: 400 in every family, where other faults of the input are 422 in `detail`. */
+export const MALFORMED_BODY = 'MALFORMED_BODY';
+
+export interface FailureAnswer {
+  readonly status: number;
+  readonly body: JsonObject;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+export function answerFailure(failure: Error, family: ErrorFamily, traceId: string): FailureAnswer {
+  const known = failure instanceof AosError && failure.code !== 'internal_error' ? failure : undefined;
+  const status = known === undefined ? 500 : statusOf(known, family);
+  return {
+    status,
+    body: {
+      ...known?.facts,
+      [family === 'flat' ? 'error' : 'detail']: known?.message ?? 'Internal server error',
+      code: known?.reason ?? (known?.code ?? 'internal_error').toUpperCase(),
+      trace_id: traceId,
+      details: [...(known?.details ?? [])],
+    },
+    headers: status === 503 ? { 'retry-after': '1' } : {},
+  };
+}
+
+function statusOf(failure: AosError, family: ErrorFamily): number {
+  if (family === 'detail' && failure.code === 'invalid_request' && failure.reason !== MALFORMED_BODY) return 422;
+  return failure.status;
+}
+
+/** The family of a path that no operation owns. */
+export function familyOf(path: string): ErrorFamily {
+  return /^\/api\/v\d/.test(path) ? 'detail' : 'flat';
+}
