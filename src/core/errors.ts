@@ -21,6 +21,7 @@ export const catalogue = {
   not_implemented: { status: 501, retry: 'never' },
   not_supported: { status: 501, retry: 'never' },
   model_failed: { status: 502, retry: 'later' },
+  unreachable: { status: 502, retry: 'later' },
   overloaded: { status: 503, retry: 'later' },
   shutting_down: { status: 503, retry: 'later' },
   timed_out: { status: 504, retry: 'later' },
@@ -46,6 +47,8 @@ export class AosError extends Error {
   readonly reason: string | undefined;
   /** Facts that belong beside the message, e.g. the status that stood in the way. */
   readonly facts: JsonObject;
+  /** How long whoever refused asks to be left alone, in milliseconds; a hint for the pause before trying again. */
+  readonly retryAfterMs: number | undefined;
 
   /** @param options.retry overrides the catalogue where one code covers both, e.g. a model that is busy or refuses the key */
   constructor(
@@ -57,6 +60,7 @@ export class AosError extends Error {
       facts?: JsonObject;
       cause?: unknown;
       retry?: Retry;
+      retryAfterMs?: number;
     } = {},
   ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
@@ -66,6 +70,7 @@ export class AosError extends Error {
     this.details = options.details ?? [];
     this.reason = options.reason;
     this.facts = options.facts ?? {};
+    this.retryAfterMs = options.retryAfterMs;
   }
 }
 
