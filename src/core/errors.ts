@@ -10,6 +10,7 @@ export type Retry = 'later' | 'never';
 
 export const catalogue = {
   invalid_request: { status: 400, retry: 'never' },
+  forbidden: { status: 403, retry: 'never' },
   not_found: { status: 404, retry: 'never' },
   method_not_allowed: { status: 405, retry: 'never' },
   conflict: { status: 409, retry: 'never' },

@@ -1,0 +1,49 @@
+/** Who is asked next when nobody decides: the levels, and for each priority the way through them and the time at each. */
+import type { ApprovalPriority } from './approval.ts';
+
+export const escalationLevels = ['none', 'team_lead', 'manager', 'director', 'executive', 'emergency'] as const;
+export type EscalationLevel = (typeof escalationLevels)[number];
+
+const paths: Readonly<Record<ApprovalPriority, readonly EscalationLevel[]>> = {
+  low: ['team_lead'],
+  medium: ['team_lead', 'manager'],
+  high: ['manager', 'director'],
+  critical: ['director', 'emergency'],
+};
+
+const minutes: Readonly<Record<ApprovalPriority, number>> = { low: 120, medium: 60, high: 30, critical: 15 };
+
+/** How long each level has, in seconds. */
+export function levelSeconds(priority: ApprovalPriority): number {
+  return minutes[priority] * 60;
+}
+
+export interface EscalationStop {
+  readonly level: EscalationLevel;
+  /** The person who is asked; null when the level as such is. */
+  readonly person: string | null;
+}
+
+/**
+ * Where an approval goes next; undefined past the last stop.
+ * @param escalateTo a level or a person's name: the first stop in place of the priority's own
+ */
+export function nextStop(
+  priority: ApprovalPriority,
+  level: EscalationLevel,
+  escalateTo: string | null,
+): EscalationStop | undefined {
+  const path = paths[priority];
+  const next = path.find((stop) => rank(stop) > rank(level));
+  if (level !== 'none' || escalateTo === null) return next && { level: next, person: null };
+  if (isLevel(escalateTo)) return escalateTo === 'none' ? undefined : { level: escalateTo, person: null };
+  return next && { level: next, person: escalateTo };
+}
+
+export function isLevel(text: string): text is EscalationLevel {
+  return escalationLevels.some((level) => level === text);
+}
+
+function rank(level: EscalationLevel): number {
+  return escalationLevels.indexOf(level);
+}
