@@ -4,6 +4,7 @@
  */
 import type { JsonObject, JsonValue } from '../core/json.ts';
 import { type Agent, instructionsOf, titleOf } from './agent.ts';
+import { quoted, type TeamBrief, teamRequest } from './teamwork.ts';
 
 /** Why the work is done at all: alignment for every agent, not itself a task. */
 export interface Purpose {
@@ -29,6 +30,7 @@ export interface Assignment {
 export type ChatMessage = { readonly role: 'user' | 'assistant'; readonly content: string };
 
 export type Brief =
+  | TeamBrief
   /** The agent takes a position, by itself; `group` are all agents of the run. */
   | {
       readonly kind: 'position';
@@ -126,20 +128,14 @@ function requestOf(brief: Exclude<Brief, { kind: 'chat' }>): string[] {
         ...quoted('The positions', brief.contributions),
         'Make one result of them: where they agree, where they do not, what is decided, who does what by when, which questions stay open, and what information is missing.',
       ];
+    default:
+      return teamRequest(brief);
   }
 }
 
 function groupText(agent: Agent, group: readonly Agent[]): string {
   const others = group.filter((other) => other.agent_id !== agent.agent_id).map(titleOf);
   return others.length === 0 ? '' : `Also asked, at the same time: ${others.join(', ')}. `;
-}
-
-function quoted(heading: string, contributions: readonly Contribution[]): string[] {
-  if (contributions.length === 0) return [];
-  return [
-    `${heading}:`,
-    ...contributions.map(({ agent, text }) => `--- ${titleOf(agent)} (${agent.agent_id}) ---\n${text}`),
-  ];
 }
 
 function block(value: JsonValue): string {
