@@ -43,7 +43,7 @@ const work = (body: JsonObject): WorkRequest => ({
   id: 'r1',
   kind: 'message' in body ? 'chat' : 'orchestration',
   sessionId: 's1',
-  caller: { userId: 'u1' },
+  caller: { tenantId: 'default', userId: 'u1' },
   body,
   callId: 'c1',
 });
@@ -56,7 +56,14 @@ describe('the gate', () => {
     expect(run.id).toBe('r1');
     expect(begun).toEqual(['r1']);
     expect(admissions).toMatchObject([
-      { id: 'r1', sessionId: 's1', caller: { userId: 'u1' }, request: review, simulated: true, callId: 'c1' },
+      {
+        id: 'r1',
+        sessionId: 's1',
+        caller: { tenantId: 'default', userId: 'u1' },
+        request: review,
+        simulated: true,
+        callId: 'c1',
+      },
     ]);
   });
 

@@ -177,6 +177,15 @@ export function createEngine(parts: EngineParts): Engine {
       current = undefined;
     },
 
+    signal: async () => false,
+    async perform(runId) {
+      await begin(runId);
+      for await (const _event of parts.events.follow(runId, 0));
+      const run = await runs.load(runId);
+      if (run === undefined) throw new Error(`there is no run ${runId}`);
+      return run;
+    },
+    backlog: () => ({ executing: executions.active().length, queued: 0, oldestWaitMs: 0 }),
     async cancel(runId, reason, caller) {
       const run = await runs.requestCancel(runId, reason, caller);
       // In this process without the way through the database; every other one is notified.

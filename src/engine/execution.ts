@@ -130,12 +130,25 @@ export function createExecutions(parts: ExecutionParts): Executions {
     return {
       run,
       signal,
+      checkpointed: undefined,
+      recorded: notYet,
+      wait: notYet,
+      sleepUntil: notYet,
+      poll: notYet,
+      child: notYet,
+      checkpoint: notYet,
       async step<T extends JsonValue>(name: string, body: (step: StepContext) => Promise<T>): Promise<T> {
         if (stopping.signal.aborted) return hang();
         signal.throwIfAborted();
         // Called before anything is awaited: the library numbers steps in the order of these calls.
         const stored = durable(name, async () => {
-          const outcome = await attemptStep(body, { signal, clock, log, fields: { run_id: run.id, step: name } });
+          const outcome = await attemptStep(body, {
+            key: `${run.id}/${name}`,
+            signal,
+            clock,
+            log,
+            fields: { run_id: run.id, step: name },
+          });
           return stopping.signal.aborted && signal.aborted ? hang() : outcome;
         });
         stepsInFlight.add(stored);
@@ -230,4 +243,8 @@ function changeFor(ending: Ending): Parameters<RunStore['move']>[2] {
     case 'cancelled':
       return { event: { type: 'run.cancelled', data: { reason: ending.reason } } };
   }
+}
+
+function notYet(): never {
+  throw new AosError('not_implemented', 'The engine cannot do this yet.');
 }

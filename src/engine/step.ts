@@ -17,6 +17,8 @@ export type StepOutcome =
   | { readonly error: { readonly code: ErrorCode; readonly message: string; readonly retry: Retry } };
 
 export interface StepParts {
+  /** Idempotency key of the step. */
+  readonly key: string;
   readonly signal: AbortSignal;
   readonly clock: Clock;
   readonly log: Log;
@@ -27,11 +29,11 @@ export interface StepParts {
 /** Runs the body until it has a result, fails for good, has failed too often, or the signal fires. Never rejects. */
 export async function attemptStep(
   body: (step: StepContext) => Promise<JsonValue>,
-  { signal, clock, log, fields }: StepParts,
+  { key, signal, clock, log, fields }: StepParts,
 ): Promise<StepOutcome> {
   for (let attempt = 1; ; attempt++) {
     try {
-      return { value: await untilAborted(body({ signal, attempt }), signal) };
+      return { value: await untilAborted(body({ signal, attempt, idempotencyKey: key }), signal) };
     } catch (thrown) {
       if (signal.aborted) return failure(signal.reason, log, fields);
       const later = thrown instanceof AosError && thrown.retry === 'later';

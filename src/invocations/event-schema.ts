@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import type { JsonValue } from '../core/json.ts';
 import { type EventData, type EventType, terminalEvents } from '../runs/event.ts';
+import { runKinds, waitReasons } from '../runs/run.ts';
 import { failureSchema } from './view.ts';
 
 const text = z.string();
@@ -21,7 +22,7 @@ const usage = z.object({
 /** What each type of event carries, beside the members all have. */
 export const eventData = {
   'run.queued': z.object({
-    kind: z.enum(['orchestration', 'chat']),
+    kind: z.enum(runKinds),
     workflow: text.exactOptional(),
     agent_ids: z.array(text).exactOptional(),
     simulated: z.boolean(),
@@ -54,6 +55,18 @@ export const eventData = {
   }),
   'turn.failed': z.object({ turn, agent_id: text, round: z.int(), error: failureSchema }),
   'turn.restarted': z.object({ turn, agent_id: text }),
+  'run.waiting': z.object({
+    reason: z.enum(waitReasons),
+    waits: z.array(
+      z.object({
+        name: text,
+        reason: z.enum(waitReasons),
+        until: text.meta({ format: 'date-time' }).exactOptional(),
+        detail: object.exactOptional(),
+      }),
+    ),
+  }),
+  'run.resumed': z.object({ waited_for: z.enum(waitReasons) }),
   'run.progress': z.object({ progress: share }),
   'run.cancel_requested': z.object({ reason: text }),
   'run.completed': z.object({ result: object }),

@@ -6,7 +6,7 @@ import { catalogue, type ErrorCode } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { ServerSentEvent } from '../host/event-stream.ts';
 import type { RunEvent } from '../runs/event.ts';
-import { isTerminal, type Run, type RunFailure, runStatuses } from '../runs/run.ts';
+import { isTerminal, type Run, type RunFailure, runKinds, runStatuses } from '../runs/run.ts';
 
 const codes = Object.keys(catalogue) as [ErrorCode, ...ErrorCode[]];
 export const failureSchema = z
@@ -19,7 +19,7 @@ export const invocationSchema = z
   .object({
     invocation_id: z.string(),
     session_id: z.string(),
-    kind: z.enum(['orchestration', 'chat']),
+    kind: z.enum(runKinds),
     status: z.enum(runStatuses),
     waiting_for: z.string().nullable().meta({ description: 'What a waiting run waits for' }),
     result: z

@@ -5,6 +5,7 @@
  */
 import { type Kysely, type Selectable, sql } from 'kysely';
 import type { Clock } from '../core/clock.ts';
+import type { JsonValue } from '../core/json.ts';
 import type { Database } from '../store/database.ts';
 import { isConnectionFailure } from '../store/persist.ts';
 import type { Schema } from '../store/schema.ts';
@@ -36,6 +37,8 @@ export interface EventLog {
   announce(runId: string, seq: number): void;
   /** Up to `limit` events with numbers above `after`, in order. */
   read(runId: string, after: number, limit?: number): Promise<readonly RunEvent[]>;
+  /** A value that was too large for its event, which says `{"$payload": {sha256, bytes}}` in its place. */
+  payload(runId: string, sha256: string): Promise<JsonValue | undefined>;
   /**
    * All events above `after`, then each new one as it is written; ends after the last event of an ended run, when
    * there is no such run, or when the signal fires. Between events it holds no database connection.
@@ -156,6 +159,7 @@ export function createEventLog({ database, clock }: { database: Database; clock:
     },
     appendWithin,
     announce,
+    payload: async () => undefined,
     read,
     follow,
   };
@@ -202,7 +206,18 @@ function createFollower(clock: Clock, after: number, signal: AbortSignal | undef
   return follower;
 }
 
-function toEvent({ run_id, seq, type, at, data }: Selectable<RunEventTable>): RunEvent {
+function toEvent({ run_id, seq, key, type, at, data }: Selectable<RunEventTable>): RunEvent {
   // Only `append` writes this table, and it takes a NewRunEvent: type and data belong together.
-  return { runId: run_id, seq, at: at.toISOString(), type, data } as RunEvent;
+  return {
+    runId: run_id,
+    seq,
+    key,
+    at: at.toISOString(),
+    type,
+    data,
+    actor: 'system',
+    traceId: null,
+    hash: '',
+    prevHash: '',
+  } as RunEvent;
 }

@@ -4,7 +4,7 @@
  * `synthesis/ceo`, `chat/1`.
  */
 import type { JsonObject } from '../core/json.ts';
-import type { RunFailure, RunKind } from './run.ts';
+import type { RunFailure, RunKind, WaitReason } from './run.ts';
 
 /** `cost_usd`: 0 for a model that costs nothing, null when its price is not known. */
 export type TurnUsage = { tokens_input: number; tokens_output: number; cost_usd: number | null };
@@ -39,6 +39,12 @@ export type EventData = {
   'turn.failed': { turn: string; agent_id: string; round: number; error: RunFailure; progress?: number };
   /** The text so far is void: the turn was run again and said something else. Deltas begin at offset 0 again. */
   'turn.restarted': { turn: string; agent_id: string };
+  /** Nothing of the run is under way: it is out of memory until one of the waits is over. `until` is ISO-8601 UTC. */
+  'run.waiting': {
+    reason: WaitReason;
+    waits: { name: string; reason: WaitReason; until?: string; detail?: JsonObject }[];
+  };
+  'run.resumed': { waited_for: WaitReason };
   'run.progress': { progress: number };
   'run.cancel_requested': { reason: string };
   'run.completed': { result: JsonObject };
@@ -49,11 +55,34 @@ export type EventData = {
 
 export type EventType = keyof EventData;
 
-/** An event before it is written: the log adds run, number and time. */
-export type NewRunEvent = { [T in EventType]: { readonly type: T; readonly data: EventData[T] } }[EventType];
+/** Type and data of an event, as they belong together. */
+type EventContent = { [T in EventType]: { readonly type: T; readonly data: EventData[T] } }[EventType];
 
-/** An event of a run's log. `seq` counts 1, 2, 3 … without gaps; `at` is ISO-8601 UTC. */
-export type RunEvent = NewRunEvent & { readonly runId: string; readonly seq: number; readonly at: string };
+/** An event before it is written: the log adds run, number, time and its place in the chain. */
+export type NewRunEvent = EventContent & {
+  /** Who did it: `system`, `user:<id>`, `agent:<id>`; by default the agent its data names, else the system. */
+  readonly actor?: string;
+};
+
+/** An event with the key under which it is written once. */
+export type KeyedEvent = NewRunEvent & { readonly key: string };
+
+/** An event of a run's log. */
+export type RunEvent = EventContent & {
+  readonly runId: string;
+  /** Counts 1, 2, 3 … without gaps. */
+  readonly seq: number;
+  /** Unique within the run. */
+  readonly key: string;
+  /** ISO-8601 UTC. */
+  readonly at: string;
+  readonly actor: string;
+  /** The W3C trace it happened in. */
+  readonly traceId: string | null;
+  /** Its place in the chain: see `event-chain.ts`. */
+  readonly hash: string;
+  readonly prevHash: string;
+};
 
 /** The last event of a log: after it nothing is ever appended. */
 export const terminalEvents = ['run.completed', 'run.failed', 'run.cancelled', 'run.timed_out'] as const;

@@ -5,7 +5,7 @@
 import { type Kysely, type Selectable, sql } from 'kysely';
 import type { Clock } from '../core/clock.ts';
 import { AosError } from '../core/errors.ts';
-import type { JsonObject } from '../core/json.ts';
+import type { JsonObject, JsonValue } from '../core/json.ts';
 import type { Database } from '../store/database.ts';
 import type { Schema } from '../store/schema.ts';
 import type { RunTable } from '../store/tables/run.ts';
@@ -14,12 +14,15 @@ import type { EventLog } from './event-log.ts';
 import {
   type Caller,
   canMove,
+  DEFAULT_TENANT,
+  type ForkOrigin,
   hashRequest,
   isTerminal,
   type Run,
   type RunFailure,
   type RunKind,
   type RunStatus,
+  type WaitReason,
 } from './run.ts';
 
 export interface RunAdmission {
@@ -33,6 +36,53 @@ export interface RunAdmission {
   readonly traceparent?: string | undefined;
   /** ISO-8601 UTC. */
   readonly deadlineAt?: string | undefined;
+  /** The run that starts it; `rootId` and `depth` follow from it. */
+  readonly parentId?: string | undefined;
+  /** Hash of the definition it is pinned to. */
+  readonly definition?: string | undefined;
+  readonly forkOf?: ForkOrigin | undefined;
+  /** Names of the steps of `forkOf.runId` whose stored results the new run begins with. */
+  readonly keepSteps?: readonly string[] | undefined;
+  /** 1 (most urgent) to 5; by default 3. */
+  readonly priority?: number | undefined;
+  /** Who makes it; by default `user:<user of the caller>`. */
+  readonly actor?: string | undefined;
+  readonly sessionPolicy?: SessionPolicy | undefined;
+}
+
+/**
+ * What happens to a chat run while an earlier one of its session has not ended: it is refused · it waits its turn · it
+ * cancels the others and comes next. By default `enqueue`.
+ */
+export type SessionPolicy = 'reject' | 'enqueue' | 'interrupt';
+
+export interface RunFilter {
+  readonly status?: RunStatus | readonly RunStatus[] | undefined;
+  readonly kind?: RunKind | undefined;
+  readonly sessionId?: string | undefined;
+  readonly parentId?: string | undefined;
+  /** Created at this time or later, ISO-8601 UTC. */
+  readonly since?: string | undefined;
+  readonly limit: number;
+  /** `nextCursor` of the page before. */
+  readonly cursor?: string | undefined;
+}
+
+export interface RunPage {
+  /** Newest first. */
+  readonly items: readonly Run[];
+  readonly nextCursor: string | null;
+}
+
+/** A step as it was stored. */
+export interface RecordedStep {
+  readonly name: string;
+  /** Counts 1, 2, 3 … in the order in which steps were stored. */
+  readonly ordinal: number;
+  readonly effect: 'read' | 'write' | 'external' | 'wait';
+  readonly outcome: { readonly value: JsonValue } | { readonly error: RunFailure };
+  readonly startedAt: string;
+  readonly completedAt: string;
 }
 
 export interface Admitted {
@@ -45,7 +95,7 @@ export interface RunChange {
   readonly event?: NewRunEvent;
   /** Idempotency key of the event; by default its type. */
   readonly key?: string;
-  readonly waitingFor?: string;
+  readonly waitingFor?: WaitReason;
   readonly result?: JsonObject;
   readonly error?: RunFailure;
 }
@@ -53,11 +103,26 @@ export interface RunChange {
 export interface RunStore {
   /**
    * Writes a new run with its `run.queued` event, or joins the run that the same request made before.
-   * @throws AosError `conflict` when the id belongs to another request or another caller
+   * @throws AosError `conflict` when the id belongs to another request or another caller; with the reason
+   * `SESSION_BUSY` when the session policy refuses it
    */
   admit(admission: RunAdmission): Promise<Admitted>;
-  /** The run of that id, if it is the caller's. */
+  /** The run of that id, if it is exactly the caller's. */
   find(id: string, caller: Caller): Promise<Run | undefined>;
+  /** The run of that id, if it is the caller's; a caller without user is the operator of its tenant and sees all of it. */
+  findInTenant(id: string, caller: Caller): Promise<Run | undefined>;
+  /** A page of the runs that `findInTenant` would find. */
+  list(caller: Caller, filter: RunFilter): Promise<RunPage>;
+  /** The chat runs of a session that have not ended, oldest first. */
+  activeInSession(caller: Caller, sessionId: string): Promise<readonly Run[]>;
+  /** The stored steps of a run, in the order in which they were stored. */
+  steps(id: string): Promise<readonly RecordedStep[]>;
+  /**
+   * Deletes ended runs and all that belongs to them.
+   * @param before ISO-8601 UTC: those that ended before it, with their whole family
+   * @returns how many
+   */
+  prune(before: string): Promise<number>;
   /** The run of that id, whoever owns it. For the engine only. */
   load(id: string): Promise<Run | undefined>;
   /**
@@ -148,6 +213,11 @@ export function createRunStore(parts: { database: Database; events: EventLog; cl
       const run = await load(id);
       return run?.caller.userId === caller.userId ? run : undefined;
     },
+    findInTenant: notYet,
+    list: notYet,
+    activeInSession: notYet,
+    steps: notYet,
+    prune: notYet,
     async move(id, to, change) {
       const outcome = await db.transaction().execute(async (trx) => {
         const run = await lock(id, trx);
@@ -244,11 +314,19 @@ function toRun(row: Selectable<RunTable>): Run {
     id: row.id,
     kind: row.kind as RunKind,
     sessionId: row.session_id,
-    caller: { userId: row.user_id },
+    caller: { tenantId: DEFAULT_TENANT, userId: row.user_id },
     request: row.request,
     requestHash: row.request_hash,
     status: row.status as RunStatus,
-    waitingFor: row.waiting_for,
+    waitingFor: row.waiting_for as WaitReason | null,
+    wakeAt: null,
+    parentId: null,
+    rootId: row.id,
+    depth: 0,
+    definition: null,
+    forkOf: null,
+    actor: `user:${row.user_id}`,
+    priority: 3,
     result: row.result,
     error: row.error as RunFailure | null,
     cancelReason: row.cancel_reason,
@@ -260,5 +338,10 @@ function toRun(row: Selectable<RunTable>): Run {
     completedAt: row.completed_at?.toISOString() ?? null,
     deadlineAt: row.deadline_at?.toISOString() ?? null,
     lastEvent: row.last_event,
+    lastHash: '',
   };
+}
+
+function notYet(): never {
+  throw new AosError('not_implemented', 'The run store cannot do this yet.');
 }

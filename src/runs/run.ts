@@ -19,12 +19,38 @@ export const terminalStatuses = [
 ] as const satisfies readonly RunStatus[];
 export type TerminalStatus = (typeof terminalStatuses)[number];
 
-export type RunKind = 'orchestration' | 'chat';
+export const runKinds = ['orchestration', 'chat', 'task'] as const;
+/** `task`: an attempt at a task; executed only by a worker that takes it, never by the engine on its own. */
+export type RunKind = (typeof runKinds)[number];
 
-/** Who asked. `userId` is '' when the platform names no user (local runs); another caller's run is *not found*. */
+/** What a waiting run waits for. */
+export const waitReasons = [
+  'approval',
+  'input',
+  'timer',
+  'run',
+  'limit',
+  'definition',
+  'budget',
+  'plane',
+  'unknown_outcome',
+] as const;
+export type WaitReason = (typeof waitReasons)[number];
+
+/** The tenant of whoever names none. */
+export const DEFAULT_TENANT = 'default';
+
+/**
+ * Who asked. `userId` is '' when the platform names no user (local runs, or the operator of a tenant while nobody has
+ * to prove who he is); another caller's run is *not found*.
+ */
 export interface Caller {
+  readonly tenantId: string;
   readonly userId: string;
 }
+
+/** The first step that a fork does again, and the run it was forked from. */
+export type ForkOrigin = { readonly runId: string; readonly step: string };
 
 /** Why a run did not complete; written for the caller (never exception text). */
 export type RunFailure = { readonly code: ErrorCode; readonly message: string };
@@ -39,8 +65,23 @@ export interface Run {
   /** SHA-256 of the request's canonical JSON, hex: what "the same request" means. */
   readonly requestHash: string;
   readonly status: RunStatus;
-  /** What a waiting run waits for (`approval`, `input`, `timer`, `plane`, `budget`), else null. */
-  readonly waitingFor: string | null;
+  /** What a waiting run waits for (the first of its waits), else null. */
+  readonly waitingFor: WaitReason | null;
+  /** When a waiting run goes on at the latest; null when only a signal or a cancellation ends its waits. */
+  readonly wakeAt: string | null;
+  /** The run that started this one and waits for it. */
+  readonly parentId: string | null;
+  /** The run at the top of its family; a run without parent is its own. */
+  readonly rootId: string;
+  /** How many runs are above it: 0 for one without parent. */
+  readonly depth: number;
+  /** Hash of the definition it is pinned to. */
+  readonly definition: string | null;
+  readonly forkOf: ForkOrigin | null;
+  /** Who made it: `user:<id>`, `run:<id>` for a child, `job:<id>`, `task:<id>` … */
+  readonly actor: string;
+  /** Of those that wait to begin the smallest number is first: 1 (most urgent) to 5, by default 3. */
+  readonly priority: number;
   readonly result: JsonObject | null;
   readonly error: RunFailure | null;
   /** Set as soon as somebody asked to cancel, which may be some time before the status says so. */
@@ -56,6 +97,8 @@ export interface Run {
   readonly deadlineAt: string | null;
   /** Number of the newest event in its log; events are numbered 1, 2, 3 … without gaps. */
   readonly lastEvent: number;
+  /** Hash of that event. */
+  readonly lastHash: string;
 }
 
 /** From each status, where a run may go next. */

@@ -23,6 +23,9 @@ export interface DatabaseOptions {
   readonly poolSize?: number;
 }
 
+/** Where statements go: the database, or one of its transactions. */
+export type StoreScope = Kysely<Schema>;
+
 export interface Database {
   /** Queries on the tables of `Schema`. Raw SQL must name the schema: `aos.runs`. */
   readonly db: Kysely<Schema>;

@@ -1,14 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { createProgress } from '../../src/agents/progress.ts';
 import type { RunEvent } from '../../src/runs/event.ts';
+import { testEvent } from '../support/run-event.ts';
 
-const failed = (turn: string): RunEvent => ({
-  type: 'turn.failed',
-  data: { turn, agent_id: 'a', round: 1, error: { code: 'model_failed', message: 'm' } },
-  runId: 'r',
-  seq: 1,
-  at: '',
-});
+const failed = (turn: string): RunEvent =>
+  testEvent('turn.failed', { turn, agent_id: 'a', round: 1, error: { code: 'model_failed', message: 'm' } });
 
 describe('progress', () => {
   it('is the share of planned turns that are finished', async () => {

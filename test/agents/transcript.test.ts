@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { createTranscript, recordedText } from '../../src/agents/transcript.ts';
 import type { NewRunEvent, RunEvent } from '../../src/runs/event.ts';
 import { ManualClock } from '../support/manual-clock.ts';
+import { testEvent } from '../support/run-event.ts';
 
 const TURN = 'round-1/ceo';
 
@@ -14,7 +15,7 @@ function logbook() {
   const emit = async (key: string, event: NewRunEvent) => {
     if (keys.has(key)) return;
     keys.add(key);
-    events.push({ ...event, runId: 'r', seq: events.length + 1, at: '' });
+    events.push(testEvent(event.type, event.data, { key, seq: events.length + 1 }));
   };
   const open = (write = emit, time = clock) =>
     createTranscript({ turn: TURN, agentId: 'ceo', recorded: recordedText(events, TURN), emit: write, clock: time });

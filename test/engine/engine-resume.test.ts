@@ -101,7 +101,7 @@ describe('at the start of a process', () => {
     await first.said('step stuck');
     first.child.kill('SIGKILL');
     await first.gone;
-    await here.runs.requestCancel(run.id, 'not needed', { userId: '' });
+    await here.runs.requestCancel(run.id, 'not needed', { tenantId: 'default', userId: '' });
 
     const second = startEngineProcess(database.url);
     expect((await watch(run)).at(-1)).toMatchObject({ type: 'run.cancelled', data: { reason: 'not needed' } });
@@ -160,7 +160,7 @@ describe('two processes on one database', () => {
     const other = startEngineProcess(database.url, { journal });
     await other.said('ready');
     expect(await here.runs.load(run.id)).toMatchObject({ status: 'running' });
-    await here.runs.requestCancel(run.id, 'enough', { userId: '' });
+    await here.runs.requestCancel(run.id, 'enough', { tenantId: 'default', userId: '' });
     expect((await watch(run)).at(-1)?.type).toBe('run.cancelled');
     expect(owner.lines).toContain('aborted stuck cancelled');
     expect(await executed()).toEqual(['stuck']);

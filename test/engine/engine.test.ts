@@ -160,7 +160,7 @@ describe('cancelling', () => {
     const run = await begin();
     const step = await stuck.promise;
     await step.begun;
-    const asked = await engine.cancel(run.id, 'the board changed its mind', { userId: '' });
+    const asked = await engine.cancel(run.id, 'the board changed its mind', { tenantId: 'default', userId: '' });
     expect(asked).toMatchObject({ status: 'running', cancelReason: 'the board changed its mind' });
     const events = await watch(run);
     expect(typesOf(events)).toEqual(['run.queued', 'run.started', 'run.cancel_requested', 'run.cancelled']);
@@ -173,7 +173,7 @@ describe('cancelling', () => {
     const { run } = await here.runs.admit(testAdmission({ request: { steps: ['stuck'] } }));
     const other = startEngineProcess(database.url, { begin: run.id, stuckIn: 'stuck' });
     await other.said('step stuck');
-    await engine.cancel(run.id, 'from afar', { userId: '' });
+    await engine.cancel(run.id, 'from afar', { tenantId: 'default', userId: '' });
     expect((await watch(run)).at(-1)).toMatchObject({ type: 'run.cancelled', data: { reason: 'from afar' } });
     await other.said('aborted stuck cancelled');
   });
@@ -188,7 +188,7 @@ describe('cancelling', () => {
     };
     const run = await begin();
     await begun.promise;
-    await engine.cancel(run.id, 'enough', { userId: '' });
+    await engine.cancel(run.id, 'enough', { tenantId: 'default', userId: '' });
     expect((await watch(run)).at(-1)?.type).toBe('run.cancelled');
   });
 
@@ -198,7 +198,7 @@ describe('cancelling', () => {
       return {};
     };
     const { run } = await here.runs.admit(testAdmission());
-    await engine.cancel(run.id, 'before it began', { userId: '' });
+    await engine.cancel(run.id, 'before it began', { tenantId: 'default', userId: '' });
     expect(typesOf(await watch(run))).toEqual(['run.queued', 'run.cancel_requested', 'run.cancelled']);
   });
 
@@ -206,7 +206,7 @@ describe('cancelling', () => {
     program = async () => ({ done: true });
     const run = await begin();
     await watch(run);
-    expect(await engine.cancel(run.id, 'late', { userId: '' })).toMatchObject({
+    expect(await engine.cancel(run.id, 'late', { tenantId: 'default', userId: '' })).toMatchObject({
       status: 'completed',
       cancelReason: null,
     });
@@ -214,8 +214,8 @@ describe('cancelling', () => {
 
   it("does not find another caller's run", async () => {
     program = async () => ({});
-    const run = await begin({ caller: { userId: 'alice' } });
-    expect(await engine.cancel(run.id, 'mine', { userId: 'mallory' })).toBeUndefined();
+    const run = await begin({ caller: { tenantId: 'default', userId: 'alice' } });
+    expect(await engine.cancel(run.id, 'mine', { tenantId: 'default', userId: 'mallory' })).toBeUndefined();
     expect((await watch(run)).at(-1)?.type).toBe('run.completed');
   });
 });

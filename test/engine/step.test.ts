@@ -5,6 +5,7 @@ import { recordingLog, silentLog } from '../support/log.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 
 const parts = (change = {}) => ({
+  key: 'run-1/round-1/ceo',
   signal: new AbortController().signal,
   clock: new ManualClock(),
   log: silentLog,

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { prefersEventStream, startAfter, streamEvents } from '../../src/invocations/event-stream.ts';
-import type { RunEvent } from '../../src/runs/event.ts';
+import { testEvent } from '../support/run-event.ts';
 
 describe('who wants events', () => {
   test.each([
@@ -47,13 +47,7 @@ describe('from which number on', () => {
 });
 
 describe('the stream', () => {
-  const event = (seq: number): RunEvent => ({
-    runId: 'r',
-    seq,
-    at: 't',
-    type: 'run.progress',
-    data: { progress: seq / 2 },
-  });
+  const event = (seq: number) => testEvent('run.progress', { progress: seq / 2 }, { runId: 'r', seq, at: 't' });
 
   test('is the events in server-sent form, and ends with them', async () => {
     async function* events() {

@@ -3,30 +3,17 @@ import { describe, expect, test } from 'vitest';
 import type { JsonObject } from '../../src/core/json.ts';
 import { formatEvent } from '../../src/host/event-stream.ts';
 import { invocationSchema, viewInvocation, viewServerSentEvent } from '../../src/invocations/view.ts';
-import type { RunEvent } from '../../src/runs/event.ts';
-import { isTerminal, type Run, runStatuses } from '../../src/runs/run.ts';
+import { isTerminal, runStatuses } from '../../src/runs/run.ts';
+import { testRun } from '../support/run.ts';
+import { testEvent } from '../support/run-event.ts';
 
-const run: Run = {
+const run = testRun({
   id: 'a:b',
   kind: 'chat',
-  sessionId: 's',
-  caller: { userId: 'secret-user' },
-  request: { message: 'm' },
-  requestHash: 'h',
-  status: 'running',
-  waitingFor: null,
-  result: null,
-  error: null,
-  cancelReason: null,
-  traceparent: null,
+  caller: { tenantId: 'secret-tenant', userId: 'secret-user' },
   callId: 'secret-call',
-  simulated: true,
-  createdAt: '2026-01-01T00:00:00.000Z',
-  startedAt: '2026-01-01T00:00:00.001Z',
-  completedAt: null,
-  deadlineAt: null,
   lastEvent: 4,
-};
+});
 
 describe('a run as an invocation', () => {
   test.each(runStatuses)('a %s run has the documented shape', (status) => {
@@ -59,7 +46,7 @@ test('an event of any text is one frame of four lines that says it back', () => 
   fc.assert(
     fc.property(fc.string({ unit: 'binary' }), fc.integer({ min: 1 }), (text, seq) => {
       const data = { turn: 't', agent_id: 'ceo', offset: 0, text: text.toWellFormed() };
-      const event: RunEvent = { runId: 'r', seq, at: '2026-01-01T00:00:00.000Z', type: 'turn.delta', data };
+      const event = testEvent('turn.delta', data, { runId: 'r', seq });
       const lines = formatEvent(viewServerSentEvent(event)).split(/\r\n|\r|\n/);
       expect(lines).toHaveLength(5);
       expect(lines.slice(0, 2)).toEqual([`id: ${seq}`, 'event: turn.delta']);

@@ -28,7 +28,7 @@ describe('admission', () => {
       id: admission.id,
       kind: 'orchestration',
       sessionId: 'session-1',
-      caller: { userId: '' },
+      caller: { tenantId: 'default', userId: '' },
       request: admission.request,
       status: 'queued',
       result: null,
@@ -40,7 +40,7 @@ describe('admission', () => {
       deadlineAt: '2099-01-01T00:00:00.000Z',
       lastEvent: 1,
     });
-    expect(await stores.runs.find(admission.id, { userId: '' })).toEqual(run);
+    expect(await stores.runs.find(admission.id, { tenantId: 'default', userId: '' })).toEqual(run);
     expect(await typesOf(run.id)).toEqual(['run.queued']);
   });
 
@@ -54,7 +54,7 @@ describe('admission', () => {
 
   it.each([
     ['another body', { request: { a: 2 } }],
-    ['another caller', { caller: { userId: 'mallory' } }],
+    ['another caller', { caller: { tenantId: 'default', userId: 'mallory' } }],
   ])('refuses the same id with %s', async (_what, change) => {
     const admission = testAdmission({ request: { a: 1 } });
     await stores.runs.admit(admission);
@@ -71,11 +71,11 @@ describe('admission', () => {
 
 describe('looking up', () => {
   it("does not find another caller's run", async () => {
-    const { run } = await stores.runs.admit(testAdmission({ caller: { userId: 'alice' } }));
-    expect(await stores.runs.find(run.id, { userId: 'alice' })).toBeDefined();
-    expect(await stores.runs.find(run.id, { userId: 'mallory' })).toBeUndefined();
-    expect(await stores.runs.find(run.id, { userId: '' })).toBeUndefined();
-    expect(await stores.runs.find('nobody', { userId: 'alice' })).toBeUndefined();
+    const { run } = await stores.runs.admit(testAdmission({ caller: { tenantId: 'default', userId: 'alice' } }));
+    expect(await stores.runs.find(run.id, { tenantId: 'default', userId: 'alice' })).toBeDefined();
+    expect(await stores.runs.find(run.id, { tenantId: 'default', userId: 'mallory' })).toBeUndefined();
+    expect(await stores.runs.find(run.id, { tenantId: 'default', userId: '' })).toBeUndefined();
+    expect(await stores.runs.find('nobody', { tenantId: 'default', userId: 'alice' })).toBeUndefined();
   });
 
   it('lists the runs that have not ended', async () => {
@@ -146,9 +146,9 @@ describe('asking for cancellation', () => {
     const { run } = await stores.runs.admit(testAdmission());
     const heard: string[] = [];
     await database.notifications.listen('aos_cancels', { heard: (id) => heard.push(id), missed() {} });
-    const asked = await stores.runs.requestCancel(run.id, 'too slow', { userId: '' });
+    const asked = await stores.runs.requestCancel(run.id, 'too slow', { tenantId: 'default', userId: '' });
     expect(asked).toMatchObject({ status: 'queued', cancelReason: 'too slow', lastEvent: 2 });
-    const again = await stores.runs.requestCancel(run.id, 'really', { userId: '' });
+    const again = await stores.runs.requestCancel(run.id, 'really', { tenantId: 'default', userId: '' });
     expect(again).toMatchObject({ cancelReason: 'too slow', lastEvent: 2 });
     expect(await typesOf(run.id)).toEqual(['run.queued', 'run.cancel_requested']);
     await expect.poll(() => heard).toEqual([run.id]);
@@ -158,15 +158,15 @@ describe('asking for cancellation', () => {
     const { run } = await stores.runs.admit(testAdmission());
     await stores.runs.move(run.id, 'running', started);
     await stores.runs.move(run.id, 'completed', completed);
-    expect(await stores.runs.requestCancel(run.id, 'late', { userId: '' })).toMatchObject({
+    expect(await stores.runs.requestCancel(run.id, 'late', { tenantId: 'default', userId: '' })).toMatchObject({
       status: 'completed',
       cancelReason: null,
     });
   });
 
   it("does not find another caller's run", async () => {
-    const { run } = await stores.runs.admit(testAdmission({ caller: { userId: 'alice' } }));
-    expect(await stores.runs.requestCancel(run.id, 'mine', { userId: 'mallory' })).toBeUndefined();
+    const { run } = await stores.runs.admit(testAdmission({ caller: { tenantId: 'default', userId: 'alice' } }));
+    expect(await stores.runs.requestCancel(run.id, 'mine', { tenantId: 'default', userId: 'mallory' })).toBeUndefined();
     expect((await stores.runs.load(run.id))?.cancelReason).toBeNull();
   });
 });

@@ -20,7 +20,7 @@ export function testAdmission(change: Partial<RunAdmission> = {}): RunAdmission 
     id: randomUUID(),
     kind: 'orchestration',
     sessionId: 'session-1',
-    caller: { userId: '' },
+    caller: { tenantId: 'default', userId: '' },
     request: {
       workflow: 'collaborative',
       agent_ids: ['ceo', 'cfo'],
