@@ -10,12 +10,22 @@ import { jobMigrations } from './tables/job.ts';
 import { outboxMigrations } from './tables/outbox.ts';
 import { type RunEventTable, type RunTable, runMigrations } from './tables/run.ts';
 import { type SessionMessageTable, sessionMigrations } from './tables/session.ts';
-import { taskMigrations } from './tables/task.ts';
+import {
+  taskMigrations,
+  type TaskLimitTable,
+  type TaskSettingsTable,
+  type TaskTable,
+  type TaskTurnTable,
+} from './tables/task.ts';
 
 export interface Schema {
   runs: RunTable;
   run_events: RunEventTable;
   session_messages: SessionMessageTable;
+  tasks: TaskTable;
+  task_turns: TaskTurnTable;
+  task_limits: TaskLimitTable;
+  task_settings: TaskSettingsTable;
   records: RecordTable;
   metric_points: MetricPointTable;
   idempotent_answers: IdempotentAnswerTable;
