@@ -17,6 +17,8 @@ export const catalogue = {
   payload_too_large: { status: 413, retry: 'never' },
   unsupported: { status: 422, retry: 'never' },
   unprocessable: { status: 422, retry: 'never' },
+  limit_exceeded: { status: 422, retry: 'never' },
+  handoff_refused: { status: 422, retry: 'never' },
   cancelled: { status: 409, retry: 'never' },
   internal_error: { status: 500, retry: 'later' },
   not_implemented: { status: 501, retry: 'never' },

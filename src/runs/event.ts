@@ -46,6 +46,16 @@ export type EventData = {
   };
   'run.resumed': { waited_for: WaitReason };
   'run.progress': { progress: number };
+  /** The run waits at a limit; a signal of the name `wait` with `{decision: 'continue' | 'stop', raise?}` answers. */
+  'run.limit_reached': { wait: string; limit: string; used: number; max: number; what?: string; until: string };
+  /** What the run is pinned to is not in this build; it waits for it under the name `wait`. */
+  'run.definition_missing': { wait: string; definition: string; missing: string[] };
+  'agent.handed_off': { turn: string; from: string; to: string; reason: string };
+  /** The message of this run is handed to the run `into`, which is answering in the same session. */
+  'run.steering': { into: string };
+  /** This run took the message of another run of its session and answers it too. */
+  'run.steered': { by: string; turn: string };
+  'run.stopped': { reason: string };
   'run.cancel_requested': { reason: string };
   'run.completed': { result: JsonObject };
   'run.failed': { error: RunFailure };
