@@ -19,6 +19,16 @@ const usage = z.object({
   cost_usd: z.number().nullable().meta({ description: 'null when the price is not known' }),
 });
 
+/** Any JSON; its shape is the tool's. */
+const json = z.unknown() as z.ZodType<JsonValue>;
+const toolCall = {
+  turn,
+  agent_id: text,
+  step: text.meta({ description: "The tool call's own step of the run" }),
+  tool_call_id: text,
+  tool: text,
+};
+
 /** What each type of event carries, beside the members all have. */
 export const eventData = {
   'run.queued': z.object({
@@ -50,11 +60,19 @@ export const eventData = {
     usage,
     model: text,
     simulated: z.boolean(),
+    tool_calls: z.int().exactOptional(),
     duration_ms: z.number(),
     progress: share.exactOptional(),
   }),
   'turn.failed': z.object({ turn, agent_id: text, round: z.int(), error: failureSchema }),
   'turn.restarted': z.object({ turn, agent_id: text }),
+  'tool.called': z.object({ ...toolCall, effect: z.enum(['read', 'write', 'external']), arguments: json }),
+  'tool.completed': z.object({ ...toolCall, result: json, duration_ms: z.number() }),
+  'tool.failed': z.object({
+    ...toolCall,
+    error: z.object({ code: text, message: text.meta({ description: 'What the model was told' }) }),
+    duration_ms: z.number(),
+  }),
   'run.waiting': z.object({
     reason: z.enum(waitReasons),
     waits: z.array(
@@ -81,6 +99,49 @@ export const eventData = {
   'run.steering': z.object({ into: text }),
   'run.steered': z.object({ by: text, turn }),
   'run.stopped': z.object({ reason: text }),
+  'approval.requested': z.object({
+    approval_id: text,
+    step: text,
+    title: text,
+    request_type: text,
+    action_type: text.meta({ description: 'What is to be done, such as the name of a tool' }),
+    action_hash: text.meta({ description: 'SHA-256 of the canonical JSON of {action_type, args}' }),
+    args: object,
+    agent_id: text.nullable(),
+    priority: text,
+    quorum: z.int(),
+    assignees: z.array(text),
+    expires_at: text.meta({ format: 'date-time' }),
+  }),
+  'approval.voted': z.object({
+    approval_id: text,
+    by: text,
+    action_hash: text,
+    votes: z.int(),
+    quorum: z.int(),
+    edited: z.boolean(),
+  }),
+  'approval.decided': z.object({
+    approval_id: text,
+    status: z.enum(['approved', 'rejected', 'timeout']),
+    decided_by: z.array(text).meta({ description: 'Empty when time decided' }),
+    action_hash: text.exactOptional(),
+    edited: z.boolean().exactOptional(),
+    args: object.meta({ description: 'As an approver edited them' }).exactOptional(),
+    notes: text.exactOptional(),
+    reason: text.exactOptional(),
+  }),
+  'approval.escalated': z.object({
+    approval_id: text,
+    from: text,
+    to: text,
+    assigned_to: text.nullable(),
+    by: text,
+    reason: text,
+    expires_at: text.meta({ format: 'date-time' }),
+  }),
+  'approval.asked': z.object({ approval_id: text, number: z.int(), question: text, by: text }),
+  'approval.answered': z.object({ approval_id: text, number: z.int(), answer: text, by: text }),
   'run.cancel_requested': z.object({ reason: text }),
   'run.completed': z.object({ result: object }),
   'run.failed': z.object({ error: failureSchema }),

@@ -3,11 +3,14 @@
  * member added here is visible to all of them. `turn` is the stable name of the step, e.g. `round-1/ceo`,
  * `synthesis/ceo`, `chat/1`.
  */
-import type { JsonObject } from '../core/json.ts';
+import type { JsonObject, JsonValue } from '../core/json.ts';
 import type { RunFailure, RunKind, WaitReason } from './run.ts';
 
 /** `cost_usd`: 0 for a model that costs nothing, null when its price is not known. */
 export type TurnUsage = { tokens_input: number; tokens_output: number; cost_usd: number | null };
+
+/** `step` is the tool call's own within the run, `tool_call_id` the model's name for it. */
+type ToolCallData = { turn: string; agent_id: string; step: string; tool_call_id: string; tool: string };
 
 /** The data of each type of event. */
 export type EventData = {
@@ -32,13 +35,24 @@ export type EventData = {
     usage: TurnUsage;
     model: string;
     simulated: boolean;
+    /** How many tools were called in it. */
+    tool_calls?: number;
     duration_ms: number;
     /** Share of the run that is done, 0..1. */
     progress?: number;
   };
   'turn.failed': { turn: string; agent_id: string; round: number; error: RunFailure; progress?: number };
-  /** The text so far is void: the turn was run again and said something else. Deltas begin at offset 0 again. */
+  /**
+   * The text so far is void: the turn was run again, or went on after a tool, and said something else. Deltas begin at
+   * offset 0 again.
+   */
   'turn.restarted': { turn: string; agent_id: string };
+  /** `arguments` is what the tool got, after an approval what was approved; the beginning of its text when it is long. */
+  'tool.called': ToolCallData & { effect: 'read' | 'write' | 'external'; arguments: JsonValue };
+  /** `result` is what the model was told. */
+  'tool.completed': ToolCallData & { result: JsonValue; duration_ms: number };
+  /** The tool failed, or was not run at all; `message` is what the model was told. */
+  'tool.failed': ToolCallData & { error: { code: string; message: string }; duration_ms: number };
   /** Nothing of the run is under way: it is out of memory until one of the waits is over. `until` is ISO-8601 UTC. */
   'run.waiting': {
     reason: WaitReason;
@@ -56,6 +70,53 @@ export type EventData = {
   /** This run took the message of another run of its session and answers it too. */
   'run.steered': { by: string; turn: string };
   'run.stopped': { reason: string };
+  /** A person is to allow an action; `action_hash` is what that is bound to. The run may wait for several at once. */
+  'approval.requested': {
+    approval_id: string;
+    step: string;
+    title: string;
+    request_type: string;
+    action_type: string;
+    action_hash: string;
+    args: JsonObject;
+    agent_id: string | null;
+    priority: string;
+    quorum: number;
+    assignees: string[];
+    expires_at: string;
+  };
+  /** One of several people who must approve did; `edited` when the arguments are not those asked for. */
+  'approval.voted': {
+    approval_id: string;
+    by: string;
+    action_hash: string;
+    votes: number;
+    quorum: number;
+    edited: boolean;
+  };
+  /** The end of it. `args` only when they were edited; `decided_by` is empty when time decided. */
+  'approval.decided': {
+    approval_id: string;
+    status: 'approved' | 'rejected' | 'timeout';
+    decided_by: string[];
+    action_hash?: string;
+    edited?: boolean;
+    args?: JsonObject;
+    notes?: string;
+    reason?: string;
+  };
+  'approval.escalated': {
+    approval_id: string;
+    from: string;
+    to: string;
+    assigned_to: string | null;
+    by: string;
+    reason: string;
+    expires_at: string;
+  };
+  /** An approver asks back; `number` counts the questions about this approval. */
+  'approval.asked': { approval_id: string; number: number; question: string; by: string };
+  'approval.answered': { approval_id: string; number: number; answer: string; by: string };
   'run.cancel_requested': { reason: string };
   'run.completed': { result: JsonObject };
   'run.failed': { error: RunFailure };
