@@ -33,6 +33,9 @@ export interface ApprovalAsk {
   readonly quorum?: number;
   /** Who wants it, beside the run's own caller: cannot approve it. */
   readonly requester?: string;
+  /** 0..1. */
+  readonly riskScore?: number;
+  readonly riskFactors?: readonly string[];
   /**
    * Answers an approver who asks back. It is called again when the run is resumed before the answer was stored, so what
    * takes long in it should be a step. Without it a question stands until somebody posts an answer.

@@ -25,19 +25,17 @@ export interface EscalationStop {
 }
 
 /**
- * Where an approval goes next; undefined past the last stop.
- * @param escalateTo a level or a person's name: the first stop in place of the priority's own
+ * Where an approval goes next; undefined past the last stop, or when the wish is not above the present level.
+ * @param wish a level or a person's name, in place of the priority's own next level
  */
 export function nextStop(
   priority: ApprovalPriority,
   level: EscalationLevel,
-  escalateTo: string | null,
+  wish: string | null,
 ): EscalationStop | undefined {
-  const path = paths[priority];
-  const next = path.find((stop) => rank(stop) > rank(level));
-  if (level !== 'none' || escalateTo === null) return next && { level: next, person: null };
-  if (isLevel(escalateTo)) return escalateTo === 'none' ? undefined : { level: escalateTo, person: null };
-  return next && { level: next, person: escalateTo };
+  if (wish !== null && isLevel(wish)) return rank(wish) > rank(level) ? { level: wish, person: null } : undefined;
+  const next = paths[priority].find((stop) => rank(stop) > rank(level));
+  return next && { level: next, person: wish };
 }
 
 export function isLevel(text: string): text is EscalationLevel {
