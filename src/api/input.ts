@@ -22,7 +22,7 @@ export interface RequestInput {
 
 /**
  * @param path the members that stand in the path, decoded
- * @throws AosError invalid_request (malformed, or with U+0000 in it) or payload_too_large
+ * @throws AosError invalid_request (malformed) or payload_too_large
  */
 export async function readInput(
   spec: OperationSpec,
@@ -38,9 +38,6 @@ export async function readInput(
   // Beside a body, the query may hold only what the operation knows: `?code=` and its like are for others.
   const asked = hasBody ? Object.fromEntries(Object.entries(query).filter(([name]) => isKnown(name))) : query;
   const input = { ...asked, ...members, ...path };
-  if (holdsNul(input)) {
-    throw new AosError('invalid_request', 'the request holds the character U+0000, which no text here may hold');
-  }
   return { input, unknown: isOpen ? [] : Object.keys(members).filter((name) => !isKnown(name)), body };
 }
 
@@ -63,11 +60,4 @@ function parseBody(text: string): JsonObject {
   throw new AosError('invalid_request', `Invalid JSON body: expected an object, got ${nameOfKind(value)}`, {
     reason: MALFORMED_BODY,
   });
-}
-
-/** No column of text can hold it; better said here than found by the database. */
-function holdsNul(value: JsonValue): boolean {
-  if (typeof value === 'string') return value.includes('\0');
-  if (Array.isArray(value)) return value.some(holdsNul);
-  return isJsonObject(value) && Object.entries(value).some(([key, member]) => key.includes('\0') || holdsNul(member));
 }

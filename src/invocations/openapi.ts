@@ -4,6 +4,8 @@
  */
 import type { JsonObject, JsonValue } from '../core/json.ts';
 import { HOST_VERSION } from '../host/server-identity.ts';
+import { describeRest } from '../operations/rest-document.ts';
+import { operationSpecs } from '../operations/table.ts';
 import { workflows } from '../orchestration/patterns.ts';
 import { LIFECYCLE_VERSION } from './lifecycle.ts';
 import { componentSchemas, headers, parameters, ref, responses } from './openapi-component.ts';
@@ -23,6 +25,7 @@ export function describeOpenApi(): JsonObject {
   const schemas = componentSchemas();
   const workflow = property(schemas, 'Orchestration', 'workflow');
   workflow['enum'] = [...workflows];
+  const rest = describeRest(operationSpecs);
   return {
     openapi: '3.1.0',
     info: {
@@ -36,8 +39,13 @@ export function describeOpenApi(): JsonObject {
       'x-durable-invocations': LIFECYCLE_VERSION,
     },
     servers: [{ url: '/' }],
-    paths: paths(),
-    components: { schemas, parameters, headers, responses },
+    paths: { ...paths(), ...rest.paths },
+    components: {
+      schemas: { ...schemas, ...rest.schemas },
+      parameters: { ...parameters, ...rest.parameters },
+      headers: { ...headers, ...rest.headers },
+      responses,
+    },
   };
 }
 

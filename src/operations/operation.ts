@@ -3,8 +3,8 @@
  * table: REST routes, the envelope inside `POST /invocations`, and their descriptions are all made from it.
  */
 import type { z } from 'zod';
-import type { ErrorCode } from '../core/errors.ts';
-import type { JsonObject } from '../core/json.ts';
+import { AosError, type ErrorCode } from '../core/errors.ts';
+import { isJsonObject, type JsonObject, type JsonValue } from '../core/json.ts';
 import { checkSchema } from '../core/schema-check.ts';
 import type { Caller } from '../runs/run.ts';
 
@@ -98,7 +98,12 @@ export function realize<Input extends z.ZodObject, Output extends z.ZodType>(
   handler: (input: z.output<Input>, context: OperationContext) => Promise<z.input<Output>>,
   streamer?: (input: z.output<Input>, context: OperationContext) => Promise<AsyncIterable<StreamItem>>,
 ): Operation {
-  const checked = (input: JsonObject) => checkSchema(spec.input, input, 'the request');
+  const checked = (input: JsonObject) => {
+    if (holdsNul(input)) {
+      throw new AosError('invalid_request', 'the request holds the character U+0000, which no text here may hold');
+    }
+    return checkSchema(spec.input, input, 'the request');
+  };
   return {
     spec,
     async perform(input, context) {
@@ -108,4 +113,11 @@ export function realize<Input extends z.ZodObject, Output extends z.ZodType>(
       stream: async (input: JsonObject, context: OperationContext) => streamer(checked(input), context),
     }),
   };
+}
+
+/** No column of text can hold it; better said here than found by the database. */
+function holdsNul(value: JsonValue): boolean {
+  if (typeof value === 'string') return value.includes('\0');
+  if (Array.isArray(value)) return value.some(holdsNul);
+  return isJsonObject(value) && Object.entries(value).some(([key, member]) => key.includes('\0') || holdsNul(member));
 }
