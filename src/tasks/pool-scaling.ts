@@ -29,6 +29,7 @@ type ScalingSettings = Pick<
   | 'policy'
   | 'min_workers'
   | 'max_workers'
+  | 'initial_workers'
   | 'backlog_per_worker'
   | 'max_wait_seconds'
   | 'scale_up_cooldown_seconds'
@@ -42,9 +43,13 @@ type ScalingSettings = Pick<
  */
 export function scaled(settings: ScalingSettings, state: PoolState): Scaling {
   const { workers } = state;
+  if (settings.policy === 'fixed') {
+    const { initial_workers: fixed } = settings;
+    return fixed === workers ? { workers } : { workers: fixed, reason: 'fixed' };
+  }
   const bounded = Math.min(Math.max(workers, settings.min_workers), settings.max_workers);
   if (bounded !== workers) return { workers: bounded, reason: 'bounds' };
-  if (settings.policy !== 'auto') return { workers };
+  if (settings.policy === 'manual') return { workers };
   const idle = workers - state.busy;
   const sinceScaledMs = state.lastScaledAt === undefined ? Number.POSITIVE_INFINITY : state.now - state.lastScaledAt;
 

@@ -31,6 +31,7 @@ describe('the size of the pool', () => {
     ['does not shrink while all are busy', { workers: 5, busy: 5 }, {}, 5, undefined],
     ['does not shrink within its cooldown', { workers: 5, busy: 0, lastScaledAt: 701_000 }, {}, 5, undefined],
     ['is never changed when fixed', { backlog: 500 }, { policy: 'fixed' }, 2, undefined],
+    ['goes back to its initial number when it is made fixed', { workers: 5 }, { policy: 'fixed' }, 2, 'fixed'],
     ['is never changed by the line when manual', { backlog: 500 }, { policy: 'manual' }, 2, undefined],
     ['follows new bounds whatever the policy', { workers: 8 }, { policy: 'manual', max_workers: 4 }, 4, 'bounds'],
     ['follows a new minimum', { workers: 2 }, { min_workers: 3 }, 3, 'bounds'],

@@ -1,0 +1,245 @@
+/**
+ * The line of tasks as workers see it: take one, and say what became of it. A worker's word counts only while its claim
+ * is the task's last; whoever lost a task to a cancellation or to another process changes nothing.
+ */
+import { sql } from 'kysely';
+import type { Clock } from '../core/clock.ts';
+import type { JsonObject } from '../core/json.ts';
+import type { Feed } from '../runs/feed.ts';
+import type { WaitReason } from '../runs/run.ts';
+import type { Database, StoreScope } from '../store/database.ts';
+import { type AttemptFailure, afterFailure, retryDelayMs } from './retry.ts';
+import type { Task } from './task.ts';
+import type { TaskSettingsStore } from './task-settings.ts';
+import { isEnded } from './task-state.ts';
+import { TASK_CHANNEL, type TaskFact, type TaskRow, tellFact, toTask } from './task-store.ts';
+
+/** What became of an attempt. */
+export type AttemptEnding =
+  | { readonly status: 'completed'; readonly result: JsonObject }
+  | { readonly status: 'failed'; readonly failure: AttemptFailure }
+  | { readonly status: 'cancelled'; readonly reason: string }
+  /** The run waits; the task needs no worker until it is woken. */
+  | { readonly status: 'waiting'; readonly reason: WaitReason; readonly message: string }
+  /** The attempt was not executed, or not to its end: any worker may go on with it after the pause. */
+  | { readonly status: 'given_back'; readonly afterMs: number };
+
+/** What waits for workers. */
+export interface Line {
+  /** Tasks that are due. */
+  readonly backlog: number;
+  /** How long the oldest of them has waited for its first worker. */
+  readonly oldestWaitMs: number;
+}
+
+export interface TaskClaims {
+  /** Gives each worker the next task, as long as there are any that may run. */
+  claim(pool: string, workers: readonly string[]): Promise<readonly Task[]>;
+  /** The worker begins. @returns undefined when the claim is lost or the task was cancelled */
+  begin(task: Task, pool: string): Promise<Task | undefined>;
+  /** Whether the worker that began the task is to go on with it. */
+  isWanted(task: Task, pool: string): Promise<boolean>;
+  /** Says what became of the attempt and lets the task go. */
+  settle(task: Task, pool: string, ending: AttemptEnding): Promise<void>;
+  /** Puts tasks whose runs waited back in line: those of these ids, or all whose runs have ended meanwhile. */
+  wake(ids: readonly string[] | 'ended'): Promise<number>;
+  /** Puts all tasks of a pool back in line, with the same attempts. @returns how many */
+  releaseAll(pool: string): Promise<number>;
+  /** The pools that have claims. */
+  owners(): Promise<readonly string[]>;
+  line(): Promise<Line>;
+  /** When the next task that is not due yet will be; epoch milliseconds. */
+  nextDueAt(): Promise<number | undefined>;
+}
+
+export interface TaskClaimsParts {
+  readonly database: Pick<Database, 'db' | 'notifications'>;
+  readonly feed: Pick<Feed, 'write'>;
+  readonly settings: TaskSettingsStore;
+  readonly clock: Clock;
+  /** From 0 to below 1. */
+  readonly random: () => number;
+}
+
+export function createTaskClaims({ database, feed, settings, clock, random }: TaskClaimsParts): TaskClaims {
+  const { db, notifications } = database;
+
+  /** The changes of a task that an ending makes, and the fact to tell of it. */
+  function outcomeOf(task: Task, ending: AttemptEnding) {
+    const now = new Date(clock.now());
+    switch (ending.status) {
+      case 'completed':
+        return {
+          fact: 'task.completed',
+          set: { status: 'completed', status_message: null, result: JSON.stringify(ending.result), completed_at: now },
+        } as const;
+      case 'cancelled':
+        return {
+          fact: 'task.cancelled',
+          set: { status: 'cancelled', status_message: ending.reason, completed_at: now },
+        } as const;
+      case 'waiting':
+        return {
+          fact: undefined,
+          set: {
+            status: ending.reason === 'approval' ? 'awaiting_approval' : 'running',
+            status_message: ending.message,
+            waiting_for: ending.reason,
+          },
+        } as const;
+      case 'given_back':
+        return {
+          fact: undefined,
+          set: { status: 'pending', ...(ending.afterMs > 0 && { due_at: new Date(now.getTime() + ending.afterMs) }) },
+        } as const;
+      case 'failed':
+        return failureOutcome(task, ending.failure, now);
+    }
+  }
+
+  function failureOutcome(task: Task, failure: AttemptFailure, now: Date) {
+    const { code, message } = failure;
+    const { max_retries: maxRetries } = task.submission;
+    const next = afterFailure(failure, { retryCount: task.retryCount, maxRetries });
+    const failed = { status: next, last_error: JSON.stringify({ code, message }) };
+    if (next !== 'retrying') {
+      const tried = next === 'dead' ? `given up after ${task.retryCount + 1} attempts: ${message}` : message;
+      return { fact: `task.${next}`, set: { ...failed, status_message: tried, completed_at: now } } as const;
+    }
+    const retry = task.retryCount + 1;
+    const { retry_delay_seconds: baseSeconds, max_retry_delay_seconds: maxSeconds } = settings.current();
+    const delay = retryDelayMs(retry, { baseSeconds, maxSeconds }, random());
+    return {
+      fact: 'task.retrying',
+      set: {
+        ...failed,
+        status_message: `attempt ${task.attempt} failed: ${message}`,
+        retry_count: retry,
+        attempt: task.attempt + 1,
+        due_at: new Date(now.getTime() + delay),
+      },
+    } as const;
+  }
+
+  async function lockClaim(trx: StoreScope, task: Task, pool: string): Promise<TaskRow | undefined> {
+    return trx
+      .selectFrom('tasks')
+      .selectAll()
+      .where('id', '=', task.id)
+      .where('executor', '=', pool)
+      .where('claim', '=', task.claim)
+      .forNoKeyUpdate()
+      .executeTakeFirst();
+  }
+
+  async function settle(task: Task, pool: string, ending: AttemptEnding): Promise<void> {
+    const settled = await db.transaction().execute(async (trx) => {
+      const row = await lockClaim(trx, task, pool);
+      if (row === undefined) return undefined;
+      const current = toTask(row);
+      const outcome = isEnded(current.status) ? undefined : outcomeOf(current, ending);
+      const after = await trx
+        .updateTable('tasks')
+        .set({ ...outcome?.set, executor: null })
+        .where('id', '=', task.id)
+        .returningAll()
+        .executeTakeFirstOrThrow();
+      if (outcome?.fact !== undefined) await tellFact(feed, trx, outcome.fact as TaskFact, toTask(after));
+      return toTask(after);
+    });
+    if (settled === undefined) return;
+    // Also what only freed a place under a limit is news to pools that found nothing to do before.
+    if (isEnded(settled.status)) notifications.announce(TASK_CHANNEL, `ended ${task.id}`, `ended ${task.id}`);
+    else notifications.announce(TASK_CHANNEL, 'work', 'work');
+  }
+
+  return {
+    settle,
+    claim: (pool, workers) =>
+      db.transaction().execute(async (trx) => {
+        const { rows } = await sql<TaskRow>`
+          select * from aos.claim_tasks(
+            ${pool}, ${workers}::text[], ${new Date(clock.now())}, ${settings.current().aging_seconds}::float8
+          )`.execute(trx);
+        const tasks = rows.map(toTask);
+        for (const task of tasks) await tellFact(feed, trx, 'task.assigned', task);
+        return tasks;
+      }),
+    begin: (task, pool) =>
+      db.transaction().execute(async (trx) => {
+        const now = new Date(clock.now());
+        const row = await trx
+          .updateTable('tasks')
+          .set(({ fn, val }) => ({ status: 'running', started_at: fn.coalesce('started_at', val(now)) }))
+          .where('id', '=', task.id)
+          .where('executor', '=', pool)
+          .where('claim', '=', task.claim)
+          .where('status', '=', 'assigned')
+          .returningAll()
+          .executeTakeFirst();
+        if (row === undefined) return undefined;
+        await tellFact(feed, trx, 'task.started', toTask(row));
+        return toTask(row);
+      }),
+    async isWanted(task, pool) {
+      const row = await db
+        .selectFrom('tasks')
+        .select('id')
+        .where('id', '=', task.id)
+        .where('executor', '=', pool)
+        .where('claim', '=', task.claim)
+        .where('status', '=', 'running')
+        .executeTakeFirst();
+      return row !== undefined;
+    },
+    async wake(ids) {
+      if (ids !== 'ended' && ids.length === 0) return 0;
+      const which =
+        ids === 'ended'
+          ? sql`exists (select 1 from aos.runs r where r.id = t.id || '.' || t.attempt and r.status <> 'waiting')`
+          : sql`t.id = any(${ids}::text[])`;
+      const { rows } = await sql<{ id: string }>`
+        update aos.tasks t set status = 'pending', waiting_for = null, status_message = 'its wait is over; it waits for a worker'
+         where t.waiting_for is not null and t.executor is null and t.status in ('running', 'awaiting_approval') and ${which}
+        returning t.id`.execute(db);
+      return rows.length;
+    },
+    async releaseAll(pool) {
+      const { rows } = await sql<{ id: string }>`
+        update aos.tasks set executor = null,
+               status = case when status in ('assigned', 'running') then 'pending' else status end
+         where executor = ${pool} returning id`.execute(db);
+      if (rows.length > 0) notifications.announce(TASK_CHANNEL, 'work', 'work');
+      return rows.length;
+    },
+    async owners() {
+      const rows = await db
+        .selectFrom('tasks')
+        .select('executor')
+        .distinct()
+        .where('executor', 'is not', null)
+        .execute();
+      return rows.flatMap(({ executor }) => executor ?? []);
+    },
+    async line() {
+      const now = new Date(clock.now());
+      const { rows } = await sql<{ backlog: string; oldest: Date | null }>`
+        select count(*) as backlog, min(due_at) filter (where claim = 0 or retry_count > 0) as oldest
+          from aos.tasks where status in ('pending', 'retrying') and due_at <= ${now}`.execute(db);
+      const [row] = rows;
+      const oldest = row?.oldest ?? now;
+      return { backlog: Number(row?.backlog ?? 0), oldestWaitMs: Math.max(0, now.getTime() - oldest.getTime()) };
+    },
+    async nextDueAt() {
+      const row = await db
+        .selectFrom('tasks')
+        .select('due_at')
+        .where('status', 'in', ['pending', 'retrying'])
+        .where('due_at', '>', new Date(clock.now()))
+        .orderBy('due_at')
+        .limit(1)
+        .executeTakeFirst();
+      return row?.due_at.getTime();
+    },
+  };
+}
