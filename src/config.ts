@@ -28,7 +28,33 @@ export interface Config {
   readonly model: ModelConfig;
   /** Whether spans hold what people and models wrote. */
   readonly captureContent: boolean;
+  readonly runtime: RuntimeConfig;
 }
+
+/** How the runtime behind the doors works. */
+export interface RuntimeConfig {
+  /** Runs executing at a time in this process; the rest are queued. */
+  readonly maxRuns: number;
+  /** Between how many workers the pool for tasks scales. */
+  readonly workers: { readonly min: number; readonly max: number };
+  /** Ended runs older than this are deleted; undefined: they are kept for ever. */
+  readonly retentionDays: number | undefined;
+  /** What callbacks are signed with; undefined: they are not signed. */
+  readonly callbackSecret: string | undefined;
+  /** Whether work may name agents that nobody has registered. */
+  readonly allowUnregisteredAgents: boolean;
+  /** Whether callbacks may go to loopback and private addresses. */
+  readonly allowPrivateCallbacks: boolean;
+}
+
+export const runtimeDefaults: RuntimeConfig = Object.freeze({
+  maxRuns: 64,
+  workers: Object.freeze({ min: 1, max: 10 }),
+  retentionDays: undefined,
+  callbackSecret: undefined,
+  allowUnregisteredAgents: false,
+  allowPrivateCallbacks: false,
+});
 
 /** The environment cannot be used; the message has a line for every fault. */
 export class ConfigError extends Error {
@@ -59,6 +85,19 @@ const milliseconds = z
   })
   .transform(Number);
 
+/** A whole number in words of the environment. */
+const count = (min: number, max: number, what: string) =>
+  z
+    .string()
+    .refine((value) => /^\d{1,9}$/.test(value) && Number(value) >= min && Number(value) <= max, {
+      error: `a whole number of ${what} from ${min} to ${max}`,
+    })
+    .transform(Number);
+const onOff = z
+  .string()
+  .regex(/^(?:true|false|on|off|yes|no|1|0)$/i, { error: 'on or off' })
+  .transform((value) => /^(?:true|on|yes|1)$/i.test(value));
+
 const provider = z.preprocess(
   (value) => (typeof value === 'string' ? value.toLowerCase() : value),
   z.enum(MODEL_PROVIDERS, {
@@ -87,6 +126,13 @@ const environment = z.object({
   OPENAI_MODEL: text.optional(),
   FOUNDRY_PROJECT_ENDPOINT: httpUrl.optional(),
   OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT: text.optional(),
+  AOS_MAX_RUNS: count(1, 10_000, 'runs').optional(),
+  AOS_WORKERS_MIN: count(0, 1000, 'workers').optional(),
+  AOS_WORKERS_MAX: count(1, 1000, 'workers').optional(),
+  AOS_RETENTION_DAYS: count(1, 36_500, 'days').optional(),
+  AOS_CALLBACK_SECRET: text.min(16, { error: 'at least 16 characters' }).optional(),
+  AOS_ALLOW_UNREGISTERED_AGENTS: onOff.optional(),
+  AOS_ALLOW_PRIVATE_CALLBACKS: onOff.optional(),
 });
 type Variables = z.infer<typeof environment>;
 type VariableName = keyof Variables;
@@ -108,6 +154,7 @@ export function readConfig(env: Env, workingDirectory: string): Config {
   const modelIsClear = !faults.some((message) => MODEL_VARIABLE.test(message));
   const dataDir = dataDirectory(variables, workingDirectory, fault);
   const model = modelIsClear ? chooseModel(variables, fault) : undefined;
+  const runtime = readRuntime(variables, fault);
   if (dataDir === undefined || model === undefined || faults.length > 0) throw new ConfigError(faults);
   return Object.freeze({
     dataDir,
@@ -118,6 +165,23 @@ export function readConfig(env: Env, workingDirectory: string): Config {
         : resolve(workingDirectory, variables.AGENT_REGISTRY_PATH),
     model: Object.freeze(model),
     captureContent: !/^(false|0)$/i.test(variables.OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT ?? ''),
+    runtime,
+  });
+}
+
+function readRuntime(variables: Variables, fault: Fault): RuntimeConfig {
+  const { workers, ...defaults } = runtimeDefaults;
+  // One bound that is given moves the default of the other, so that setting one is enough.
+  const max = variables.AOS_WORKERS_MAX ?? Math.max(workers.max, variables.AOS_WORKERS_MIN ?? 0);
+  const min = variables.AOS_WORKERS_MIN ?? Math.min(workers.min, max);
+  if (min > max) fault(`AOS_WORKERS_MIN must not be greater than AOS_WORKERS_MAX, but they are ${min} and ${max}`);
+  return Object.freeze({
+    maxRuns: variables.AOS_MAX_RUNS ?? defaults.maxRuns,
+    workers: Object.freeze({ min, max }),
+    retentionDays: variables.AOS_RETENTION_DAYS,
+    callbackSecret: variables.AOS_CALLBACK_SECRET,
+    allowUnregisteredAgents: variables.AOS_ALLOW_UNREGISTERED_AGENTS ?? defaults.allowUnregisteredAgents,
+    allowPrivateCallbacks: variables.AOS_ALLOW_PRIVATE_CALLBACKS ?? defaults.allowPrivateCallbacks,
   });
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { ConfigError, readConfig } from '../src/config.ts';
+import { ConfigError, readConfig, runtimeDefaults } from '../src/config.ts';
 
 const HOME = { HOME: '/home/session' };
 
@@ -38,6 +38,37 @@ describe('the folder, the database and the registry', () => {
   test('the configuration cannot be changed afterwards', () => {
     const config = readConfig(HOME, '/');
     expect(Object.isFrozen(config) && Object.isFrozen(config.model)).toBe(true);
+  });
+});
+
+describe('the runtime', () => {
+  const runtimeOf = (env: Record<string, string>) => readConfig({ ...HOME, ...env }, '/').runtime;
+
+  test('works with nothing set', () => {
+    expect(runtimeOf({})).toEqual(runtimeDefaults);
+  });
+
+  test.each<[Record<string, string>, object]>([
+    [{ AOS_MAX_RUNS: '8' }, { maxRuns: 8 }],
+    [{ AOS_WORKERS_MIN: '2', AOS_WORKERS_MAX: '4' }, { workers: { min: 2, max: 4 } }],
+    [{ AOS_WORKERS_MIN: '20' }, { workers: { min: 20, max: 20 } }],
+    [{ AOS_RETENTION_DAYS: '30' }, { retentionDays: 30 }],
+    [{ AOS_CALLBACK_SECRET: 'sixteen-letters!' }, { callbackSecret: 'sixteen-letters!' }],
+    [{ AOS_ALLOW_UNREGISTERED_AGENTS: '1' }, { allowUnregisteredAgents: true }],
+    [{ AOS_ALLOW_PRIVATE_CALLBACKS: 'on' }, { allowPrivateCallbacks: true }],
+    [{ AOS_ALLOW_PRIVATE_CALLBACKS: 'False' }, { allowPrivateCallbacks: false }],
+  ])('%j is %j', (env, expected) => {
+    expect(runtimeOf(env)).toMatchObject(expected);
+  });
+
+  test.each<[Record<string, string>, string]>([
+    [{ AOS_MAX_RUNS: '0' }, 'AOS_MAX_RUNS must be a whole number of runs from 1 to 10000, but it is "0"'],
+    [{ AOS_RETENTION_DAYS: 'a month' }, 'AOS_RETENTION_DAYS must be a whole number of days from 1 to 36500'],
+    [{ AOS_CALLBACK_SECRET: 'short' }, 'AOS_CALLBACK_SECRET must be at least 16 characters, but it is (hidden)'],
+    [{ AOS_ALLOW_UNREGISTERED_AGENTS: 'maybe' }, 'AOS_ALLOW_UNREGISTERED_AGENTS must be on or off'],
+    [{ AOS_WORKERS_MIN: '5', AOS_WORKERS_MAX: '2' }, 'AOS_WORKERS_MIN must not be greater than AOS_WORKERS_MAX'],
+  ])('%j is refused', (env, fault) => {
+    expect(faultsOf({ ...HOME, ...env })).toEqual([expect.stringContaining(fault)]);
   });
 });
 

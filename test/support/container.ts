@@ -2,7 +2,7 @@
  * The whole container in this process, on a database of its own and a port of its own, with the simulated model at
  * zero latency unless a test wants it slow. One at a time: the engine is the process's only one.
  */
-import type { Config } from '../../src/config.ts';
+import { type Config, runtimeDefaults } from '../../src/config.ts';
 import { type ContainerOptions, startContainer } from '../../src/container.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import { createTestDatabase } from './database.ts';
@@ -19,6 +19,7 @@ export interface TestContainerOptions {
   /** Another container's database; a new one when left out. */
   readonly databaseUrl?: string;
   readonly model?: Config['model'];
+  readonly runtime?: Partial<Config['runtime']>;
   readonly seams?: ContainerOptions['seams'];
 }
 
@@ -32,6 +33,7 @@ export async function startTestContainer(options: TestContainerOptions = {}): Pr
       registryPath: undefined,
       model: options.model ?? { provider: 'simulated', firstTokenMs: 0, tokenMs: 0 },
       captureContent: true,
+      runtime: { ...runtimeDefaults, ...options.runtime },
     },
     environment: {},
     process,
