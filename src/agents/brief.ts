@@ -77,6 +77,11 @@ export interface Prompt {
   readonly messages: readonly ChatMessage[];
 }
 
+/** The day the brief is for, ISO date. */
+export function dayOf(brief: Brief): string {
+  return brief.kind === 'chat' ? brief.today : brief.assignment.today;
+}
+
 export function promptOf(brief: Brief): Prompt {
   if (brief.kind === 'chat') {
     return {

@@ -28,14 +28,14 @@ export function modelFailure(label: ModelLabel, thrown: unknown): AosError {
 }
 
 /** An answer that arrived but is not one. `finishReason` is the provider's. */
-export function unusableAnswer(label: ModelLabel, finishReason: string, hasText: boolean): AosError | undefined {
+export function unusableAnswer(label: ModelLabel, finishReason: string, hasContent: boolean): AosError | undefined {
   if (finishReason === 'content-filter') {
     return failure(label, 'never', "was stopped by the provider's content filter: change the task or the filter");
   }
   if (finishReason === 'error' || finishReason === 'interrupted' || finishReason === 'none') {
     return failure(label, 'later', 'broke off in the middle of an answer');
   }
-  if (hasText) return undefined;
+  if (hasContent) return undefined;
   return finishReason === 'length'
     ? failure(
         label,
@@ -53,7 +53,25 @@ export function failure(label: ModelLabel, retry: Retry, sentence: string, throw
   return new AosError('model_failed', `${label.model} ${sentence}`, {
     retry,
     ...(thrown === undefined ? {} : { cause: slimCause(thrown) }),
+    ...retryHint(thrown),
   });
+}
+
+/** How long the provider asks to be left alone, by any of the headers they say it in. */
+function retryHint(thrown: unknown): { retryAfterMs?: number } {
+  const headers = memberOf(thrown, 'responseHeaders');
+  const given = (name: string) => {
+    const value = memberOf(headers, name);
+    return typeof value === 'string' ? value : '';
+  };
+  const after = given('retry-after');
+  const ms = [
+    /^\d+(\.\d+)?$/.test(given('retry-after-ms')) ? Number(given('retry-after-ms')) : Number.NaN,
+    /^\d+(\.\d+)?$/.test(after) ? Number(after) * 1000 : Number.NaN,
+    // A time of day is the provider's: it is counted from what its own clock says.
+    Date.parse(after) - Date.parse(given('date')),
+  ].find((value) => value >= 0);
+  return ms === undefined ? {} : { retryAfterMs: Math.ceil(ms) };
 }
 
 function meaningOf(label: ModelLabel, status: number | undefined, code: string | undefined): [Retry, string] {

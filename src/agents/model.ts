@@ -2,8 +2,10 @@
  * The port to language models. A model takes one brief and streams one answer; it neither retries (the step does) nor
  * loops over tools (the turn does). `model-choice.ts` makes the one that the configuration names.
  */
+import type { JsonValue } from '../core/json.ts';
 import type { TurnUsage } from '../runs/event.ts';
 import type { Brief, Prompt } from './brief.ts';
+import type { ToolDescription } from './tool.ts';
 
 /** Which model the agents use. Azure signs in with Entra when it is given no key; a Foundry project always does. */
 export type ModelConfig =
@@ -43,10 +45,30 @@ export interface ModelRequest {
   readonly brief: Brief;
   /** The brief in words. */
   readonly prompt: Prompt;
+  /** What the model may ask for; nothing when left out. */
+  readonly tools?: readonly ToolDescription[];
+  /** True when it has asked for enough: it must answer with what it has. The tools are named still, as history. */
+  readonly toolsClosed?: boolean;
+  /** What the model asked for in this turn so far and was told, in order. */
+  readonly exchanges?: readonly ToolExchange[];
+}
+
+/** That a model asks for a tool. `arguments` is the text as the model wrote it, which may be no JSON at all. */
+export type ToolCall = { id: string; name: string; arguments: string };
+
+/** What the model is told: what the tool gave, or why it gave nothing. */
+export type ToolAnswer = { result: JsonValue } | { error: { code: string; message: string } };
+
+/** One answer of the model that asked for tools, and what came of it. */
+export interface ToolExchange {
+  /** What it said beside. */
+  readonly text: string;
+  readonly calls: readonly (ToolCall & { readonly answer: ToolAnswer })[];
 }
 
 export type ModelPart =
   | { readonly type: 'text'; readonly text: string }
+  | ({ readonly type: 'tool-call' } & Readonly<ToolCall>)
   /** The last part of a complete answer. `model` and `id` are what the provider says answered. */
   | {
       readonly type: 'end';

@@ -2,6 +2,7 @@
  * What a model call costs. A small table of list prices, because providers do not say the price in their answers; a
  * model that is not in it has an unknown price (null), never a made-up one.
  */
+import type { TurnUsage } from '../runs/event.ts';
 
 /** US dollars per million tokens, list prices of OpenAI as of 2025-11; cached input and batch discounts are ignored. */
 const PRICES: Readonly<Record<string, { readonly input: number; readonly output: number }>> = {
@@ -30,6 +31,14 @@ export function costOf(models: readonly string[], tokensInput: number, tokensOut
   if (known === undefined) return null;
   // Rounded to a millionth of a cent, so that sums of costs read as people expect.
   return Math.round(tokensInput * known.input * 100 + tokensOutput * known.output * 100) / 1e8;
+}
+
+export function sumOfUsages(usages: readonly TurnUsage[]): TurnUsage {
+  return {
+    tokens_input: usages.reduce((sum, usage) => sum + usage.tokens_input, 0),
+    tokens_output: usages.reduce((sum, usage) => sum + usage.tokens_output, 0),
+    cost_usd: sumOfCosts(usages.map((usage) => usage.cost_usd)),
+  };
 }
 
 /** The sum of costs; unknown as soon as one of them is. */

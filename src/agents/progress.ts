@@ -7,6 +7,8 @@ import type { RunEvent } from '../runs/event.ts';
 export interface Progress {
   /** Takes over the turns that executions before this one finished. */
   note(history: readonly RunEvent[]): void;
+  /** Counts a turn as finished, whose end is in the log already. */
+  count(turn: string): void;
   /** Counts a turn as finished and writes that with the share reached. */
   finish(turn: string, write: (share: number) => Promise<void>): Promise<void>;
 }
@@ -19,6 +21,9 @@ export function createProgress(plannedTurns: number): Progress {
       for (const event of history) {
         if (event.type === 'turn.completed' || event.type === 'turn.failed') finished.add(event.data.turn);
       }
+    },
+    count(turn) {
+      finished.add(turn);
     },
     finish(turn, write) {
       const written = writing.then(() => {

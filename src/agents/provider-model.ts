@@ -1,13 +1,13 @@
 /**
  * Models behind HTTP, through the language-model interface of the AI SDK: one streamed chat completion per call, no
- * retries, no tool loop. The provider's package is loaded on the first call.
+ * retries, no tool loop: a call for tools ends the completion. The provider's package is loaded on the first call.
  */
-
+import { untilAborted } from '../core/abort.ts';
 import type { Clock } from '../core/clock.ts';
 import type { AosError } from '../core/errors.ts';
+import { isJsonObject, type JsonObject } from '../core/json.ts';
 import type { TurnUsage } from '../runs/event.ts';
-import type { Prompt } from './brief.ts';
-import type { Model, ModelPart, ModelRequest } from './model.ts';
+import type { Model, ModelPart, ModelRequest, ToolAnswer } from './model.ts';
 import { type ModelLabel, modelFailure, stalledCall, unusableAnswer } from './model-failure.ts';
 import { costOf } from './price.ts';
 import { openProvider, type ProviderConfig, type ProviderLanguageModel, type ProviderOptions } from './provider.ts';
@@ -39,7 +39,8 @@ export function createProviderModel(config: ProviderConfig, options: ProviderMod
       const either = AbortSignal.any([signal, guard.signal]);
       try {
         guard.touch();
-        const model = await orAborted(provider.ready(), either);
+        either.throwIfAborted();
+        const model = await untilAborted(provider.ready(), either);
         yield* answer(model, request, provider, either, guard.touch);
       } catch (thrown) {
         // Aborted: what the client library throws then is its own affair, the signal knows why.
@@ -60,17 +61,26 @@ async function* answer(
   signal: AbortSignal,
   onSignOfLife: () => void,
 ): AsyncGenerator<ModelPart> {
-  const { stream } = await model.doStream({ prompt: messagesOf(request.prompt), abortSignal: signal });
+  const { stream } = await model.doStream({
+    prompt: messagesOf(request),
+    abortSignal: signal,
+    ...toolOptions(request),
+  });
   let responseModel: string | undefined;
   let id: string | undefined;
   let finish: FinishPart | undefined;
-  let hasText = false;
+  /** Whether there is anything in the answer: words, or calls of tools. */
+  let hasContent = false;
   for await (const part of stream as ReadableStream<StreamPart>) {
     onSignOfLife();
     switch (part.type) {
       case 'text-delta':
-        hasText ||= part.delta.trim() !== '';
+        hasContent ||= part.delta.trim() !== '';
         if (part.delta !== '') yield { type: 'text', text: part.delta };
+        break;
+      case 'tool-call':
+        hasContent = true;
+        yield { type: 'tool-call', id: part.toolCallId, name: part.toolName, arguments: part.input };
         break;
       case 'response-metadata':
         responseModel = part.modelId ?? responseModel;
@@ -85,17 +95,70 @@ async function* answer(
     }
   }
   const finishReason = finish?.finishReason.unified ?? 'none';
-  const fault = unusableAnswer(label, finishReason, hasText);
+  const fault = unusableAnswer(label, finishReason, hasContent);
   if (fault !== undefined) throw fault;
   const names = responseModel === undefined ? [name] : [responseModel, name];
   yield { type: 'end', usage: usageOf(finish, names), finishReason, model: responseModel, id };
 }
 
-function messagesOf(prompt: Prompt): CallOptions['prompt'] {
+function messagesOf({ prompt, exchanges = [] }: ModelRequest): CallOptions['prompt'] {
   return [
     { role: 'system', content: prompt.instructions },
     ...prompt.messages.map(({ role, content }) => ({ role, content: [{ type: 'text' as const, text: content }] })),
+    ...exchanges.flatMap(({ text, calls }): CallOptions['prompt'] => [
+      {
+        role: 'assistant',
+        content: [
+          ...(text === '' ? [] : [{ type: 'text' as const, text }]),
+          ...calls.map(({ id, name, arguments: given }) => ({
+            type: 'tool-call' as const,
+            toolCallId: id,
+            toolName: name,
+            // What came malformed is not sent back as arguments, which providers refuse; its answer says what it was.
+            input: objectIn(given),
+          })),
+        ],
+      },
+      {
+        role: 'tool',
+        content: calls.map(({ id, name, answer }) => ({
+          type: 'tool-result' as const,
+          toolCallId: id,
+          toolName: name,
+          output: outputOf(answer),
+        })),
+      },
+    ]),
   ];
+}
+
+function toolOptions({ tools = [], toolsClosed = false }: ModelRequest): Pick<CallOptions, 'tools' | 'toolChoice'> {
+  if (tools.length === 0) return {};
+  return {
+    tools: tools.map(({ name, description, parameters }) => ({
+      type: 'function',
+      name,
+      description,
+      inputSchema: parameters,
+    })),
+    ...(toolsClosed ? { toolChoice: { type: 'none' } } : {}),
+  };
+}
+
+function outputOf(answer: ToolAnswer) {
+  if ('error' in answer) return { type: 'error-text' as const, value: answer.error.message };
+  return typeof answer.result === 'string'
+    ? { type: 'text' as const, value: answer.result }
+    : { type: 'json' as const, value: answer.result };
+}
+
+function objectIn(text: string): JsonObject {
+  try {
+    const value: unknown = JSON.parse(text);
+    return isJsonObject(value) ? value : {};
+  } catch {
+    return {};
+  }
 }
 
 function usageOf(finish: FinishPart | undefined, names: readonly string[]): TurnUsage {
@@ -144,17 +207,4 @@ function createStallGuard(clock: Clock, stallMs: number, label: ModelLabel): Sta
       controller.abort(reason());
     },
   };
-}
-
-/** The promise's result, unless the signal fires first. */
-async function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  signal.throwIfAborted();
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const onAbort = () => reject(signal.reason);
-  signal.addEventListener('abort', onAbort, { once: true });
-  try {
-    return await Promise.race([promise, aborted]);
-  } finally {
-    signal.removeEventListener('abort', onAbort);
-  }
 }

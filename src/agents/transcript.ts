@@ -5,6 +5,8 @@
  * A turn that is run again first finds the text of the execution before it. While the new text agrees with that,
  * nothing is written; once it is longer, it goes on from there; if it says something else, one `turn.restarted` voids
  * the old text and a new series of deltas begins at offset 0. Followers thus never see a gap, a repeat or a mixture.
+ * A turn of several model calls is written by one transcript after the other, each beginning where the log stands: what
+ * a model says before it asks for a tool is shown, and voided once it says something else after it.
  */
 import type { Clock, Timer } from '../core/clock.ts';
 import type { RunScope } from '../engine/engine.ts';
@@ -27,6 +29,8 @@ export interface Transcript {
   end(): Promise<string>;
   /** Stops writing; resolves when nothing is under way any more. */
   abandon(): Promise<void>;
+  /** What the log holds of the turn's text now, for whoever goes on after `end` or `abandon`. */
+  recorded(): RecordedText;
 }
 
 export interface TranscriptOptions {
@@ -111,6 +115,7 @@ export function createTranscript({ turn, agentId, recorded, emit, clock }: Trans
       timer?.cancel();
       await writing;
     },
+    recorded: () => ({ text: written, series }),
   };
 }
 

@@ -8,6 +8,7 @@ import { lookup as dnsLookup } from 'node:dns/promises';
 import { type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { type BlockList, isIP, type LookupFunction } from 'node:net';
+import { untilAborted } from '../core/abort.ts';
 import type { Clock } from '../core/clock.ts';
 import { AosError } from '../core/errors.ts';
 import { addressBlocks, isPublicAddress, isWithin } from './public-address.ts';
@@ -98,7 +99,7 @@ async function follow(guard: Guard, asked: GuardedRequest, signal: AbortSignal):
   let next: GuardedRequest = asked;
   for (let redirects = 0; ; redirects++) {
     const url = permittedUrl(next.url);
-    const addresses = await orAborted(permittedAddresses(guard, url), signal);
+    const addresses = await untilAborted(permittedAddresses(guard, url), signal);
     const response = await exchange(url, addresses, next, signal);
     const location = redirects < maxRedirects ? response.headers['location'] : undefined;
     if (location === undefined || ![301, 302, 303, 307, 308].includes(response.status)) return response;
@@ -248,18 +249,6 @@ function redirected(asked: GuardedRequest, status: number, from: URL, location: 
     headers: Object.fromEntries(kept),
     ...(becomesGet || body === undefined ? {} : { body }),
   };
-}
-
-async function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  const { promise, reject } = Promise.withResolvers<never>();
-  const onAbort = () => reject(signal.reason);
-  signal.addEventListener('abort', onAbort, { once: true });
-  try {
-    signal.throwIfAborted();
-    return await Promise.race([work, promise]);
-  } finally {
-    signal.removeEventListener('abort', onAbort);
-  }
 }
 
 function systemResolver(hostname: string): Promise<readonly Address[]> {

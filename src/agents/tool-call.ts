@@ -1,0 +1,228 @@
+/**
+ * One call of a tool, from what the model wrote to what it is told. Arguments are checked, somebody is asked where that
+ * is required, and the tool runs as a durable step of its own; whatever goes wrong on the way is an answer to the model
+ * and ends nothing but this call.
+ */
+import type { Context } from '@opentelemetry/api';
+import { untilAborted } from '../core/abort.ts';
+import { AosError, asError } from '../core/errors.ts';
+import type { JsonObject, JsonValue } from '../core/json.ts';
+import { parseJsonText } from '../core/json-text.ts';
+import { checkSchema } from '../core/schema-check.ts';
+import type { StepContext } from '../engine/engine.ts';
+import type { ApprovalQuestion } from '../governance/approval-desk.ts';
+import type { KeyedEvent } from '../runs/event.ts';
+import { inSpan } from '../telemetry/span.ts';
+import { type Agent, titleOf } from './agent.ts';
+import type { ToolAnswer, ToolCall } from './model.ts';
+import { type Tool, unknownTool } from './tool.ts';
+import type { TurnSetting } from './turn.ts';
+import { toolContent, toolSpan } from './turn-span.ts';
+
+/** Longest result and arguments, in characters of JSON, that are told and kept. */
+const MAX_CHARACTERS = 16_000;
+/** How often a tool that only reads is tried when it says that trying again may help. */
+const READ_ATTEMPTS = 2;
+
+export interface PlannedToolCall {
+  readonly turn: string;
+  readonly agent: Agent;
+  /** Name of its step. */
+  readonly step: string;
+  readonly call: ToolCall;
+  /** What the agent may use. */
+  readonly offered: readonly Tool[];
+  /** The context for the call's span. */
+  readonly beginSpan: () => Context;
+  /** Why it is not run, when that is clear beforehand. */
+  readonly refusal?: AosError;
+  /** Answers an approver who asks back; durable. */
+  readonly explain: (question: ApprovalQuestion) => Promise<string>;
+}
+
+/** A call as far as it is known before it runs. */
+interface CheckedCall {
+  readonly tool: Tool;
+  readonly args: JsonObject;
+  readonly input: unknown;
+}
+
+type StoredAnswer = { answer: ToolAnswer; duration_ms: number };
+
+/** @throws the scope's reason when the run is to end; nothing else */
+export async function answerToolCall(setting: TurnSetting, planned: PlannedToolCall): Promise<ToolAnswer> {
+  const { call, offered, refusal } = planned;
+  if (refusal !== undefined) return refuse(setting, planned, refusal);
+  const asked = attempt(() => checkCall(call, offered));
+  if (asked instanceof AosError) return refuse(setting, planned, asked);
+  const approved =
+    asked.tool.requiresApproval?.(asked.input) === true ? await approval(setting, planned, asked) : asked;
+  if (approved instanceof AosError) return refuse(setting, planned, approved);
+  return runTool(setting, planned, approved);
+}
+
+/** The arguments as an object, as far as they are one; for whoever counts calls. */
+export function argumentsOf(call: ToolCall): JsonObject {
+  const parsed = attempt(() => parseArguments(call));
+  return parsed instanceof AosError ? {} : parsed;
+}
+
+function checkCall(call: ToolCall, offered: readonly Tool[]): CheckedCall {
+  const tool = offered.find(({ name }) => name === call.name);
+  if (tool === undefined) {
+    const known = offered.map(({ name }) => name);
+    throw new AosError('not_found', `you asked for the ${unknownTool(shortened(call.name), known)}`);
+  }
+  const args = parseArguments(call);
+  return { tool, args, input: checkSchema(tool.input, args, `what ${tool.name} was given`) };
+}
+
+function parseArguments({ name, arguments: given }: ToolCall): JsonObject {
+  const what = `what ${shortened(name)} was given`;
+  const value = given.trim() === '' ? {} : parseJsonText(given, what);
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
+  throw new AosError('invalid_request', `${what} must be a JSON object, got ${shortened(given)}`);
+}
+
+/** Asks whether it may run; an approver may have edited the arguments, which are checked again then. */
+async function approval(
+  { scope, approvals }: TurnSetting,
+  { step, agent, explain }: PlannedToolCall,
+  { tool, args }: CheckedCall,
+): Promise<CheckedCall | AosError> {
+  if (approvals === undefined) {
+    return new AosError('unsupported', `${tool.name} requires an approval, and there is nobody here to ask`);
+  }
+  const outcome = await approvals.ask(scope, {
+    name: step,
+    title: `${titleOf(agent)} wants to use ${tool.name}`,
+    description: tool.description,
+    requestType: 'tool_execution',
+    actionType: tool.name,
+    agentId: agent.agent_id,
+    args,
+    onQuestion: explain,
+  });
+  if (outcome.decision !== 'approved') {
+    const why = outcome.decision === 'rejected' ? 'was rejected' : 'was not decided in time';
+    return new AosError('cancelled', `the use of ${tool.name} ${why}: ${outcome.reason}. Go on without it`);
+  }
+  return attempt(() => ({
+    tool,
+    args: outcome.args,
+    input: checkSchema(tool.input, outcome.args, `what was approved for ${tool.name}`),
+  }));
+}
+
+async function runTool(setting: TurnSetting, planned: PlannedToolCall, checked: CheckedCall): Promise<ToolAnswer> {
+  const { scope, clock, captureContent, model } = setting;
+  const { turn, agent, step, call, beginSpan } = planned;
+  const { tool, args, input } = checked;
+  const effect = tool.effectOf?.(input) ?? tool.effect;
+  const subject = { run: scope.run, turn, agent, model };
+  const stored = await scope.step<StoredAnswer>(
+    step,
+    async (context) => {
+      const called = calledEvent(planned, args, effect);
+      await scope.emit(called.key, called);
+      const begun = clock.monotonic();
+      const answer = await inSpan(toolSpan(subject, tool, call), beginSpan(), async (span) => {
+        if (captureContent) span.setAttributes(toolContent(args, undefined));
+        const given = await withinTime(setting, tool, input, context);
+        if (captureContent) span.setAttributes(toolContent(args, given));
+        return given;
+      }).catch((thrown: unknown) => {
+        if (context.signal.aborted) throw context.signal.reason;
+        const mayHelp = thrown instanceof AosError && thrown.retry === 'later' && effect === 'read';
+        if (mayHelp && context.attempt < READ_ATTEMPTS) throw thrown;
+        return failureOf(setting, tool, thrown);
+      });
+      return { answer, duration_ms: Math.round(clock.monotonic() - begun) };
+    },
+    { effect, event: (value) => endedEvent(planned, value) },
+  );
+  return stored.answer;
+}
+
+/** Runs the tool until its time is up, also one that does not look at its signal. */
+async function withinTime(
+  { scope, clock }: TurnSetting,
+  tool: Tool,
+  input: unknown,
+  { signal, idempotencyKey }: StepContext,
+): Promise<ToolAnswer> {
+  const late = new AbortController();
+  const timer = clock.after(tool.timeoutMs, () => late.abort(tooLate(tool)));
+  const either = AbortSignal.any([signal, late.signal]);
+  const { caller, sessionId } = scope.run;
+  try {
+    const work = tool.run(input, { signal: either, idempotencyKey, clock, caller, sessionId });
+    return { result: bounded(await untilAborted(work, either)) };
+  } finally {
+    timer.cancel();
+  }
+}
+
+function tooLate({ name, timeoutMs, effect }: Tool): AosError {
+  const unknown = effect === 'read' ? '' : '; whether it had its effect is not known, so do not just repeat it';
+  return new AosError('timed_out', `${name} did not end within ${timeoutMs / 1000} s${unknown}`);
+}
+
+/** What the model may be told about anything thrown: an AosError as it is, everything else only to the log. */
+function failureOf({ scope, log }: TurnSetting, tool: Tool, thrown: unknown): ToolAnswer {
+  if (thrown instanceof AosError) return { error: toldError(thrown) };
+  log?.error('a tool met an unexpected error', { run_id: scope.run.id, tool: tool.name, error: asError(thrown) });
+  return { error: { code: 'internal_error', message: `${tool.name} failed; the log has the details` } };
+}
+
+function toldError({ code, message, details }: AosError): { code: string; message: string } {
+  return { code, message: [message, ...details.map((detail) => detail.message)].join('; ') };
+}
+
+/** Answers a call that is not run; told in the log like one that failed. */
+async function refuse({ scope }: TurnSetting, planned: PlannedToolCall, refusal: AosError): Promise<ToolAnswer> {
+  const error = toldError(refusal);
+  const stored = await scope.step<StoredAnswer>(planned.step, async () => ({ answer: { error }, duration_ms: 0 }), {
+    event: (value) => [calledEvent(planned, argumentsOf(planned.call), 'read'), endedEvent(planned, value)],
+  });
+  return stored.answer;
+}
+
+function calledEvent(planned: PlannedToolCall, args: JsonObject, effect: Tool['effect']) {
+  return {
+    key: `${planned.step}:called`,
+    type: 'tool.called',
+    data: { ...about(planned), effect, arguments: bounded(args) },
+  } as const;
+}
+
+function endedEvent(planned: PlannedToolCall, { answer, duration_ms }: StoredAnswer): KeyedEvent {
+  const key = `${planned.step}:ended`;
+  return 'error' in answer
+    ? { key, type: 'tool.failed', data: { ...about(planned), error: answer.error, duration_ms } }
+    : { key, type: 'tool.completed', data: { ...about(planned), result: answer.result, duration_ms } };
+}
+
+function about({ turn, agent, step, call }: PlannedToolCall) {
+  return { turn, agent_id: agent.agent_id, step, tool_call_id: call.id, tool: shortened(call.name) };
+}
+
+/** The value, or the beginning of its text when that is long. */
+function bounded(value: JsonValue): JsonValue {
+  const text = typeof value === 'string' ? value : (JSON.stringify(value) ?? 'null');
+  if (text.length <= MAX_CHARACTERS) return value ?? null;
+  return `${text.slice(0, MAX_CHARACTERS)}… (${text.length - MAX_CHARACTERS} more characters left out)`;
+}
+
+function attempt<T>(work: () => T): T | AosError {
+  try {
+    return work();
+  } catch (thrown) {
+    if (thrown instanceof AosError) return thrown;
+    throw thrown;
+  }
+}
+
+function shortened(text: string): string {
+  return text.length > 100 ? `${text.slice(0, 99)}…` : text;
+}

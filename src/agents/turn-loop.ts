@@ -1,0 +1,233 @@
+/**
+ * The loop of one turn: model, tools, model again, until there is an answer. Everything between the steps depends on
+ * what the steps gave, so a resumed run takes the same way up to where it was.
+ */
+import type { Context } from '@opentelemetry/api';
+import { isoTime } from '../core/clock.ts';
+import { AosError } from '../core/errors.ts';
+import type { KeyedEvent, TurnUsage } from '../runs/event.ts';
+import { type Agent, titleOf } from './agent.ts';
+import { type Brief, dayOf, promptOf } from './brief.ts';
+import { unmetered } from './meter.ts';
+import type { ModelRequest, ToolCall, ToolExchange } from './model.ts';
+import { callModel, type ModelAnswer } from './model-call.ts';
+import { sumOfUsages } from './price.ts';
+import { describeTool } from './tool.ts';
+import { answerToolCall, argumentsOf, type PlannedToolCall } from './tool-call.ts';
+import { createTranscript, type RecordedText, recordedText } from './transcript.ts';
+import type { Turn, TurnOutcome, TurnSetting } from './turn.ts';
+
+/** How many tools may be called in a turn, when the agent's `config.max_tool_calls` does not say. */
+const MAX_TOOL_CALLS = 16;
+/** How often a model that is told to stop asking for tools may ask all the same. */
+const MAX_DEAF_ANSWERS = 2;
+
+export interface TurnLoop {
+  run(): Promise<TurnOutcome>;
+}
+
+/** @param beginSpan gives the context for spans; called inside steps only, so that what is read back has no span */
+export function createTurnLoop(
+  setting: TurnSetting,
+  turn: Turn,
+  brief: () => Brief | Promise<Brief>,
+  beginSpan: () => Context,
+): TurnLoop {
+  const { scope, model, clock, progress, captureContent, meter = unmetered } = setting;
+  const { name, agent, round } = turn;
+  const { simulated } = model;
+  const about = { turn: name, agent_id: agent.agent_id };
+  const subject = { run: scope.run, turn: name, agent, model };
+  const tools = setting.tools?.forAgent(agent) ?? [];
+  const maxToolCalls = maxToolCallsOf(agent);
+  const exchanges: ToolExchange[] = [];
+  const usages: TurnUsage[] = [];
+  let toolCalls = 0;
+  /** ISO-8601 UTC. */
+  let startedAt: string | undefined;
+  /** What the log holds of the turn's text; read once in an execution, and kept up by those who write. */
+  let recorded: RecordedText | undefined;
+
+  async function run(): Promise<TurnOutcome> {
+    for (let deafAnswers = 0; deafAnswers < MAX_DEAF_ANSWERS; ) {
+      await meter.check();
+      const answer = await askModel(exchanges.length === 0 ? name : `${name}/call-${exchanges.length + 1}`);
+      startedAt ??= answer.started_at;
+      usages.push(answer.usage);
+      await meter.spend(name, answer.usage);
+      if (answer.calls.length === 0) return outcomeOf(answer, usages);
+      if (toolCalls >= maxToolCalls) deafAnswers += 1;
+      await answerTools(answer);
+    }
+    throw new AosError('model_failed', `the model ${model.name} kept asking for tools after ${toolCalls} calls`, {
+      retry: 'never',
+    });
+  }
+
+  /** One call of the model, as a step; the last one of the turn stores the turn's end with it. */
+  async function askModel(step: string): Promise<ModelAnswer> {
+    const stored = Promise.withResolvers<void>();
+    let share = 1;
+    try {
+      return await scope.step<ModelAnswer>(
+        step,
+        async ({ signal }) => {
+          const traceContext = beginSpan();
+          const words = await brief();
+          const started = await begin();
+          const request = {
+            brief: words,
+            prompt: promptOf(words),
+            tools: tools.map(describeTool),
+            toolsClosed: toolCalls >= maxToolCalls,
+            exchanges,
+          };
+          const said = await speak(request, traceContext, signal);
+          if (said.calls.length === 0) share = await shareAfter(stored.promise);
+          return { ...said, started_at: started, completed_at: isoTime(clock.now()) };
+        },
+        { event: (answer) => (answer.calls.length === 0 ? completedEvent(answer, share) : []) },
+      );
+    } finally {
+      stored.resolve();
+    }
+  }
+
+  /** Finds out what the log knows of the turn and tells it that the turn begins. @returns when it began */
+  async function begin(): Promise<string> {
+    if (recorded === undefined) {
+      const history = await scope.history({ turn: name });
+      recorded = recordedText(history, name);
+      startedAt ??= history.find((event) => event.type === 'turn.started' && event.data.turn === name)?.at;
+    }
+    startedAt ??= isoTime(clock.now());
+    if (exchanges.length > 0) return startedAt;
+    await scope.emit(`${name}:started`, {
+      type: 'turn.started',
+      data: {
+        ...about,
+        round,
+        model: model.name,
+        simulated,
+        ...(turn.peers === undefined ? {} : { peers: [...turn.peers] }),
+      },
+    });
+    return startedAt;
+  }
+
+  /** The call itself, streaming into the log. */
+  async function speak(request: ModelRequest, traceContext: Context, signal: AbortSignal) {
+    const transcript = createTranscript({
+      turn: name,
+      agentId: agent.agent_id,
+      recorded: recorded ?? { text: '', series: 0 },
+      emit: (key, event) => scope.emit(key, event),
+      clock,
+    });
+    try {
+      const said = await callModel({ traceContext, captureContent }, subject, request, transcript.write, signal);
+      await transcript.end();
+      return said;
+    } finally {
+      await transcript.abandon();
+      recorded = transcript.recorded();
+    }
+  }
+
+  /** The share of the run that is done with this turn. Turns that end together are stored one after the other. */
+  function shareAfter(stored: Promise<void>): Promise<number> {
+    return new Promise((resolve) => {
+      progress.finish(name, (share) => {
+        resolve(share);
+        return stored;
+      });
+    });
+  }
+
+  function completedEvent(answer: ModelAnswer, share: number): KeyedEvent {
+    const { output, usage, tool_calls, started_at, completed_at } = outcomeOf(answer, [...usages, answer.usage]);
+    const duration = Math.max(0, Date.parse(completed_at) - Date.parse(started_at));
+    const made = { output, usage, model: model.name, simulated, tool_calls, duration_ms: duration };
+    return { key: `${name}:completed`, type: 'turn.completed', data: { ...about, round, ...made, progress: share } };
+  }
+
+  function outcomeOf(answer: ModelAnswer, spent: readonly TurnUsage[]): TurnOutcome {
+    return {
+      output: answer.text,
+      usage: sumOfUsages(spent),
+      model: model.name,
+      simulated,
+      tool_calls: toolCalls,
+      started_at: startedAt ?? answer.started_at,
+      completed_at: answer.completed_at,
+    };
+  }
+
+  /** Does what one answer of the model asks for, everything at the same time. */
+  async function answerTools({ text, calls }: ModelAnswer): Promise<void> {
+    const planned = calls.map((call) => {
+      toolCalls += 1;
+      return plannedCall(call, toolCalls);
+    });
+    // One after the other, so that whoever counts sees the same order in every execution.
+    for (const { call, refusal } of planned) {
+      if (refusal === undefined) await meter.toolCall(call.name, argumentsOf(call));
+    }
+    const settled = await Promise.allSettled(
+      planned.map(async (one) => ({ ...one.call, answer: await answerToolCall(setting, one) })),
+    );
+    const answered = settled.map((result) => {
+      if (result.status === 'rejected') throw result.reason;
+      return result.value;
+    });
+    exchanges.push({ text, calls: answered });
+  }
+
+  function plannedCall(call: ToolCall, number: number): PlannedToolCall {
+    // What a model writes as a name can be anything; a step's name is plain.
+    const step = `${name}/tool-${number}/${call.name.replace(/[^A-Za-z0-9_-]/g, '_').slice(0, 64)}`;
+    return {
+      turn: name,
+      agent,
+      step,
+      call,
+      offered: tools,
+      beginSpan,
+      explain: (question) => explain(`${step}/question-${question.number}`, call, question.text),
+      ...(number > maxToolCalls ? { refusal: tooManyCalls(maxToolCalls) } : {}),
+    };
+  }
+
+  /** Answers somebody who is to approve a tool call and asks back. */
+  async function explain(step: string, call: ToolCall, question: string): Promise<string> {
+    const { text, usage } = await scope.step<ModelAnswer>(step, async ({ signal }) => {
+      const words = await brief();
+      const { instructions, messages } = promptOf(words);
+      const asked = {
+        role: 'user',
+        content: `As ${titleOf(agent)} you want to use the tool ${call.name} with ${call.arguments}. Somebody has to approve that first and asks: ${question}\nAnswer that question, in a few sentences.`,
+      } as const;
+      const request = {
+        brief: { kind: 'chat', agent, messages: [asked], today: dayOf(words) },
+        prompt: { instructions, messages: [...messages, asked] },
+      } as const;
+      const began = isoTime(clock.now());
+      const said = await callModel({ traceContext: beginSpan(), captureContent }, subject, request, () => {}, signal);
+      return { ...said, started_at: began, completed_at: isoTime(clock.now()) };
+    });
+    usages.push(usage);
+    await meter.spend(name, usage);
+    return text;
+  }
+
+  return { run };
+}
+
+function maxToolCallsOf(agent: Agent): number {
+  const given = agent.config['max_tool_calls'];
+  return typeof given === 'number' && Number.isInteger(given) && given >= 0 ? given : MAX_TOOL_CALLS;
+}
+
+function tooManyCalls(max: number): AosError {
+  return new AosError('unsupported', `the limit of ${max} tool calls in a turn is reached: answer with what you have`);
+}
