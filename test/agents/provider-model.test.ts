@@ -8,6 +8,7 @@ import { testAgent } from '../support/agents.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import {
   beginStream,
+  calling,
   type ModelServer,
   refusing,
   saying,
@@ -107,6 +108,81 @@ describe('a model behind HTTP', () => {
     server.answer = refusing(500);
     await failureOf(ask(createModel(openai(), { clock: systemClock })));
     expect(server.calls).toHaveLength(1);
+  });
+});
+
+describe('tools of a model behind HTTP', () => {
+  const tools = [
+    { name: 'calculator', description: 'Computes.', parameters: { type: 'object', properties: { expression: {} } } },
+  ];
+  const providers: [string, () => ModelConfig][] = [
+    ['openai', openai],
+    [
+      'openai-compatible',
+      () => ({ provider: 'openai-compatible', baseUrl: `${server.url}/v1`, model: 'm', apiKey: 'k' }),
+    ],
+    ['azure', () => ({ provider: 'azure', endpoint: server.url, deployment: 'd', apiKey: 'k' })],
+  ];
+
+  test.each(providers)('are offered to %s, and its calls come whole and in order', async (_name, config) => {
+    server.answer = calling(
+      { id: 'c1', name: 'calculator', arguments: '{"expression":"17*23"}' },
+      { id: 'c2', name: 'calculator', arguments: '{"expression":"1+1"}' },
+    );
+    const parts = await Array.fromAsync(
+      createModel(config(), { clock: systemClock }).stream({ ...request, tools }, never),
+    );
+    expect(parts).toMatchObject([
+      { type: 'tool-call', id: 'c1', name: 'calculator', arguments: '{"expression":"17*23"}' },
+      { type: 'tool-call', id: 'c2', name: 'calculator', arguments: '{"expression":"1+1"}' },
+      { type: 'end', finishReason: 'tool-calls', usage: { tokens_input: 1000, tokens_output: 100 } },
+    ]);
+    expect(server.calls[0]?.body['tools']).toMatchObject([
+      {
+        type: 'function',
+        function: { name: 'calculator', description: 'Computes.', parameters: tools[0]?.parameters },
+      },
+    ]);
+    expect(server.calls[0]?.body['tool_choice']).not.toBe('none');
+  });
+
+  test.each(providers)('give %s what it was told before, faults included', async (_name, config) => {
+    const exchanges = [
+      {
+        text: 'Let me see.',
+        calls: [
+          { id: 'c1', name: 'calculator', arguments: '{"expression":"17*23"}', answer: { result: { value: 391 } } },
+          { id: 'c2', name: 'calculator', arguments: '{"expr', answer: { error: { code: 'x', message: 'no JSON' } } },
+          { id: 'c3', name: 'calculator', arguments: '', answer: { result: 'plain' } },
+        ],
+      },
+    ];
+    const asked = { ...request, tools, exchanges, toolsClosed: true };
+    await Array.fromAsync(createModel(config(), { clock: systemClock }).stream(asked, never));
+    const body = server.calls[0]?.body ?? {};
+    expect(body['tool_choice']).toBe('none');
+    expect((body['messages'] as unknown[]).slice(4)).toMatchObject([
+      {
+        role: 'assistant',
+        content: 'Let me see.',
+        tool_calls: [
+          { id: 'c1', function: { name: 'calculator', arguments: '{"expression":"17*23"}' } },
+          { id: 'c2', function: { name: 'calculator', arguments: '{}' } },
+          { id: 'c3', function: { name: 'calculator', arguments: '{}' } },
+        ],
+      },
+      { role: 'tool', tool_call_id: 'c1', content: '{"value":391}' },
+      { role: 'tool', tool_call_id: 'c2', content: expect.stringContaining('no JSON') },
+      { role: 'tool', tool_call_id: 'c3', content: 'plain' },
+    ]);
+  });
+
+  test.each(providers)('of %s may be called with what is no JSON, which comes as it is', async (_name, config) => {
+    server.answer = calling({ id: 'c1', name: 'calculator', arguments: '{"expression": 17*23' });
+    const parts = await Array.fromAsync(
+      createModel(config(), { clock: systemClock }).stream({ ...request, tools }, never),
+    );
+    expect(parts[0]).toEqual({ type: 'tool-call', id: 'c1', name: 'calculator', arguments: '{"expression": 17*23' });
   });
 });
 
@@ -277,6 +353,20 @@ describe('what goes wrong', () => {
       message: `OpenAI model "gpt-4o" ${sentence}`,
     });
     expect(JSON.stringify(failure.cause)).not.toContain('You are the chief');
+  });
+
+  test.each([
+    [{ 'retry-after': '7' }, 7000],
+    [{ 'retry-after': '0.2' }, 200],
+    [{ 'retry-after': '9', 'retry-after-ms': '1500' }, 1500],
+    [{ 'retry-after': 'Fri, 20 Nov 2026 20:00:30 GMT', date: 'Fri, 20 Nov 2026 20:00:00 GMT' }, 30_000],
+    [{ 'retry-after': 'soon' }, undefined],
+    [{}, undefined],
+  ])('a provider that is busy and says %o asks for a pause of %s ms', async (headers, pause) => {
+    server.answer = refusing(429, {}, headers);
+    const failure = await failureOf(ask(createModel(openai(), { clock: systemClock })));
+    expect(failure).toMatchObject({ retry: 'later' });
+    expect(failure.retryAfterMs).toBe(pause);
   });
 
   it('keeps the words of the provider for the log only', async () => {

@@ -67,10 +67,28 @@ export function saying(...pieces: readonly string[]): ModelAnswer {
   };
 }
 
-/** Refuses as the providers do, with an error object. */
-export function refusing(status: number, error: JsonObject = {}): ModelAnswer {
+/** Asks for tools, each call in pieces, as the providers do; `arguments` is sent as it is. */
+export function calling(...calls: readonly { id: string; name: string; arguments: string }[]): ModelAnswer {
   return (response) => {
-    response.writeHead(status, { 'content-type': 'application/json' });
+    beginStream(response);
+    for (const [index, { id, name, arguments: given }] of calls.entries()) {
+      const half = Math.floor(given.length / 2);
+      const head = { index, id, type: 'function', function: { name, arguments: '' } };
+      writeChunk(response, { delta: { tool_calls: [head] } });
+      for (const piece of [given.slice(0, half), given.slice(half)]) {
+        writeChunk(response, { delta: { tool_calls: [{ index, function: { arguments: piece } }] } });
+      }
+    }
+    writeChunk(response, { delta: {}, finish_reason: 'tool_calls' });
+    response.write(`data: ${JSON.stringify({ ...HEAD, choices: [], usage: USAGE })}\n\n`);
+    response.end('data: [DONE]\n\n');
+  };
+}
+
+/** Refuses as the providers do, with an error object. */
+export function refusing(status: number, error: JsonObject = {}, headers: Record<string, string> = {}): ModelAnswer {
+  return (response) => {
+    response.writeHead(status, { 'content-type': 'application/json', ...headers });
     response.end(JSON.stringify({ error: { message: 'raw words of the provider, key sk-secret-123456', ...error } }));
   };
 }
