@@ -9,7 +9,7 @@ import type { Feed } from '../runs/feed.ts';
 import type { WaitReason } from '../runs/run.ts';
 import type { Database, StoreScope } from '../store/database.ts';
 import { type AttemptFailure, afterFailure, retryDelayMs } from './retry.ts';
-import type { Task } from './task.ts';
+import { attemptRunId, type Task } from './task.ts';
 import type { TaskSettingsStore } from './task-settings.ts';
 import { isEnded } from './task-state.ts';
 import { TASK_CHANNEL, type TaskFact, type TaskRow, tellFact, toTask } from './task-store.ts';
@@ -41,8 +41,8 @@ export interface TaskClaims {
   isWanted(task: Task, pool: string): Promise<boolean>;
   /** Says what became of the attempt and lets the task go. */
   settle(task: Task, pool: string, ending: AttemptEnding): Promise<void>;
-  /** Puts tasks whose runs waited back in line: those of these ids, or all whose runs have ended meanwhile. */
-  wake(ids: readonly string[] | 'ended'): Promise<number>;
+  /** Puts tasks whose runs waited back in line: those of these ids, or all whose runs are to go on or have ended. */
+  wake(ids: readonly string[] | 'due'): Promise<number>;
   /** Puts all tasks of a pool back in line, with the same attempts. @returns how many */
   releaseAll(pool: string): Promise<number>;
   /** The pools that have claims. */
@@ -144,6 +144,7 @@ export function createTaskClaims({ database, feed, settings, clock, random }: Ta
         .where('id', '=', task.id)
         .returningAll()
         .executeTakeFirstOrThrow();
+      if (ending.status === 'waiting' && waitsForOthers(ending.reason)) await liftDeadline(trx, task);
       if (outcome?.fact !== undefined) await tellFact(feed, trx, outcome.fact as TaskFact, toTask(after));
       return toTask(after);
     });
@@ -178,6 +179,7 @@ export function createTaskClaims({ database, feed, settings, clock, random }: Ta
           .returningAll()
           .executeTakeFirst();
         if (row === undefined) return undefined;
+        if (row.claim > 1) await resumeDeadline(trx, toTask(row), now);
         await tellFact(feed, trx, 'task.started', toTask(row));
         return toTask(row);
       }),
@@ -193,10 +195,11 @@ export function createTaskClaims({ database, feed, settings, clock, random }: Ta
       return row !== undefined;
     },
     async wake(ids) {
-      if (ids !== 'ended' && ids.length === 0) return 0;
+      if (ids.length === 0) return 0;
       const which =
-        ids === 'ended'
-          ? sql`exists (select 1 from aos.runs r where r.id = t.id || '.' || t.attempt and r.status <> 'waiting')`
+        ids === 'due'
+          ? sql`exists (select 1 from aos.runs r where r.id = t.id || '.' || t.attempt
+                           and (r.status <> 'waiting' or r.wake_at <= ${new Date(clock.now())}))`
           : sql`t.id = any(${ids}::text[])`;
       const { rows } = await sql<{ id: string }>`
         update aos.tasks t set status = 'pending', waiting_for = null, status_message = 'its wait is over; it waits for a worker'
@@ -242,4 +245,29 @@ export function createTaskClaims({ database, feed, settings, clock, random }: Ta
       return row?.due_at.getTime();
     },
   };
+}
+
+/** The timeout bounds an attempt's work, not the time that people take to decide. */
+function waitsForOthers(reason: WaitReason): boolean {
+  return reason !== 'timer' && reason !== 'run';
+}
+
+/** While its run waits for people the attempt has no deadline; only what the wait itself says ends it. */
+async function liftDeadline(trx: StoreScope, task: Task): Promise<void> {
+  await sql`
+    update aos.runs set deadline_at = null,
+           wake_at = case when wake_at = 'epoch' then wake_at
+                          else (select min(w.until) from json_to_recordset(waits) as w (until timestamptz)) end
+     where id = ${attemptRunId(task)} and status = 'waiting'`.execute(trx);
+}
+
+/** At work again, it has its whole time again. */
+async function resumeDeadline(trx: StoreScope, task: Task, now: Date): Promise<void> {
+  await trx
+    .updateTable('runs')
+    .set({ deadline_at: new Date(now.getTime() + task.submission.timeout_seconds * 1000) })
+    .where('id', '=', attemptRunId(task))
+    .where('deadline_at', 'is', null)
+    .where('completed_at', 'is', null)
+    .execute();
 }

@@ -225,7 +225,7 @@ export function createWorkerPool(parts: WorkerPoolParts): WorkerPool {
       const load = { load: loopLoad, busy: busy(), maxLoad: current.max_loop_load, maxWorkers: current.max_workers };
       allowed = allowedWorkers(allowed, load);
       await releaseOrphans(poolId, { claims, locks, log });
-      await claims.wake('ended');
+      await claims.wake('due');
       await fitToLine();
       wakeUp();
     } catch (failure) {
