@@ -5,7 +5,8 @@
 import type { JsonObject } from '../core/json.ts';
 import type { RunScope } from '../engine/engine.ts';
 import type { Caller } from '../runs/run.ts';
-import type { Approval, ApprovalPriority, AutoAction, RequestType } from './approval.ts';
+import type { Approval, AutoAction, RequestType } from './approval.ts';
+import type { ApprovalPriority } from './escalation.ts';
 
 /** What a run asks approval for. */
 export interface ApprovalAsk {

@@ -6,7 +6,7 @@
  * approved, rejected, timeout or cancelled.
  */
 import type { JsonObject } from '../core/json.ts';
-import type { EscalationLevel } from './escalation.ts';
+import type { ApprovalPriority, EscalationLevel } from './escalation.ts';
 
 export const approvalStatuses = ['pending', 'approved', 'rejected', 'timeout', 'escalated', 'cancelled'] as const;
 export type ApprovalStatus = (typeof approvalStatuses)[number];
@@ -22,9 +22,6 @@ export const requestTypes = [
   'escalation',
 ] as const;
 export type RequestType = (typeof requestTypes)[number];
-
-export const approvalPriorities = ['low', 'medium', 'high', 'critical'] as const;
-export type ApprovalPriority = (typeof approvalPriorities)[number];
 
 export const autoActions = ['reject', 'approve', 'escalate'] as const;
 export type AutoAction = (typeof autoActions)[number];

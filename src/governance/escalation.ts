@@ -1,5 +1,7 @@
 /** Who is asked next when nobody decides: the levels, and for each priority the way through them and the time at each. */
-import type { ApprovalPriority } from './approval.ts';
+
+export const approvalPriorities = ['low', 'medium', 'high', 'critical'] as const;
+export type ApprovalPriority = (typeof approvalPriorities)[number];
 
 export const escalationLevels = ['none', 'team_lead', 'manager', 'director', 'executive', 'emergency'] as const;
 export type EscalationLevel = (typeof escalationLevels)[number];

@@ -15,7 +15,8 @@ export function distinct(names: readonly string[]): string[] {
   return kept;
 }
 
-function principal(name: string): string {
+/** The form in which names are compared. */
+export function principal(name: string): string {
   return name
     .normalize('NFKC')
     .trim()

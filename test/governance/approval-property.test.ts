@@ -3,9 +3,10 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { AosError } from '../../src/core/errors.ts';
 import { actionHash } from '../../src/governance/action-hash.ts';
-import { type Approval, approvalPriorities, autoActions, isOpen } from '../../src/governance/approval.ts';
+import { type Approval, autoActions, isOpen } from '../../src/governance/approval.ts';
 import { cancel, decide, expire } from '../../src/governance/approval-decision.ts';
 import type { ApprovalDecision } from '../../src/governance/approval-desk.ts';
+import { approvalPriorities } from '../../src/governance/escalation.ts';
 import { pendingApproval, T0 } from '../support/approvals.ts';
 
 const people = ['ann', 'bob', 'cid', 'dan', 'eve'];

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { approvalPriorities } from '../../src/governance/approval.ts';
-import { type EscalationLevel, levelSeconds, nextStop } from '../../src/governance/escalation.ts';
+import { approvalPriorities, type EscalationLevel, levelSeconds, nextStop } from '../../src/governance/escalation.ts';
 
 describe('the way through the levels', () => {
   it.each([

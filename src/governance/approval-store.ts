@@ -1,0 +1,214 @@
+/** Approvals in PostgreSQL: reading them for people, and the row-locked writes that `approval-change.ts` is made of. */
+import { type Selectable, type SelectQueryBuilder, sql } from 'kysely';
+import { AosError } from '../core/errors.ts';
+import type { Caller } from '../runs/run.ts';
+import type { Database, StoreScope } from '../store/database.ts';
+import type { Schema } from '../store/schema.ts';
+import type { ApprovalTable } from '../store/tables/approval.ts';
+import type { Approval, ApprovalStatus } from './approval.ts';
+import { principal } from './person.ts';
+
+const OPEN = ['pending', 'escalated'] as const satisfies readonly ApprovalStatus[];
+
+export interface ApprovalFilter {
+  /** `open` stands for pending and escalated. */
+  readonly status?: ApprovalStatus | 'open' | undefined;
+  readonly runId?: string | undefined;
+  readonly taskId?: string | undefined;
+  readonly agentId?: string | undefined;
+  readonly limit: number;
+  /** `nextCursor` of the page before. */
+  readonly cursor?: string | undefined;
+}
+
+export interface ApprovalPage {
+  /** Newest first. */
+  readonly items: readonly Approval[];
+  /** How many there are on all pages. */
+  readonly total: number;
+  readonly nextCursor: string | null;
+}
+
+export interface LockedApproval {
+  readonly approval: Approval;
+  readonly revision: number;
+}
+
+export interface ApprovalStore {
+  /**
+   * The approval of that id, if it is of the caller's tenant and meant for the caller: everybody where it has no
+   * assignees, else these and those who requested it. A caller without user is the operator and sees all of the tenant.
+   */
+  find(id: string, caller: Caller): Promise<Approval | undefined>;
+  /** A page of those that `find` would find. */
+  list(caller: Caller, filter: ApprovalFilter): Promise<ApprovalPage>;
+  /** The approval of that id, whoever it is meant for. */
+  load(id: string, within?: StoreScope): Promise<Approval | undefined>;
+  /** Writes a new one; harmless when it is there already. @returns whether it was new */
+  insert(within: StoreScope, approval: Approval): Promise<boolean>;
+  /** Locks it for the rest of the transaction. Whoever locks its run as well does that first. */
+  lock(within: StoreScope, id: string): Promise<LockedApproval | undefined>;
+  save(within: StoreScope, locked: LockedApproval): Promise<void>;
+  /** Ids of the open ones of a run. */
+  openOf(within: StoreScope, runId: string): Promise<readonly string[]>;
+  /** Ids of open ones whose time is over at `at` (epoch milliseconds), the longest over first. */
+  due(at: number, limit: number): Promise<readonly string[]>;
+  /** Ids of open ones whose run has ended. */
+  orphans(limit: number): Promise<readonly string[]>;
+  /** When the next open one's time is over, in epoch milliseconds. */
+  nextExpiry(): Promise<number | undefined>;
+}
+
+export function createApprovalStore({ db }: Database): ApprovalStore {
+  const visible = (caller: Caller) => {
+    const ofTenant = db.selectFrom('approvals').where('tenant_id', '=', caller.tenantId);
+    if (caller.userId === '') return ofTenant;
+    const name = [principal(caller.userId)];
+    return ofTenant.where(({ or, eb }) => or([eb('audience', 'is', null), eb('audience', '@>', sql.val(name))]));
+  };
+
+  return {
+    async find(id, caller) {
+      return toApproval(await visible(caller).select('state').where('id', '=', id).executeTakeFirst());
+    },
+    async list(caller, filter) {
+      const { limit, cursor } = filter;
+      const matching = matchFilter(visible(caller), filter);
+      const after = cursor === undefined ? undefined : readCursor(cursor);
+      const page =
+        after === undefined ? matching : matching.where(sql<boolean>`(requested_at, id) < (${after.at}, ${after.id})`);
+      const [rows, { total }] = await Promise.all([
+        page
+          .select(['state', 'requested_at', 'id'])
+          .orderBy('requested_at', 'desc')
+          .orderBy('id', 'desc')
+          .limit(limit + 1)
+          .execute(),
+        matching.select(({ fn }) => fn.countAll<string>().as('total')).executeTakeFirstOrThrow(),
+      ]);
+      const shown = rows.slice(0, limit);
+      const last = shown.at(-1);
+      return {
+        items: shown.map(approvalOf),
+        total: Number(total),
+        nextCursor: rows.length > limit && last !== undefined ? writeCursor(last.requested_at, last.id) : null,
+      };
+    },
+    async load(id, within = db) {
+      return toApproval(await within.selectFrom('approvals').select('state').where('id', '=', id).executeTakeFirst());
+    },
+    async insert(within, approval) {
+      const { numInsertedOrUpdatedRows: written } = await within
+        .insertInto('approvals')
+        .values({
+          id: approval.id,
+          run_id: approval.runId,
+          tenant_id: approval.tenantId,
+          task_id: approval.taskId,
+          agent_id: approval.agentId,
+          requested_at: new Date(approval.requestedAt),
+          revision: 1,
+          ...changing(approval),
+        })
+        .onConflict((conflict) => conflict.column('id').doNothing())
+        .executeTakeFirstOrThrow();
+      return written === 1n;
+    },
+    async lock(within, id) {
+      const row = await within
+        .selectFrom('approvals')
+        .select(['state', 'revision'])
+        .where('id', '=', id)
+        .forUpdate()
+        .executeTakeFirst();
+      return row && { approval: approvalOf(row), revision: row.revision };
+    },
+    async save(within, { approval, revision }) {
+      await within
+        .updateTable('approvals')
+        .set({ revision, ...changing(approval) })
+        .where('id', '=', approval.id)
+        .execute();
+    },
+    async openOf(within, runId) {
+      const rows = await within
+        .selectFrom('approvals')
+        .select('id')
+        .where('run_id', '=', runId)
+        .where('status', 'in', OPEN)
+        .execute();
+      return rows.map(({ id }) => id);
+    },
+    async due(at, limit) {
+      const rows = await db
+        .selectFrom('approvals')
+        .select('id')
+        .where('status', 'in', OPEN)
+        .where('expires_at', '<=', new Date(at))
+        .orderBy('expires_at')
+        .limit(limit)
+        .execute();
+      return rows.map(({ id }) => id);
+    },
+    async orphans(limit) {
+      const rows = await db
+        .selectFrom('approvals')
+        .innerJoin('runs', 'runs.id', 'approvals.run_id')
+        .select('approvals.id')
+        .where('approvals.status', 'in', OPEN)
+        .where('runs.completed_at', 'is not', null)
+        .limit(limit)
+        .execute();
+      return rows.map(({ id }) => id);
+    },
+    async nextExpiry() {
+      const { next } = await db
+        .selectFrom('approvals')
+        .select(({ fn }) => fn.min('expires_at').as('next'))
+        .where('status', 'in', OPEN)
+        .executeTakeFirstOrThrow();
+      return next === null ? undefined : new Date(next).getTime();
+    },
+  };
+}
+
+function matchFilter<O>(
+  query: SelectQueryBuilder<Schema, 'approvals', O>,
+  { status, runId, taskId, agentId }: ApprovalFilter,
+): SelectQueryBuilder<Schema, 'approvals', O> {
+  return query
+    .$if(status === 'open', (all) => all.where('status', 'in', OPEN))
+    .$if(status !== undefined && status !== 'open', (all) => all.where('status', '=', status ?? ''))
+    .$if(runId !== undefined, (all) => all.where('run_id', '=', runId ?? ''))
+    .$if(taskId !== undefined, (all) => all.where('task_id', '=', taskId ?? ''))
+    .$if(agentId !== undefined, (all) => all.where('agent_id', '=', agentId ?? ''));
+}
+
+/** The columns that change with the approval. */
+function changing(approval: Approval) {
+  const { status, expiresAt, assignees, requesters } = approval;
+  const audience = assignees.length === 0 ? null : [...assignees, ...requesters].map(principal);
+  return { status, expires_at: new Date(expiresAt), audience, state: JSON.stringify(approval) };
+}
+
+function toApproval(row: Pick<Selectable<ApprovalTable>, 'state'> | undefined): Approval | undefined {
+  return row && approvalOf(row);
+}
+
+/** Only this file writes the column, from an Approval. */
+function approvalOf({ state }: Pick<Selectable<ApprovalTable>, 'state'>): Approval {
+  return state as unknown as Approval;
+}
+
+function writeCursor(at: Date, id: string): string {
+  return Buffer.from(`${at.toISOString()} ${id}`).toString('base64url');
+}
+
+function readCursor(cursor: string): { readonly at: Date; readonly id: string } {
+  const [time = '', id] = Buffer.from(cursor, 'base64url').toString().split(' ');
+  const at = new Date(time);
+  if (id === undefined || Number.isNaN(at.getTime())) {
+    throw new AosError('invalid_request', `"cursor" must be the next_cursor of the page before, got "${cursor}".`);
+  }
+  return { at, id };
+}

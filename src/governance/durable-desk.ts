@@ -1,0 +1,84 @@
+/** The desk for approvals on the database: runs ask, people decide, time decides where people do not. */
+import { AosError, asError } from '../core/errors.ts';
+import { createRounds } from '../core/rounds.ts';
+import type { Caller } from '../runs/run.ts';
+import type { StoreScope } from '../store/database.ts';
+import type { Log } from '../telemetry/log.ts';
+import { type ApprovalChangeParts, createApprovalChanges } from './approval-change.ts';
+import { decide, decided } from './approval-decision.ts';
+import type { ApprovalDecision, ApprovalDesk } from './approval-desk.ts';
+import { waitForApproval } from './approval-wait.ts';
+
+/** How late time decides at the latest, when the process that wrote the deadline is gone. */
+const LOOK_MS = 10_000;
+const ROUND_SIZE = 100;
+
+export interface DurableDesk extends ApprovalDesk {
+  /** Begins to watch deadlines; several processes may, each deadline is applied once. */
+  start(): void;
+  stop(): Promise<void>;
+  /** To be called in the transaction that ends a run: nobody need decide about it any more. */
+  runEnded(within: StoreScope, run: { readonly id: string }): Promise<void>;
+}
+
+export function createApprovalDesk(parts: ApprovalChangeParts & { readonly log: Log }): DurableDesk {
+  const { approvals, clock, log } = parts;
+  const changes = createApprovalChanges(parts);
+  const rounds = createRounds({
+    clock,
+    work: sweep,
+    longestMs: LOOK_MS,
+    failed: (thrown) => log.warn('deadlines of approvals could not be looked at', { reason: asError(thrown).message }),
+  });
+
+  /** @returns when the next deadline is; undefined also when one could not be applied, so that it is not tried at once */
+  async function sweep(): Promise<number | undefined> {
+    const due = await approvals.due(clock.now(), ROUND_SIZE);
+    const orphans = await approvals.orphans(ROUND_SIZE);
+    let sound = true;
+    const attempt = async (id: string, apply: (id: string) => Promise<void>) => {
+      try {
+        await apply(id);
+      } catch (thrown) {
+        sound = false;
+        log.error('a deadline of an approval could not be applied', { approval_id: id, error: asError(thrown) });
+      }
+    };
+    for (const id of due) await attempt(id, changes.expire);
+    for (const id of orphans) await attempt(id, changes.abandon);
+    return sound ? approvals.nextExpiry() : undefined;
+  }
+
+  return {
+    start: rounds.start,
+    stop: rounds.stop,
+    runEnded: (within, { id }) => changes.endWithin(within, id),
+    ask: (scope, ask) => waitForApproval({ approvals, changes, now: clock.now, expiresAt: rounds.due }, scope, ask),
+    async decide(id, decision, caller) {
+      const by = deciderOf(decision, caller);
+      if ((await approvals.find(id, caller)) === undefined) throw unknown(id);
+      // Whoever comes after the deadline comes after what time decided, whether or not that has been noted yet.
+      await changes.expire(id);
+      const changed = await changes.change(id, `user:${by}`, (approval) => decide(approval, decision, by, clock.now()));
+      if (changed === undefined) throw unknown(id);
+      if (!changed.moved) throw decided(changed.approval);
+      rounds.due(Date.parse(changed.approval.expiresAt));
+      return changed.approval;
+    },
+  };
+}
+
+/** The call's own user before the name that its body gives. */
+function deciderOf(decision: ApprovalDecision, { userId }: Caller): string {
+  const by = userId === '' ? (decision.by ?? '').trim() : userId;
+  if (by !== '') return by;
+  throw new AosError(
+    'invalid_request',
+    'Nobody is named who decides: the call comes without a user, so "by" must name one, e.g. {"by": "dana"}.',
+    { reason: 'DECIDER_MISSING' },
+  );
+}
+
+function unknown(id: string): AosError {
+  return new AosError('not_found', `There is no approval "${id}".`);
+}
