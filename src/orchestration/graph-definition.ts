@@ -5,7 +5,8 @@
  */
 import { z } from 'zod';
 import { AGENT_ID } from '../agents/agent.ts';
-import { approvalPriorities, autoActions } from '../governance/approval.ts';
+import { autoActions } from '../governance/approval.ts';
+import { approvalPriorities } from '../governance/escalation.ts';
 import { conditionSchema } from './graph-condition.ts';
 import { pathSchema } from './graph-reference.ts';
 
