@@ -3,8 +3,8 @@
  * its firing times are pure arithmetic, each counted from the planned times and never from when a run began or ended.
  */
 import { AosError } from '../core/errors.ts';
+import { findZone, type Zone } from '../core/zone.ts';
 import { CronFault, type CronRule, nextMatch, parseCron } from './cron.ts';
-import { findZone, type Zone } from './zone.ts';
 
 export const scheduleTypes = ['once', 'interval', 'hourly', 'daily', 'cron'] as const;
 export type ScheduleType = (typeof scheduleTypes)[number];

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { findZone, type Zone } from '../../src/scheduling/zone.ts';
+import { findZone, type Zone } from '../../src/core/zone.ts';
 
 function zone(name: string): Zone {
   const found = findZone(name);
