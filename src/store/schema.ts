@@ -4,31 +4,47 @@
  */
 import type { Migration } from './migration.ts';
 import { appMigrations, type IdempotentAnswerTable, type MetricPointTable, type RecordTable } from './tables/app.ts';
-import { approvalMigrations } from './tables/approval.ts';
-import { definitionMigrations } from './tables/definition.ts';
-import { jobMigrations } from './tables/job.ts';
+import { type ApprovalTable, approvalMigrations } from './tables/approval.ts';
+import { type DefinitionTable, definitionMigrations } from './tables/definition.ts';
+import { type JobRunTable, type JobTable, jobMigrations } from './tables/job.ts';
 import { outboxMigrations } from './tables/outbox.ts';
-import { type RunEventTable, type RunTable, runMigrations } from './tables/run.ts';
+import {
+  type FeedTable,
+  type RunEventTable,
+  type RunPayloadTable,
+  type RunSignalTable,
+  type RunStepTable,
+  type RunTable,
+  runMigrations,
+} from './tables/run.ts';
 import { type SessionMessageTable, sessionMigrations } from './tables/session.ts';
 import {
-  taskMigrations,
   type TaskLimitTable,
   type TaskSettingsTable,
   type TaskTable,
   type TaskTurnTable,
+  taskMigrations,
 } from './tables/task.ts';
 
 export interface Schema {
   runs: RunTable;
   run_events: RunEventTable;
+  run_steps: RunStepTable;
+  run_signals: RunSignalTable;
+  run_payloads: RunPayloadTable;
+  feed: FeedTable;
   session_messages: SessionMessageTable;
   tasks: TaskTable;
   task_turns: TaskTurnTable;
   task_limits: TaskLimitTable;
   task_settings: TaskSettingsTable;
+  jobs: JobTable;
+  job_runs: JobRunTable;
+  definitions: DefinitionTable;
   records: RecordTable;
   metric_points: MetricPointTable;
   idempotent_answers: IdempotentAnswerTable;
+  approvals: ApprovalTable;
 }
 
 /** Applied in the order of their names, each once. */

@@ -1,0 +1,287 @@
+/**
+ * Jobs as callers see them: written down, looked at, changed, paused, resumed, triggered, cancelled. Every change tells
+ * its fact in the same transaction and wakes the schedulers afterwards.
+ */
+import { type Clock, isoTime } from '../core/clock.ts';
+import { AosError } from '../core/errors.ts';
+import { newUuid } from '../core/ids.ts';
+import type { Caller } from '../runs/run.ts';
+import type { Database, StoreScope } from '../store/database.ts';
+import type { TaskQueue } from '../tasks/task-queue.ts';
+import { type Job, type JobPlan, planColumns, toJob } from './job.ts';
+import { type FactWriter, JOB_CHANNEL, type JobFact, tellJob } from './job-fact.ts';
+import { type JobRun, toJobRun } from './job-run.ts';
+import { isJobOver, type JobStatus } from './job-state.ts';
+import { dropQueued } from './run-end.ts';
+import { firstTime, nextTime } from './schedule.ts';
+
+export interface JobStore {
+  /**
+   * @param options.allowPast takes a `once` whose time has passed; the misfire rule judges it
+   * @throws AosError invalid_request for such a one otherwise; unprocessable (INVALID_SCHEDULE) when it never fires
+   */
+  create(plan: JobPlan, caller: Caller, options?: { readonly allowPast?: boolean | undefined }): Promise<Job>;
+  /** The job of that id if it is the caller's; a caller without user is the operator of its tenant and sees all of it. */
+  find(id: string, caller: Caller): Promise<Job | undefined>;
+  /**
+   * Changes what the job is. With a new schedule its times are counted anew.
+   * @param change makes the new plan of the job as it is
+   * @throws AosError conflict (JOB_TERMINAL)
+   */
+  change(id: string, caller: Caller, change: (job: Job) => JobPlan): Promise<Job | undefined>;
+  /** @throws AosError conflict (JOB_TERMINAL); a paused job is left as it is */
+  pause(id: string, caller: Caller): Promise<Job | undefined>;
+  /** Plans the next time after now: what passed during the pause is not run. @throws AosError conflict (JOB_NOT_PAUSED) */
+  resume(id: string, caller: Caller): Promise<Job | undefined>;
+  /** A run now, whatever the schedule says; it waits while too many are under way. @throws AosError conflict (JOB_TERMINAL) */
+  trigger(id: string, caller: Caller): Promise<{ readonly job: Job; readonly run: JobRun } | undefined>;
+  /** Ends the job for good, and its runs that no worker has begun. An ended job is left as it is. */
+  cancel(id: string, caller: Caller, reason?: string): Promise<Job | undefined>;
+}
+
+export interface JobStoreParts {
+  readonly database: Pick<Database, 'db' | 'notifications'>;
+  readonly queue: Pick<TaskQueue, 'find' | 'cancel'>;
+  readonly feed: FactWriter;
+  readonly clock: Clock;
+}
+
+export function createJobStore({ database, queue, feed, clock }: JobStoreParts): JobStore {
+  const { db, notifications } = database;
+
+  /** Locks the caller's job and changes it; schedulers look afterwards. */
+  async function locked<T>(
+    id: string,
+    caller: Caller,
+    work: (job: Job, trx: StoreScope) => Promise<T>,
+  ): Promise<T | undefined> {
+    const outcome = await db.transaction().execute(async (trx) => {
+      const row = await trx.selectFrom('jobs').selectAll().where('id', '=', id).forNoKeyUpdate().executeTakeFirst();
+      const job = row && toJob(row);
+      return job !== undefined && isCallers(job, caller) ? work(job, trx) : undefined;
+    });
+    notifications.announce(JOB_CHANNEL, 'jobs', '');
+    return outcome;
+  }
+
+  async function write(
+    trx: StoreScope,
+    id: string,
+    columns: Partial<ReturnType<typeof planColumns>> & {
+      readonly status?: JobStatus;
+      readonly next_run_at?: Date | null;
+      readonly anchor_at?: Date;
+      readonly consecutive_failures?: number;
+      readonly run_count?: number;
+    },
+  ): Promise<Job> {
+    const row = await trx
+      .updateTable('jobs')
+      .set({ ...columns, updated_at: new Date(clock.now()) })
+      .where('id', '=', id)
+      .returningAll()
+      .executeTakeFirstOrThrow();
+    return toJob(row);
+  }
+
+  async function hasActiveRuns(trx: StoreScope, id: string): Promise<boolean> {
+    const row = await trx
+      .selectFrom('job_runs')
+      .select('status')
+      .where('job_id', '=', id)
+      .where('status', 'in', ['queued', 'running'])
+      .limit(1)
+      .executeTakeFirst();
+    return row !== undefined;
+  }
+
+  const tell = (trx: StoreScope, type: JobFact, job: Job) =>
+    tellJob(feed, trx, type, job, { status: job.status, next_run_at: job.nextRunAt });
+
+  return {
+    async create(plan, caller, { allowPast = false } = {}) {
+      const now = clock.now();
+      const first = firstTime(plan.schedule, now);
+      if (first < now && !allowPast) throw inThePast(first, now);
+      const job = await db.transaction().execute(async (trx) => {
+        const row = await trx
+          .insertInto('jobs')
+          .values({
+            ...planColumns(plan),
+            id: newUuid(),
+            tenant_id: caller.tenantId,
+            user_id: caller.userId,
+            anchor_at: new Date(now),
+            status: 'scheduled',
+            next_run_at: new Date(first),
+            consecutive_failures: 0,
+            run_count: 0,
+            created_at: new Date(now),
+            updated_at: new Date(now),
+          })
+          .returningAll()
+          .executeTakeFirstOrThrow();
+        const created = toJob(row);
+        await tell(trx, 'job.created', created);
+        return created;
+      });
+      notifications.announce(JOB_CHANNEL, 'jobs', '');
+      return job;
+    },
+    async find(id, caller) {
+      const row = await db.selectFrom('jobs').selectAll().where('id', '=', id).executeTakeFirst();
+      const job = row && toJob(row);
+      return job !== undefined && isCallers(job, caller) ? job : undefined;
+    },
+    change(id, caller, makePlan) {
+      return locked(id, caller, async (job, trx) => {
+        refuseOver(job);
+        const plan = makePlan(job);
+        const changed = await write(trx, id, { ...planColumns(plan), ...replanned(job, plan, clock.now()) });
+        await tell(trx, 'job.changed', changed);
+        return changed;
+      });
+    },
+    pause(id, caller) {
+      return locked(id, caller, async (job, trx) => {
+        refuseOver(job);
+        if (job.status === 'paused') return job;
+        await dropQueued(trx, id, clock.now(), 'the job was paused');
+        const paused = await write(trx, id, { status: 'paused', next_run_at: null });
+        await tell(trx, 'job.paused', paused);
+        return paused;
+      });
+    },
+    resume(id, caller) {
+      return locked(id, caller, async (job, trx) => {
+        if (job.status !== 'paused') {
+          throw new AosError('conflict', `Only a paused job can be resumed; this one is ${job.status}`, {
+            reason: 'JOB_NOT_PAUSED',
+            facts: { status: job.status },
+          });
+        }
+        const active = await hasActiveRuns(trx, id);
+        const next = firstAfterPause(job, clock.now());
+        const status = active ? 'running' : next === undefined ? 'completed' : 'scheduled';
+        const resumed = await write(trx, id, {
+          status,
+          next_run_at: next === undefined ? null : new Date(next),
+          consecutive_failures: 0,
+        });
+        await tell(trx, 'job.resumed', resumed);
+        if (status === 'completed') await tell(trx, 'job.completed', resumed);
+        return resumed;
+      });
+    },
+    trigger(id, caller) {
+      return locked(id, caller, async (job, trx) => {
+        refuseOver(job);
+        const now = clock.now();
+        const runCount = job.runCount + 1;
+        const row = await insertManual(trx, id, runCount, now);
+        const spent = job.schedule.max_runs !== null && runCount >= job.schedule.max_runs;
+        const changed = await write(trx, id, {
+          status: job.status === 'paused' ? 'paused' : 'running',
+          run_count: runCount,
+          ...(spent && { next_run_at: null }),
+        });
+        await tellJob(feed, trx, 'job.triggered', changed, { planned_at: row.plannedAt, run_number: runCount });
+        return { job: changed, run: row };
+      });
+    },
+    async cancel(id, caller, reason = 'The job was cancelled.') {
+      const tasks: string[] = [];
+      const cancelled = await locked(id, caller, async (job, trx) => {
+        if (isJobOver(job.status)) return job;
+        await dropQueued(trx, id, clock.now(), reason);
+        const running = await trx
+          .selectFrom('job_runs')
+          .select('task_id')
+          .where('job_id', '=', id)
+          .where('status', '=', 'running')
+          .execute();
+        tasks.push(...running.flatMap(({ task_id }) => task_id ?? []));
+        const over = await write(trx, id, { status: 'cancelled', next_run_at: null });
+        await tell(trx, 'job.cancelled', over);
+        return over;
+      });
+      for (const task of tasks) await cancelPending(queue, task, reason, cancelled?.owner ?? caller);
+      return cancelled;
+    },
+  };
+}
+
+/** A run that a worker has begun goes on: the job is cancelled, not what it is doing. */
+async function cancelPending(
+  queue: JobStoreParts['queue'],
+  taskId: string,
+  reason: string,
+  owner: Caller,
+): Promise<void> {
+  const task = await queue.find(taskId, owner);
+  if (task?.status !== 'pending' && task?.status !== 'retrying') return;
+  await queue.cancel(taskId, reason, owner).catch((failure: unknown) => {
+    // It ended in between.
+    if (!(failure instanceof AosError && failure.code === 'conflict')) throw failure;
+  });
+}
+
+/** Its planned time is now, or the next millisecond of the job that has no run yet. */
+async function insertManual(trx: StoreScope, jobId: string, runNumber: number, now: number): Promise<JobRun> {
+  for (let planned = now; ; planned++) {
+    const row = await trx
+      .insertInto('job_runs')
+      .values({
+        job_id: jobId,
+        planned_at: new Date(planned),
+        run_number: runNumber,
+        status: 'queued',
+        cause: 'manual',
+        noticed_at: new Date(now),
+      })
+      .onConflict((conflict) => conflict.columns(['job_id', 'planned_at']).doNothing())
+      .returningAll()
+      .executeTakeFirst();
+    if (row !== undefined) return toJobRun(row);
+  }
+}
+
+/** When a changed job fires next, if its schedule is another. */
+function replanned(job: Job, plan: JobPlan, now: number) {
+  if (JSON.stringify(plan.schedule) === JSON.stringify(job.schedule)) return {};
+  const { max_runs: max } = plan.schedule;
+  if (max !== null && max <= job.runCount) {
+    throw new AosError(
+      'unprocessable',
+      `max_runs must be more than the ${job.runCount} runs the job has had, got ${max}`,
+      { reason: 'INVALID_SCHEDULE' },
+    );
+  }
+  const first = firstTime(plan.schedule, now);
+  if (first < now) throw inThePast(first, now);
+  return { anchor_at: new Date(now), next_run_at: job.status === 'paused' ? null : new Date(first) };
+}
+
+/** What fires once keeps its time, so that the misfire rule can say that it was missed. */
+function firstAfterPause({ schedule, anchor, runCount }: Job, now: number): number | undefined {
+  if (schedule.max_runs !== null && runCount >= schedule.max_runs) return undefined;
+  const next = nextTime(schedule, anchor, now);
+  return schedule.schedule_type === 'once' && runCount === 0 ? Date.parse(schedule.run_at ?? '') : next;
+}
+
+function isCallers({ owner }: Job, caller: Caller): boolean {
+  return owner.tenantId === caller.tenantId && (caller.userId === '' || owner.userId === caller.userId);
+}
+
+function refuseOver({ status }: Job): void {
+  if (!isJobOver(status)) return;
+  throw new AosError('conflict', `Job is already ${status}`, { reason: 'JOB_TERMINAL', facts: { status } });
+}
+
+function inThePast(first: number, now: number): AosError {
+  return new AosError(
+    'invalid_request',
+    `run_at must be in the future: expected a time after ${isoTime(now)}, got ${isoTime(first)} (allow_past takes it nevertheless)`,
+    { reason: 'RUN_AT_PAST' },
+  );
+}
