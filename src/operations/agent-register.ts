@@ -40,12 +40,10 @@ export interface AgentRegisterParts {
   readonly shipped: AgentCatalogue;
   readonly records: RecordStore;
   readonly notifications: Database['notifications'];
-  /** Whether any id may be used as an agent, registered or not. */
-  readonly allowUnregistered: boolean;
 }
 
 export function createAgentRegister(parts: AgentRegisterParts): AgentRegister {
-  const { shipped, records, notifications, allowUnregistered } = parts;
+  const { shipped, records, notifications } = parts;
   let registered: ReadonlyMap<string, { readonly agent: Agent; readonly tenantId: string }> = new Map();
 
   async function refresh(): Promise<void> {
@@ -67,9 +65,7 @@ export function createAgentRegister(parts: AgentRegisterParts): AgentRegister {
       return [...shipped.enabled, ...listed().map(({ agent }) => agent)];
     },
     find(agentId) {
-      const known = shipped.find(agentId) ?? registered.get(agentId)?.agent;
-      if (known !== undefined || !allowUnregistered || isShipped(agentId)) return known;
-      return strangerNamed(agentId);
+      return shipped.find(agentId) ?? listed().find(({ agent }) => agent.agent_id === agentId)?.agent;
     },
     visibleTo({ tenantId }) {
       const own = listed().filter((entry) => entry.tenantId === tenantId);
@@ -106,19 +102,6 @@ function agentOf({ id, data }: KeptRecord): Agent {
     adapter_name: String(data['adapterName']),
     capabilities: list(data['capabilities']),
     config: { title: String(data['name']), tools: list(data['tools']) },
-    enabled: true,
-  };
-}
-
-/** An agent nobody registered, where that is allowed: nothing is known of it but its name. */
-function strangerNamed(agentId: string): Agent {
-  return {
-    agent_id: agentId,
-    agent_type: 'UnregisteredAgent',
-    purpose: `Contribute what is asked of ${agentId}`,
-    adapter_name: agentId,
-    capabilities: [],
-    config: {},
     enabled: true,
   };
 }

@@ -53,6 +53,9 @@ export const submission = z
 
 export type Submission = z.output<typeof submission>;
 
+/** The workflow of work without an end. */
+export const PERPETUAL = 'perpetual';
+
 /** Settings with bounds, which every workflow reads alike. */
 const sharedConfig = z.looseObject({
   timeout_seconds: z
@@ -97,7 +100,8 @@ export function workOf(asked: Submission, mcpServers: readonly string[]): JsonOb
   }
   return {
     agent_ids: asked.agent_ids,
-    workflow: asked.workflow,
+    // A purpose alone is work without an end, whatever way of working together stands beside it.
+    workflow: task ? asked.workflow : PERPETUAL,
     config: config as JsonObject,
     ...(task && { task: task as JsonObject }),
     ...(purpose && { purpose: purpose as JsonValue }),

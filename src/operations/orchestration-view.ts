@@ -7,10 +7,11 @@ import { z } from 'zod';
 import { isJsonObject, type JsonObject } from '../core/json.ts';
 import { isTerminal, type Run, type RunStatus } from '../runs/run.ts';
 import { agentId, freeForm, protocolId, time } from './field.ts';
+import { PERPETUAL } from './orchestration-request.ts';
 
 export type OrchestrationKind = 'finite' | 'perpetual';
 
-const FINITE: Readonly<Record<RunStatus, string>> = {
+const FINITE_WORDS: Readonly<Record<RunStatus, string>> = {
   queued: 'pending',
   running: 'running',
   waiting: 'running',
@@ -19,8 +20,8 @@ const FINITE: Readonly<Record<RunStatus, string>> = {
   timed_out: 'failed',
   cancelled: 'cancelled',
 };
-const PERPETUAL: Readonly<Record<RunStatus, string>> = {
-  ...FINITE,
+const PERPETUAL_WORDS: Readonly<Record<RunStatus, string>> = {
+  ...FINITE_WORDS,
   running: 'active',
   waiting: 'active',
   completed: 'stopped',
@@ -78,17 +79,17 @@ export interface Pulse {
 }
 
 export function kindOf({ request }: Run): OrchestrationKind {
-  return 'task' in request ? 'finite' : 'perpetual';
+  return request['workflow'] === PERPETUAL ? 'perpetual' : 'finite';
 }
 
 export function statusOf(run: Run): (typeof statusWords)[number] {
-  return (kindOf(run) === 'finite' ? FINITE : PERPETUAL)[run.status] as (typeof statusWords)[number];
+  return (kindOf(run) === 'finite' ? FINITE_WORDS : PERPETUAL_WORDS)[run.status] as (typeof statusWords)[number];
 }
 
 /** The statuses of runs that some word stands for. */
 export function statusesOf(word: (typeof statusWords)[number]): RunStatus[] {
-  const statuses = Object.keys(FINITE) as RunStatus[];
-  return statuses.filter((status) => FINITE[status] === word || PERPETUAL[status] === word);
+  const statuses = Object.keys(FINITE_WORDS) as RunStatus[];
+  return statuses.filter((status) => FINITE_WORDS[status] === word || PERPETUAL_WORDS[status] === word);
 }
 
 export function viewStatus(run: Run, pulse: Pulse): z.infer<typeof orchestrationStatus> {
