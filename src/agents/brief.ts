@@ -2,9 +2,8 @@
  * What an agent is asked in one turn, and the words it is asked in. The brief is the whole input of a turn: two
  * executions of the same turn get the same brief, which is what makes repeating a turn after a crash sound.
  */
-import type { JsonObject, JsonValue } from '../core/json.ts';
-import { type Agent, instructionsOf, titleOf } from './agent.ts';
-import { quoted, type TeamBrief, teamRequest } from './teamwork.ts';
+import type { JsonObject } from '../core/json.ts';
+import type { Agent } from './agent.ts';
 
 /** Why the work is done at all: alignment for every agent, not itself a task. */
 export interface Purpose {
@@ -71,6 +70,76 @@ export type Brief =
       readonly today: string;
     };
 
+/** What agents are asked when they divide work, talk in turns, hand over or go in cycles. */
+export type TeamBrief =
+  /** The lead divides the work among the others. */
+  | {
+      readonly kind: 'assign';
+      readonly agent: Agent;
+      readonly assignment: Assignment;
+      readonly workers: readonly Agent[];
+    }
+  /** A worker does its part. `part` is missing when the lead's plan names none for it: then the whole plan is the part. */
+  | {
+      readonly kind: 'work';
+      readonly agent: Agent;
+      readonly assignment: Assignment;
+      readonly lead: Agent;
+      readonly plan: string;
+      readonly part: string | undefined;
+    }
+  /** The agent says its next word in a discussion. */
+  | {
+      readonly kind: 'discussion';
+      readonly agent: Agent;
+      readonly assignment: Assignment;
+      readonly group: readonly Agent[];
+      readonly transcript: readonly Contribution[];
+      /** How many may speak after this one. */
+      readonly left: number;
+    }
+  /** The lead names who speaks next. */
+  | {
+      readonly kind: 'selection';
+      readonly agent: Agent;
+      readonly assignment: Assignment;
+      readonly candidates: readonly Agent[];
+      readonly transcript: readonly Contribution[];
+    }
+  /** The agent answers the matter or hands it over to one of its delegates. */
+  | {
+      readonly kind: 'delegation';
+      readonly agent: Agent;
+      readonly assignment: Assignment;
+      readonly delegates: readonly Agent[];
+      readonly earlier: readonly Contribution[];
+      /** Who handed over to this agent and why; missing for the first. */
+      readonly received: { readonly from: Agent; readonly reason: string } | undefined;
+      /** Whom the agent named a moment ago although it may not. */
+      readonly refused: string | undefined;
+    }
+  /** The agent's turn in a cycle of work without an end. */
+  | {
+      readonly kind: 'cycle';
+      readonly agent: Agent;
+      readonly assignment: Assignment;
+      /** From 1. */
+      readonly cycle: number;
+      /** The last words of every agent, its own included. */
+      readonly latest: readonly Contribution[];
+    }
+  /** The agent's part in a graph of steps. */
+  | {
+      readonly kind: 'node';
+      readonly agent: Agent;
+      readonly assignment: Assignment;
+      /** What is to be done here; the task as a whole when missing. */
+      readonly instructions: string | undefined;
+      /** What the steps before this one gave, by their names. */
+      readonly given: readonly { readonly from: string; readonly text: string }[];
+      readonly format: 'text' | 'json';
+    };
+
 /** The words of a brief as a language model takes them. */
 export interface Prompt {
   readonly instructions: string;
@@ -80,73 +149,4 @@ export interface Prompt {
 /** The day the brief is for, ISO date. */
 export function dayOf(brief: Brief): string {
   return brief.kind === 'chat' ? brief.today : brief.assignment.today;
-}
-
-export function promptOf(brief: Brief): Prompt {
-  if (brief.kind === 'chat') {
-    return {
-      instructions: `${instructionsOf(brief.agent)}\n\nYou are in a conversation. Today is ${brief.today}. Answer the last message, briefly, using what was said before.`,
-      messages: brief.messages,
-    };
-  }
-  const { agent, assignment } = brief;
-  return {
-    instructions: [instructionsOf(agent), purposeText(assignment.purpose)].filter((part) => part !== '').join('\n\n'),
-    messages: [{ role: 'user', content: [...assignmentText(assignment), ...requestOf(brief)].join('\n\n') }],
-  };
-}
-
-function purposeText(purpose: Purpose | undefined): string {
-  if (purpose === undefined) return '';
-  return `The purpose everybody's work here must serve: ${purpose.purpose}\nIts scope: ${purpose.scope}`;
-}
-
-function assignmentText({ task, context, today }: Assignment): string[] {
-  return [
-    `Today is ${today}.`,
-    ...(isEmpty(task) ? [] : [`The task:\n${block(task)}`]),
-    ...(isEmpty(context) ? [] : [`Shared context:\n${block(context)}`]),
-  ];
-}
-
-function requestOf(brief: Exclude<Brief, { kind: 'chat' }>): string[] {
-  switch (brief.kind) {
-    case 'position':
-      return [
-        `${groupText(brief.agent, brief.group)}Give your own position as ${titleOf(brief.agent)}: what you see, what you propose, what it needs, what could go wrong.`,
-      ];
-    case 'handover':
-      return [
-        ...quoted('What was produced before you, in order', brief.earlier),
-        brief.last
-          ? 'You are the last in line: deliver the finished result, complete in itself.'
-          : `Do your part as ${titleOf(brief.agent)} and hand over: build on what is there, correct it where it is wrong, add what only you can add.`,
-      ];
-    case 'revision':
-      return [
-        ...(brief.own === undefined ? [] : [`Your position so far:\n\n${brief.own}`]),
-        ...quoted("Your peers' latest positions", brief.peers),
-        `This is round ${brief.round}. Give your revised position: what you take over and from whom, where you disagree and why, what you propose now.`,
-      ];
-    case 'synthesis':
-      return [
-        ...quoted('The positions', brief.contributions),
-        'Make one result of them: where they agree, where they do not, what is decided, who does what by when, which questions stay open, and what information is missing.',
-      ];
-    default:
-      return teamRequest(brief);
-  }
-}
-
-function groupText(agent: Agent, group: readonly Agent[]): string {
-  const others = group.filter((other) => other.agent_id !== agent.agent_id).map(titleOf);
-  return others.length === 0 ? '' : `Also asked, at the same time: ${others.join(', ')}. `;
-}
-
-function block(value: JsonValue): string {
-  return `\`\`\`json\n${JSON.stringify(value, null, 2)}\n\`\`\``;
-}
-
-function isEmpty(object: JsonObject): boolean {
-  return Object.keys(object).length === 0;
 }

@@ -1,73 +1,15 @@
 /**
- * What agents are asked when they divide work, talk in turns, hand over or go in cycles, and the words they are asked
- * in. The forms that an answer has to have (a block of assignments, a last line) are named here, next to the question;
- * reading the answer is the pattern's.
+ * The words in which agents are asked to divide work, talk in turns, hand over or go in cycles. The forms that an
+ * answer has to have (a block of assignments, a last line) are named here, next to the question; reading the answer is
+ * the pattern's.
  */
 import { type Agent, titleOf } from './agent.ts';
-import type { Assignment, Contribution } from './brief.ts';
+import type { Contribution, TeamBrief } from './brief.ts';
 
 /** The line by which an agent ends a discussion. */
 export const DONE_MARK = '[DONE]';
 /** The line by which an agent hands the work over begins so; the agent's id and the reason follow. */
 export const HANDOFF_MARK = 'HANDOFF:';
-
-export type TeamBrief =
-  /** The lead divides the work among the others. */
-  | {
-      readonly kind: 'assign';
-      readonly agent: Agent;
-      readonly assignment: Assignment;
-      readonly workers: readonly Agent[];
-    }
-  /** A worker does its part. `part` is missing when the lead's plan names none for it: then the whole plan is the part. */
-  | {
-      readonly kind: 'work';
-      readonly agent: Agent;
-      readonly assignment: Assignment;
-      readonly lead: Agent;
-      readonly plan: string;
-      readonly part: string | undefined;
-    }
-  /** The agent says its next word in a discussion. */
-  | {
-      readonly kind: 'discussion';
-      readonly agent: Agent;
-      readonly assignment: Assignment;
-      readonly group: readonly Agent[];
-      readonly transcript: readonly Contribution[];
-      /** How many may speak after this one. */
-      readonly left: number;
-    }
-  /** The lead names who speaks next. */
-  | {
-      readonly kind: 'selection';
-      readonly agent: Agent;
-      readonly assignment: Assignment;
-      readonly candidates: readonly Agent[];
-      readonly transcript: readonly Contribution[];
-    }
-  /** The agent answers the matter or hands it over to one of its delegates. */
-  | {
-      readonly kind: 'delegation';
-      readonly agent: Agent;
-      readonly assignment: Assignment;
-      readonly delegates: readonly Agent[];
-      readonly earlier: readonly Contribution[];
-      /** Who handed over to this agent and why; missing for the first. */
-      readonly received: { readonly from: Agent; readonly reason: string } | undefined;
-      /** Whom the agent named a moment ago although it may not. */
-      readonly refused: string | undefined;
-    }
-  /** The agent's turn in a cycle of work without an end. */
-  | {
-      readonly kind: 'cycle';
-      readonly agent: Agent;
-      readonly assignment: Assignment;
-      /** From 1. */
-      readonly cycle: number;
-      /** The last words of every agent, its own included. */
-      readonly latest: readonly Contribution[];
-    };
 
 export function teamRequest(brief: TeamBrief): string[] {
   switch (brief.kind) {
@@ -116,6 +58,13 @@ export function teamRequest(brief: TeamBrief): string[] {
       return [
         ...quoted('The last words of everybody', brief.latest),
         `This is cycle ${brief.cycle} of work that goes on until it is stopped. Say what has changed, what you do in this cycle for the purpose, and what the others should know.`,
+      ];
+    case 'node':
+      return [
+        ...(brief.given.length === 0 ? [] : ['What the steps before this one gave:']),
+        ...brief.given.map(({ from, text }) => `--- ${from} ---\n${text}`),
+        brief.instructions ?? `Do your part of the task as ${titleOf(brief.agent)}.`,
+        ...(brief.format === 'text' ? [] : ['Answer with one JSON value and nothing else.']),
       ];
   }
 }

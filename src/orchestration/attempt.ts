@@ -7,22 +7,34 @@ import { runTurn, type TurnOutcome, type TurnSetting } from '../agents/turn.ts';
 import { AosError } from '../core/errors.ts';
 import type { RunFailure } from '../runs/run.ts';
 import type { PlannedTurn } from './plan.ts';
+import type { RunMeter } from './run-meter.ts';
 
 export type Attempt =
   | { readonly status: 'completed'; readonly turn: PlannedTurn; readonly outcome: TurnOutcome }
   | { readonly status: 'failed'; readonly turn: PlannedTurn; readonly error: RunFailure };
 
-/** Starts the turn before it returns. Resolves also when the model failed, after the log says so. */
+/** What every attempt needs: the setting of its turn, and the meter of the run. */
+export type AttemptSetting = TurnSetting & { readonly meter: RunMeter };
+
+/**
+ * Takes the turn as soon as the limits of the run let it. Resolves also when the model failed, after the log says so.
+ * @throws AosError limit_exceeded when the run was stopped at a limit
+ */
 export async function attemptTurn(
-  setting: TurnSetting,
+  setting: AttemptSetting,
   turn: PlannedTurn,
   peers: readonly string[],
   brief: () => Brief | Promise<Brief>,
 ): Promise<Attempt> {
-  const { scope, progress } = setting;
+  const { scope, progress, meter } = setting;
+  await meter.begin(turn.name);
   try {
     const named = peers.length === 0 ? turn : { ...turn, peers };
-    return { status: 'completed', turn, outcome: await runTurn(setting, named, brief) };
+    return {
+      status: 'completed',
+      turn,
+      outcome: await runTurn({ ...setting, meter: meter.ofTurn(turn.name) }, named, brief),
+    };
   } catch (thrown) {
     scope.signal.throwIfAborted();
     if (!(thrown instanceof AosError) || thrown.code !== 'model_failed') throw thrown;

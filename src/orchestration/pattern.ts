@@ -8,9 +8,11 @@ import type { Assignment } from '../agents/brief.ts';
 import type { TurnSetting } from '../agents/turn.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { Plan } from './plan.ts';
+import type { RunMeter } from './run-meter.ts';
 
 /** What a pattern works with: everything a turn needs, and what concerns the run as a whole. */
 export interface OrchestrationSetting extends TurnSetting {
+  readonly meter: RunMeter;
   /** The validated body of the work request. */
   readonly request: JsonObject;
   /** The agents as they were when the run was admitted; undefined for an id that is not among them. */
@@ -22,6 +24,8 @@ export interface Pattern<P extends Plan = Plan> {
   readonly name: string;
   /** From 1. */
   readonly version: number;
+  /** Agents that a request of this pattern names elsewhere than in `agent_ids`. */
+  agentIds?(request: JsonObject): readonly string[];
   /**
    * Pure: the same request and agents give the same plan.
    * @throws AosError invalid_request

@@ -4,20 +4,37 @@ import { closest } from '../core/closest.ts';
 import { AosError } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
 import { collaborative } from './collaborative.ts';
+import { concurrent } from './concurrent.ts';
+import { groupChat } from './group-chat.ts';
+import { handoff } from './handoff.ts';
+import { hierarchical } from './hierarchical.ts';
 import { newestPattern, type Pattern, type PatternRegistry, registryOf } from './pattern.ts';
+import { perpetual } from './perpetual.ts';
 import { sequential } from './sequential.ts';
 
-export const patterns: PatternRegistry = registryOf([sequential, collaborative]);
+export const patterns: PatternRegistry = registryOf([
+  sequential,
+  concurrent,
+  collaborative,
+  hierarchical,
+  groupChat,
+  handoff,
+  perpetual,
+]);
 
 /** The names a request may use. */
 export const workflows: readonly string[] = [...new Set(Object.values(patterns).map(({ name }) => name))];
 
 /** Used when a request names none. */
 const USUAL_WORKFLOW = 'collaborative';
+/** Has its task in the graph. */
+const OWN_TASK = 'graph';
 
-/** The name of the pattern a request asks for. */
-export function workflowOf({ workflow }: JsonObject): string {
-  return workflow === undefined || workflow === null || workflow === '' ? USUAL_WORKFLOW : String(workflow);
+/** The name of the pattern a request asks for. Work that has a purpose and no task has no end. */
+export function workflowOf({ workflow, task, purpose }: JsonObject): string {
+  const name = workflow === undefined || workflow === null || workflow === '' ? USUAL_WORKFLOW : String(workflow);
+  const endless = (task === undefined || task === null) && purpose !== undefined && purpose !== null;
+  return endless && name !== OWN_TASK && workflows.includes(name) ? perpetual.name : name;
 }
 
 /** The pattern a request asks for, in its newest version. @throws AosError invalid_request */
@@ -29,4 +46,10 @@ export function patternFor(request: JsonObject): Pattern {
     'invalid_request',
     `there is no workflow "${name}"${closest(name, workflows, ', did you mean "%s"?')} (there are: ${workflows.join(', ')})`,
   );
+}
+
+/** The agents a request names, each once. */
+export function agentIdsOf(pattern: Pattern, request: JsonObject): readonly string[] {
+  const listed = Array.isArray(request['agent_ids']) ? request['agent_ids'].map(String) : [];
+  return [...new Set([...listed, ...(pattern.agentIds?.(request) ?? [])])];
 }

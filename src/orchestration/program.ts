@@ -1,26 +1,36 @@
 /**
  * What a run does, by its kind and workflow. The program is executed again from the start when a run is resumed; its
- * steps give back what they gave before, so everything between them must depend on the request and on those only.
+ * steps give back what they gave before, so everything between them must depend on the request, the definition the run
+ * is pinned to, and those only.
  */
 import { type Context, SpanKind } from '@opentelemetry/api';
 import type { Agent } from '../agents/agent.ts';
-import type { Assignment, Purpose } from '../agents/brief.ts';
 import type { AgentCatalogue } from '../agents/catalogue.ts';
 import type { Model } from '../agents/model.ts';
 import { createProgress } from '../agents/progress.ts';
 import type { SessionMemory } from '../agents/session.ts';
-import type { TurnSetting } from '../agents/turn.ts';
+import type { ToolSet } from '../agents/tool.ts';
 import type { Clock } from '../core/clock.ts';
 import { AosError } from '../core/errors.ts';
-import { isJsonObject, type JsonObject, type JsonValue } from '../core/json.ts';
+import type { JsonObject } from '../core/json.ts';
 import type { RunProgram, RunScope } from '../engine/engine.ts';
+import type { ApprovalDesk } from '../governance/approval-desk.ts';
+import type { EventLog } from '../runs/event-log.ts';
 import type { Run } from '../runs/run.ts';
+import type { Log } from '../telemetry/log.ts';
 import { baggageKey, genAi, runAttribute, scopeName, spanName } from '../telemetry/names.ts';
 import { inSpan } from '../telemetry/span.ts';
 import { extractContext, withBaggage } from '../telemetry/tracing.ts';
-import { CHAT_TURN, runChat } from './chat.ts';
-import { patternFor, workflowOf } from './patterns.ts';
-import { planEvent } from './plan.ts';
+import { assignmentOf } from './assignment.ts';
+import { chatAgentOf, chatPlanEvent, runChat } from './chat.ts';
+import { buildOf, CHAT_WORKFLOW, type Definition, definitionOf, missingIn } from './definition.ts';
+import type { DefinitionStore } from './definition-store.ts';
+import { checkDepth, limitsOf } from './limits.ts';
+import { createLoopGuard } from './loop-guard.ts';
+import { type OrchestrationSetting, patternKey } from './pattern.ts';
+import { agentIdsOf, patternFor, patterns, workflowOf } from './patterns.ts';
+import { configOf, planEvent, yesOrNo } from './plan.ts';
+import { createRunMeter } from './run-meter.ts';
 
 export interface ProgramParts {
   readonly catalogue: Pick<AgentCatalogue, 'find' | 'enabled'>;
@@ -29,45 +39,104 @@ export interface ProgramParts {
   readonly clock: Clock;
   /** Whether spans may hold what people and models wrote; false when left out. */
   readonly captureContent?: boolean;
+  /** What runs are pinned to; without it, and for runs that are pinned to nothing, what there is today holds. */
+  readonly definitions?: Pick<DefinitionStore, 'find'>;
+  /** For a message that was handed to another run of its session. */
+  readonly events?: Pick<EventLog, 'read'>;
+  readonly tools?: ToolSet;
+  readonly approvals?: ApprovalDesk;
+  readonly log?: Log;
 }
-
-/** Who answers a chat that names nobody: this agent, or the first there is. */
-const CHAT_AGENT = 'ceo';
 
 export function createRunProgram(parts: ProgramParts): RunProgram {
-  return (scope) => {
-    const { run } = scope;
-    return inSpan(workflowSpan(run, parts.model), traceContextOf(run), async (_span, within) =>
-      run.kind === 'chat' ? chat(parts, scope, within) : orchestrate(parts, scope, within),
-    );
-  };
+  return (scope) =>
+    inSpan(workflowSpan(scope.run, parts.model), traceContextOf(scope.run), async (_span, traceContext) => {
+      const definition = await definitionOfRun(parts, scope);
+      return scope.run.kind === 'chat'
+        ? chat(parts, scope, definition, traceContext)
+        : orchestrate(parts, scope, definition, traceContext);
+    });
 }
 
-async function orchestrate(parts: ProgramParts, scope: RunScope, traceContext: Context): Promise<JsonObject> {
-  const { request } = scope.run;
-  const agents = textList(request['agent_ids']).map((id) => agentOf(parts.catalogue, id));
+/**
+ * What the run is pinned to, once this build has all of it; until then the run waits. A signal `definition` makes it
+ * look again, here or in a newer build.
+ */
+async function definitionOfRun(parts: ProgramParts, scope: RunScope): Promise<Definition> {
+  const { run } = scope;
+  if (run.definition === null || parts.definitions === undefined) return definitionOfToday(parts, run);
+  for (let nth = 1; ; nth++) {
+    const definition = await parts.definitions.find(run.definition);
+    const missing =
+      definition === undefined
+        ? [`the definition ${run.definition}`]
+        : missingIn(definition, buildOf(Object.keys(patterns), parts.tools?.versions));
+    if (definition !== undefined && missing.length === 0) return definition;
+    const wait = `definition/${nth}`;
+    await scope.emit(wait, { type: 'run.definition_missing', data: { wait, definition: run.definition, missing } });
+    await scope.wait({ name: wait, signal: 'definition', reason: 'definition', detail: { missing } });
+  }
+}
+
+function definitionOfToday({ catalogue, tools }: ProgramParts, { kind, request }: Run): Definition {
+  if (kind === 'chat') return definitionOf(CHAT_WORKFLOW, [chatAgentOf(catalogue, request)], tools?.versions);
   const pattern = patternFor(request);
+  const agents = agentIdsOf(pattern, request).map((id) => agentOf(catalogue, id));
+  return definitionOf(patternKey(pattern), agents, tools?.versions);
+}
+
+async function orchestrate(
+  parts: ProgramParts,
+  scope: RunScope,
+  definition: Definition,
+  traceContext: Context,
+): Promise<JsonObject> {
+  const { run } = scope;
+  const { request } = run;
+  const pattern = patterns[definition.workflow];
+  if (pattern === undefined) throw new Error(`${definition.workflow} was there a moment ago`);
+  const agentOfRun = (id: string) => definition.agents.find((agent) => agent.agent_id === id);
+  const named = Array.isArray(request['agent_ids']) ? request['agent_ids'] : [];
+  const agents = named.flatMap((id) => agentOfRun(String(id)) ?? []);
   const plan = pattern.plan(request, agents);
   await scope.emit('started', { type: 'run.started', data: { plan: planEvent(plan) } });
   const setting = settingOf(parts, scope, traceContext, plan.plannedTurns);
-  const agentOfRun = (id: string) => parts.catalogue.find(id);
-  return pattern.run({ ...setting, request, agentOfRun }, plan, assignmentOf(scope.run));
+  return pattern.run({ ...setting, request, agentOfRun }, plan, assignmentOf(run));
 }
 
-async function chat(parts: ProgramParts, scope: RunScope, traceContext: Context): Promise<JsonObject> {
-  const { request, createdAt } = scope.run;
-  const agent = chatAgent(parts.catalogue, text(request['agent_id']));
-  await scope.emit('started', {
-    type: 'run.started',
-    data: { plan: { agent_ids: [agent.agent_id], phases: [[CHAT_TURN]], planned_turns: 1 } },
-  });
+async function chat(
+  parts: ProgramParts,
+  scope: RunScope,
+  { agents: [agent] }: Definition,
+  traceContext: Context,
+): Promise<JsonObject> {
+  if (agent === undefined) throw new Error(`the chat ${scope.run.id} is pinned to no agent`);
+  await scope.emit('started', { type: 'run.started', data: { plan: chatPlanEvent(agent) } });
+  const { memory, events } = parts;
   const setting = settingOf(parts, scope, traceContext, 1);
-  return runChat(setting, parts.memory, { agent, message: text(request['message']) ?? '', today: dayOf(createdAt) });
+  return runChat(setting, events === undefined ? { memory } : { memory, events }, agent);
 }
 
-function settingOf(parts: ProgramParts, scope: RunScope, traceContext: Context, plannedTurns: number): TurnSetting {
-  const { model, clock, captureContent = false } = parts;
-  return { scope, model, clock, progress: createProgress(plannedTurns), traceContext, captureContent };
+type RunSetting = Omit<OrchestrationSetting, 'request' | 'agentOfRun'>;
+
+function settingOf(parts: ProgramParts, scope: RunScope, traceContext: Context, plannedTurns: number): RunSetting {
+  const { model, clock, tools, approvals, log, captureContent = false } = parts;
+  const config = configOf(scope.run.request);
+  const limits = limitsOf(config, plannedTurns);
+  checkDepth(scope.run.depth, limits);
+  const guard = yesOrNo(config, 'loop_guard') === false ? undefined : createLoopGuard();
+  return {
+    scope,
+    model,
+    clock,
+    traceContext,
+    captureContent,
+    progress: createProgress(plannedTurns),
+    meter: createRunMeter({ scope, clock, limits, guard, restored: scope.checkpointed }),
+    ...(tools === undefined ? {} : { tools }),
+    ...(approvals === undefined ? {} : { approvals }),
+    ...(log === undefined ? {} : { log }),
+  };
 }
 
 function agentOf(catalogue: ProgramParts['catalogue'], id: string): Agent {
@@ -76,29 +145,6 @@ function agentOf(catalogue: ProgramParts['catalogue'], id: string): Agent {
   // The gate let the run in, so the registry has changed since.
   const known = catalogue.enabled.map(({ agent_id }) => agent_id).join(', ');
   throw new AosError('invalid_request', `there is no agent "${id}" (there are: ${known})`);
-}
-
-function chatAgent(catalogue: ProgramParts['catalogue'], id: string | undefined): Agent {
-  if (id !== undefined) return agentOf(catalogue, id);
-  const agent = catalogue.find(CHAT_AGENT) ?? catalogue.enabled[0];
-  if (agent === undefined) throw new AosError('invalid_request', 'the agent registry has no enabled agent to answer');
-  return agent;
-}
-
-function assignmentOf({ request, createdAt }: Run): Assignment {
-  return {
-    task: object(request['task']),
-    context: object(request['context']),
-    purpose: purposeOf(request['purpose']),
-    today: dayOf(createdAt),
-  };
-}
-
-/** A bare text, or the object form with a scope. */
-function purposeOf(value: JsonValue | undefined): Purpose | undefined {
-  const stated = text(value) ?? text(object(value)['purpose']);
-  if (stated === undefined) return undefined;
-  return { purpose: stated, scope: text(object(value)['purpose_scope']) ?? 'General orchestration scope' };
 }
 
 /** The trace the caller was in, and the ids that every span of the run is found by. */
@@ -123,20 +169,4 @@ function workflowSpan(run: Run, model: Model) {
       [runAttribute.simulated]: model.simulated,
     },
   };
-}
-
-function object(value: JsonValue | undefined): JsonObject {
-  return isJsonObject(value) ? value : {};
-}
-
-function text(value: JsonValue | undefined): string | undefined {
-  return typeof value === 'string' && value !== '' ? value : undefined;
-}
-
-function textList(value: JsonValue | undefined): string[] {
-  return Array.isArray(value) ? value.filter((item) => typeof item === 'string') : [];
-}
-
-function dayOf(isoTime: string): string {
-  return isoTime.slice(0, 10);
 }

@@ -3,30 +3,37 @@
  * once per turn; an agent's is the sum of its turns (the lead's includes the synthesis), the run's the sum of all.
  */
 import type { Agent } from '../agents/agent.ts';
-import { sumOfCosts } from '../agents/price.ts';
+import { sumOfUsages } from '../agents/price.ts';
+import type { TurnSetting } from '../agents/turn.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { TurnUsage } from '../runs/event.ts';
 import type { Attempt } from './attempt.ts';
 import { idsOf, type Plan } from './plan.ts';
 
 export interface ResultParts {
+  readonly setting: Pick<TurnSetting, 'model'>;
   readonly plan: Plan;
-  /** Everything that was attempted, in order, the synthesis not included. */
+  /** Everything in which agents spoke for themselves, in order. */
   readonly attempts: readonly Attempt[];
-  readonly synthesis: Attempt | undefined;
+  readonly synthesis?: Attempt | undefined;
+  /** Turns that count but say nothing of an agent's own, such as choosing who speaks next. */
+  readonly beside?: readonly Attempt[];
   readonly summary: string;
-  readonly model: string;
-  readonly simulated: boolean;
+  /** Further members, of this pattern alone. */
+  readonly extra?: JsonObject;
 }
 
-export function resultOf({ plan, attempts, synthesis, summary, model, simulated }: ResultParts): JsonObject {
-  const all = synthesis === undefined ? attempts : [...attempts, synthesis];
+export function resultOf({ setting, plan, attempts, synthesis, beside = [], summary, extra }: ResultParts): JsonObject {
+  const counted = [...beside, ...(synthesis === undefined ? [] : [synthesis])];
+  const all = [...attempts, ...counted];
+  const { name: model, simulated } = setting.model;
   return {
     workflow: plan.workflow,
     agent_ids: idsOf(plan.agents),
-    results: Object.fromEntries(plan.agents.map((agent) => [agent.agent_id, agentResult(agent, attempts, synthesis)])),
-    summary,
+    results: Object.fromEntries(plan.agents.map((agent) => [agent.agent_id, agentResult(agent, attempts, counted)])),
+    summary: summary.trim() === '' ? 'The agents answered with nothing.' : summary,
     ...(synthesis === undefined ? {} : { synthesis: synthesisResult(synthesis) }),
+    ...extra,
     turns: all.length,
     usage: totalUsage(all),
     progress: 1,
@@ -36,15 +43,19 @@ export function resultOf({ plan, attempts, synthesis, summary, model, simulated 
 }
 
 /** Completed when the agent said anything in the end of its own; its last words are its output. */
-function agentResult(agent: Agent, attempts: readonly Attempt[], synthesis: Attempt | undefined): JsonObject {
+function agentResult(agent: Agent, attempts: readonly Attempt[], beside: readonly Attempt[]): JsonObject {
   const isOwn = ({ turn }: Attempt) => turn.agent.agent_id === agent.agent_id;
   const own = attempts.filter(isOwn);
   const last = own.findLast((attempt) => attempt.status === 'completed');
   const failed = own.findLast((attempt) => attempt.status === 'failed');
-  const counted = synthesis !== undefined && isOwn(synthesis) ? [...own, synthesis] : own;
+  const counted = [...own, ...beside.filter(isOwn)];
   const outcomes = counted.flatMap((attempt) => (attempt.status === 'completed' ? [attempt.outcome] : []));
-  const startedAt = outcomes[0]?.started_at ?? null;
-  const completedAt = outcomes.at(-1)?.completed_at ?? null;
+  const startedAt = outcomes.map((outcome) => outcome.started_at).toSorted()[0] ?? null;
+  const completedAt =
+    outcomes
+      .map((outcome) => outcome.completed_at)
+      .toSorted()
+      .at(-1) ?? null;
   return {
     status: last !== undefined ? 'completed' : failed !== undefined ? 'failed' : 'skipped',
     output: last === undefined ? null : { position: last.outcome.output },
@@ -67,10 +78,5 @@ function synthesisResult(synthesis: Attempt): JsonObject {
 }
 
 function totalUsage(attempts: readonly Attempt[]): TurnUsage {
-  const usages = attempts.flatMap((attempt) => (attempt.status === 'completed' ? [attempt.outcome.usage] : []));
-  return {
-    tokens_input: usages.reduce((sum, usage) => sum + usage.tokens_input, 0),
-    tokens_output: usages.reduce((sum, usage) => sum + usage.tokens_output, 0),
-    cost_usd: sumOfCosts(usages.map((usage) => usage.cost_usd)),
-  };
+  return sumOfUsages(attempts.flatMap((attempt) => (attempt.status === 'completed' ? [attempt.outcome.usage] : [])));
 }

@@ -48,13 +48,5 @@ async function run(setting: OrchestrationSetting, plan: RoundPlan, assignment: A
   const delivered = attempts.findLast((attempt) => attempt.status === 'completed');
   const [first] = attempts;
   if (delivered === undefined && first?.status === 'failed') throw runFailureOf(first.turn, first.error);
-  const { model } = setting;
-  return resultOf({
-    plan,
-    attempts,
-    synthesis: undefined,
-    summary: delivered?.outcome.output ?? '',
-    model: model.name,
-    simulated: model.simulated,
-  });
+  return resultOf({ setting, plan, attempts, summary: delivered?.outcome.output ?? '' });
 }

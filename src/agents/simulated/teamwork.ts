@@ -3,8 +3,8 @@
  * what the agents are there for and by the words of the task; what they say comes from its figures.
  */
 import { type Agent, titleOf } from '../agent.ts';
-import type { Assignment, Contribution } from '../brief.ts';
-import { DONE_MARK, HANDOFF_MARK, type TeamBrief } from '../teamwork.ts';
+import type { Assignment, Contribution, TeamBrief } from '../brief.ts';
+import { DONE_MARK, HANDOFF_MARK } from '../teamwork.ts';
 import { dueDay } from './calendar.ts';
 import { perspectiveOf } from './perspective.ts';
 import { positionIn, shortened } from './position.ts';
@@ -26,6 +26,8 @@ export function simulatedTeamwork(brief: TeamBrief): string {
       return answerOrHandOver(brief);
     case 'cycle':
       return cycle(brief);
+    case 'node':
+      return node(brief);
   }
 }
 
@@ -125,6 +127,26 @@ function cycle({ agent, assignment, cycle: number, latest }: Brief<'cycle'>): st
     `${titleOf(agent)}, cycle ${number}, for ${subjectOf(assignment)}. ${findings(own, view)}`,
     heard.length === 0 ? 'Nobody has reported yet.' : `I heard: ${heard.join('; ')}.`,
     proposals([steps[(number - 1) % steps.length] ?? steps[0]]),
+    closing(own, view),
+  );
+}
+
+function node({ agent, assignment, instructions, given, format }: Brief<'node'>): string {
+  const view = viewOf(assignment);
+  const own = perspectiveOf(agent);
+  const steps = own.propose(view);
+  if (format === 'json') {
+    return JSON.stringify({
+      agent: agent.agent_id,
+      approved: true,
+      findings: findings(own, view),
+      proposals: [...steps],
+    });
+  }
+  return paragraphs(
+    `${titleOf(agent)} on ${subjectOf(assignment)}${instructions === undefined ? '' : `, asked: “${shortened(instructions)}”`}. ${findings(own, view)}`,
+    ...(given.length === 0 ? [] : [`I build on ${given.map(({ from }) => from).join(', ')}.`]),
+    proposals(steps),
     closing(own, view),
   );
 }
