@@ -1,250 +1,313 @@
 /**
- * One process's executions of runs: takes a run up, gives the program its scope, and writes the run's end. Knows
- * nothing of the workflow library; that lends it `DurableSteps`.
+ * One execution of a run in this process: from its take-up until it has ended, waits, or is somebody else's. Gives the
+ * program its scope and writes the run's end.
  *
- * An execution that must not go on without the run having ended (the process stops, another process owns the run now)
- * is left hanging: its promises never settle, so that nothing is stored as an outcome. Whoever takes the run up next
- * starts from the stored steps.
+ * An execution that must not go on (the run is put away, the process stops, another process has the run) is left
+ * hanging: the promises of its scope never settle, so that nothing is stored as an outcome. Whoever takes the run up
+ * next starts from the stored steps.
  */
-import type { Clock, Timer } from '../core/clock.ts';
-import { AosError } from '../core/errors.ts';
-import type { JsonObject, JsonValue } from '../core/json.ts';
-import type { RunEvent } from '../runs/event.ts';
-import type { EventLog } from '../runs/event-log.ts';
-import { isTerminal, type Run, type RunFailure } from '../runs/run.ts';
-import type { RunStore } from '../runs/run-store.ts';
+import { type Clock, isoTime, type Timer } from '../core/clock.ts';
+import { AosError, asError } from '../core/errors.ts';
+import type { JsonValue } from '../core/json.ts';
+import type { KeyedEvent } from '../runs/event.ts';
+import { isTerminal, type Run } from '../runs/run.ts';
 import { persist } from '../store/persist.ts';
 import type { Log } from '../telemetry/log.ts';
-import type { RunProgram, RunScope, StepContext } from './engine.ts';
+import { childStep } from './child-run.ts';
+import { endingOf, failedEnding, interruptedEnding } from './ending.ts';
+import type { ChildWork, RunProgram, RunScope, Signal, StepContext, StepOptions, Wait } from './engine.ts';
+import { createHistory, type HistoryParts } from './history.ts';
+import { type Claimed, type Ended, type Ending, type RunLedger, RunLost } from './run-ledger.ts';
 import { attemptStep, callerError, type StepOutcome, unwrap } from './step.ts';
+import { createWaitingRoom } from './waiting-room.ts';
 
 /** A run that keeps taking its process down is given up after this many tries. */
 const MAX_EXECUTIONS = 100;
 /** Longest delay a timer takes (2^31 - 1 ms); longer ones fire at once. */
 const MAX_TIMER_MS = 2_147_483_647;
 
-/** Runs `work` unless its outcome is stored already, and stores it. Rejects only when storing is impossible. */
-export type DurableStep = (name: string, work: () => Promise<StepOutcome>) => Promise<StepOutcome>;
-
-/** Thrown through an execution when another process owns the run now; `cause` is the workflow library's own error. */
-export class RunLost extends Error {
-  override readonly name = 'RunLost';
-}
-
 export interface ExecutionParts {
-  readonly runs: RunStore;
-  readonly events: EventLog;
+  readonly ledger: RunLedger;
   readonly program: RunProgram;
   readonly clock: Clock;
   readonly log: Log;
-  readonly executorId: string;
+  readonly events: HistoryParts['events'];
+  /** Starts a run, once, and returns it as it is then. */
+  readonly startChild: (parent: Run, id: string, work: ChildWork) => Promise<Run>;
+  readonly load: (runId: string) => Promise<Run | undefined>;
 }
 
-export interface Executions {
-  /** Takes the run up and brings it to its end. @throws RunLost */
-  execute(runId: string, durable: DurableStep): Promise<void>;
-  /** Aborts the run's signal, if it is executing here. */
-  cancel(runId: string, reason: string): void;
-  /** Ids of the runs executing here. */
-  active(): readonly string[];
-  /** Begins no further step, gives those in flight `graceMs` to be stored, then leaves every execution hanging. */
-  stop(graceMs: number): Promise<void>;
-}
+/** How an execution left the process. */
+export type Departure =
+  | { readonly how: 'ended'; readonly ended: Ended }
+  /** `wakeAt`: epoch milliseconds. */
+  | { readonly how: 'waiting'; readonly wakeAt: number | undefined }
+  | { readonly how: 'lost' | 'stopped' };
 
-interface Execution {
+export interface Execution {
   readonly runId: string;
-  readonly abort: AbortController;
+  /** Never rejects. */
+  readonly departure: Promise<Departure>;
+  /** Aborts the run's signal. */
+  cancel(reason: string): void;
+  /** A signal may have come. */
+  news(): void;
+  /** Begins no further step. @returns when those in flight are stored */
+  stop(): Promise<void>;
+  /** Lets go of what is still in flight; nothing of it is stored. */
+  abandon(): void;
 }
 
-/** What became of a program. */
-type Ending =
-  | { readonly status: 'completed'; readonly result: JsonObject }
-  | { readonly status: 'failed' | 'timed_out'; readonly error: RunFailure }
-  | { readonly status: 'cancelled'; readonly reason: string };
-
-export function createExecutions(parts: ExecutionParts): Executions {
-  const { runs, events, program, clock, log } = parts;
-  const executing = new Set<Execution>();
-  const stepsInFlight = new Set<Promise<unknown>>();
+export function startExecution(parts: ExecutionParts, claimed: Claimed): Execution {
+  const { ledger, clock, log } = parts;
+  const { run, hold, executions } = claimed;
+  const runId = run.id;
+  const steps = new Map(claimed.steps);
+  const abort = new AbortController();
+  const { signal } = abort;
   const stopping = new AbortController();
-  const hang = <T>() => new Promise<T>(() => {});
+  const left = Promise.withResolvers<Departure>();
+  /** Calls of the scope that are under way, waits not counted. */
+  const underWay = new Set<Promise<unknown>>();
+  const stepNames = new Set<string>();
+  let gone = false;
+
+  function leave(departure: Departure): void {
+    gone = true;
+    left.resolve(departure);
+  }
 
   /** A write that is repeated until it happened; once the process stops, a failed one is the next process's to do. */
-  function surely<T>(write: () => Promise<T>): Promise<T> {
-    return persist(write, { clock, log, signal: stopping.signal }).catch((failure: unknown) => {
-      if (stopping.signal.aborted) return hang<T>();
-      throw failure;
+  async function surely<T>(write: () => Promise<T>): Promise<T> {
+    try {
+      return await persist(write, { clock, log, signal: stopping.signal });
+    } catch (failure) {
+      if (stopping.signal.aborted) return hang();
+      if (!(failure instanceof RunLost)) throw failure;
+      leave({ how: 'lost' });
+      return hang();
+    }
+  }
+
+  /** Has the call counted as under way; a run that is gone never comes back from one. */
+  async function under<T>(work: () => Promise<T>): Promise<T> {
+    if (gone) return hang();
+    const working = work();
+    underWay.add(working);
+    try {
+      const value = await working;
+      return gone ? hang<T>() : value;
+    } finally {
+      underWay.delete(working);
+      room.consider();
+    }
+  }
+
+  const room = createWaitingRoom({
+    clock,
+    log,
+    steps,
+    isBusy: () => underWay.size > 0,
+    isOver: () => gone || signal.aborted || stopping.signal.aborted,
+    look: (waits, park) => surely(() => ledger.wait(hold, waits, park)),
+    onParked: (wakeAt) => leave({ how: 'waiting', wakeAt }),
+    onCancelled: () => void heardCancel(),
+  });
+  signal.addEventListener('abort', () => {
+    if (!gone && !stopping.signal.aborted) room.turnOut(signal.reason);
+  });
+
+  /** Somebody wants the run to end, and the word of it has not come here yet. */
+  async function heardCancel(): Promise<void> {
+    const now = await surely(() => parts.load(runId));
+    if (now?.cancelReason != null) abort.abort(cancelled(now.cancelReason));
+  }
+
+  const history = createHistory({ events: parts.events, runId, isFresh: hold.epoch === 1 });
+
+  async function store(name: string, outcome: StepOutcome, write: () => Promise<unknown>): Promise<JsonValue> {
+    await surely(write);
+    steps.set(name, outcome);
+    return unwrap(outcome);
+  }
+
+  async function step<T extends JsonValue>(
+    name: string,
+    body: (step: StepContext) => Promise<T>,
+    options: StepOptions<T> = {},
+  ): Promise<T> {
+    const stored = steps.get(name);
+    if (gone || stopping.signal.aborted) return hang();
+    // What was stored under this name is what a body of this type gave.
+    if (stored !== undefined) return unwrap(stored) as T;
+    signal.throwIfAborted();
+    reserve(name);
+    return under(async () => {
+      const startedAt = isoTime(clock.now());
+      const outcome = await attemptStep(body, {
+        key: `${runId}/${name}`,
+        retry: options.retry,
+        signal,
+        clock,
+        log,
+        fields: { run_id: runId, step: name },
+      });
+      if (stopping.signal.aborted && signal.aborted) return hang<T>();
+      // The run is to end: that its steps ended with it is no outcome of theirs.
+      if (signal.aborted && 'error' in outcome) throw signal.reason;
+      const told = 'value' in outcome ? [options.event?.(outcome.value as T) ?? []].flat() : [];
+      for (const event of told) history.note(event);
+      const { effect = 'read' } = options;
+      return (await store(name, outcome, () =>
+        ledger.storeStep(hold, { name, outcome, effect, startedAt, events: told as readonly KeyedEvent[] }),
+      )) as T;
     });
   }
 
-  async function execute(runId: string, durable: DurableStep): Promise<void> {
-    if (stopping.signal.aborted) return hang();
-    const claimed = await surely(() => runs.claim(runId, parts.executorId));
-    if (claimed === undefined) return;
-    const { run, executions } = claimed;
-    const execution: Execution = { runId, abort: new AbortController() };
-    executing.add(execution);
-    const deadline = armDeadline(run, execution.abort);
-    try {
-      if (run.cancelReason !== null) execution.abort.abort(cancelled(run.cancelReason));
-      const ending =
-        executions > MAX_EXECUTIONS
-          ? failed(
-              new AosError('internal_error', `The run was given up after ${MAX_EXECUTIONS} interrupted executions.`),
-            )
-          : await perform(run, execution, durable);
-      await finish(runId, ending).catch(async (failure: unknown) => {
-        const error = callerError(failure, log, { run_id: runId });
-        await finish(runId, failed(new AosError(error.code, 'The outcome of the run could not be stored.')));
-      });
-    } finally {
-      deadline?.cancel();
-      executing.delete(execution);
-      execution.abort.abort(new AosError('cancelled', 'The run has ended.'));
+  /** A name stands for one step: two under way at once under one name would be one stored and one lost. */
+  function reserve(name: string): void {
+    if (stepNames.has(name)) throw new Error(`run ${runId} has two steps of the name "${name}"`);
+    stepNames.add(name);
+  }
+
+  async function wait(asked: Wait): Promise<Signal | undefined> {
+    if (gone || stopping.signal.aborted) return hang();
+    const stored = steps.get(asked.name);
+    if (stored === undefined) {
+      signal.throwIfAborted();
+      reserve(asked.name);
+      await room.wait(asked);
     }
+    if (gone) return hang();
+    return (unwrap(steps.get(asked.name) ?? { value: null }) ?? undefined) as Signal | undefined;
   }
 
-  async function perform(run: Run, { abort }: Execution, durable: DurableStep): Promise<Ending> {
-    const { signal } = abort;
-    const lost = Promise.withResolvers<never>();
-    lost.promise.catch(() => {});
-    try {
-      if (!signal.aborted) {
-        const result = await Promise.race([program(createScope(run, signal, durable, lost.reject)), lost.promise]);
-        if (!signal.aborted) return { status: 'completed', result };
-      }
-    } catch (thrown) {
-      if (stopping.signal.aborted) return hang();
-      if (thrown instanceof RunLost) throw thrown;
-      if (!signal.aborted) return failed(callerError(thrown, log, { run_id: run.id }));
-    }
-    return interrupted(signal);
-  }
-
-  function createScope(
-    run: Run,
-    signal: AbortSignal,
-    durable: DurableStep,
-    loseRun: (cause: unknown) => void,
-  ): RunScope {
-    return {
-      run,
-      signal,
-      checkpointed: undefined,
-      recorded: notYet,
-      wait: notYet,
-      sleepUntil: notYet,
-      poll: notYet,
-      child: notYet,
-      checkpoint: notYet,
-      async step<T extends JsonValue>(name: string, body: (step: StepContext) => Promise<T>): Promise<T> {
-        if (stopping.signal.aborted) return hang();
-        signal.throwIfAborted();
-        // Called before anything is awaited: the library numbers steps in the order of these calls.
-        const stored = durable(name, async () => {
-          const outcome = await attemptStep(body, {
-            key: `${run.id}/${name}`,
-            signal,
-            clock,
-            log,
-            fields: { run_id: run.id, step: name },
-          });
-          return stopping.signal.aborted && signal.aborted ? hang() : outcome;
-        });
-        stepsInFlight.add(stored);
-        try {
-          const outcome = await stored;
-          // What was stored under this name is what a body of this type gave.
-          return unwrap(outcome) as T;
-        } catch (thrown) {
-          if (thrown instanceof AosError) throw thrown;
-          if (!stopping.signal.aborted) loseRun(thrown);
-          return hang();
-        } finally {
-          stepsInFlight.delete(stored);
-        }
-      },
-      async emit(key, event) {
-        await surely(() => events.append(run.id, key, event));
-      },
-      history: () => surely(() => readAll(run.id)),
-    };
-  }
-
-  async function readAll(runId: string): Promise<readonly RunEvent[]> {
-    const all: RunEvent[] = [];
-    for (;;) {
-      const page = await events.read(runId, all.length);
-      if (page.length === 0) return all;
-      all.push(...page);
-    }
-  }
-
-  /** Writes the end, unless somebody was quicker. */
-  async function finish(runId: string, ending: Ending): Promise<void> {
-    const { run, moved } = await surely(() => runs.move(runId, ending.status, changeFor(ending)));
-    if (!moved && !isTerminal(run.status)) log.error('a run could not be ended', { run_id: runId, status: run.status });
-  }
-
-  function armDeadline(run: Run, abort: AbortController): Timer | undefined {
-    if (run.deadlineAt === null) return undefined;
-    const at = Date.parse(run.deadlineAt);
-    let timer: Timer | undefined;
-    const arm = () => {
-      const left = at - clock.now();
-      if (left <= 0)
-        abort.abort(new AosError('timed_out', `The run did not end before its deadline ${run.deadlineAt}.`));
-      else timer = clock.after(Math.min(left, MAX_TIMER_MS), arm);
-    };
-    arm();
-    return { cancel: () => timer?.cancel() };
-  }
-
-  return {
-    execute,
-    cancel(runId, reason) {
-      for (const execution of executing) if (execution.runId === runId) execution.abort.abort(cancelled(reason));
+  const scope: RunScope = {
+    run,
+    signal,
+    checkpointed: claimed.checkpoint,
+    step,
+    wait,
+    emit: (key, event) =>
+      under(async () => {
+        history.note(event);
+        await surely(() => ledger.append(hold, { ...event, key }));
+      }),
+    history: (filter) => under(() => surely(() => history.read(filter))),
+    recorded(name) {
+      const outcome = steps.get(name);
+      return outcome !== undefined && 'value' in outcome ? outcome.value : undefined;
     },
-    active: () => [...executing].map(({ runId }) => runId),
-    async stop(graceMs) {
-      stopping.abort();
-      const grace = new AbortController();
-      const settled = Promise.allSettled(stepsInFlight).finally(() => grace.abort());
-      await Promise.race([settled, clock.sleep(graceMs, grace.signal).catch(() => {})]);
-      // Bodies still in flight let go of what they hold; their outcomes are not stored.
-      for (const { abort } of executing) abort.abort(new AosError('shutting_down', 'The process is stopping.'));
+    async sleepUntil(name, at) {
+      await wait({ name, reason: 'timer', until: at });
+    },
+    async poll(name, signalName) {
+      const stored = steps.get(name);
+      if (gone || stopping.signal.aborted) return hang();
+      if (stored !== undefined) return unwrap(stored) as Signal[];
+      signal.throwIfAborted();
+      reserve(name);
+      return under(async () => {
+        const outcome = await surely(() => ledger.poll(hold, name, signalName));
+        steps.set(name, outcome);
+        return unwrap(outcome) as Signal[];
+      });
+    },
+    child: (name, work) =>
+      childStep(
+        { run, step, wait, start: parts.startChild, load: (id) => under(() => surely(() => parts.load(id))) },
+        name,
+        work,
+      ),
+    checkpoint(state) {
+      if (gone || stopping.signal.aborted) return hang();
+      if (underWay.size > 0 || room.occupied)
+        throw new Error(`run ${runId} makes a checkpoint while something is under way`);
+      signal.throwIfAborted();
+      return under(async () => {
+        await surely(() => ledger.checkpoint(hold, state));
+        steps.clear();
+        stepNames.clear();
+      });
     },
   };
+
+  async function perform(): Promise<Ending> {
+    if (executions > MAX_EXECUTIONS) {
+      const message = `The run was given up after ${MAX_EXECUTIONS} interrupted executions.`;
+      return failedEnding(new AosError('internal_error', message));
+    }
+    try {
+      if (!signal.aborted) {
+        const result = await parts.program(scope);
+        if (!signal.aborted) return endingOf(result);
+      }
+    } catch (thrown) {
+      if (stopping.signal.aborted || gone) return hang();
+      if (!signal.aborted) return failedEnding(callerError(thrown, log, { run_id: runId }));
+    }
+    return stopping.signal.aborted ? hang() : interruptedEnding(signal.reason);
+  }
+
+  async function execute(): Promise<void> {
+    const ending = await perform();
+    const write = (last: Ending) => surely(() => ledger.end(hold, last));
+    const ended = await write(ending).catch((failure: unknown) => {
+      const { code } = callerError(failure, log, { run_id: runId });
+      return write(failedEnding(new AosError(code, 'The outcome of the run could not be stored.')));
+    });
+    if (!ended.moved && !isTerminal(ended.run.status)) {
+      log.error('a run could not be ended', { run_id: runId, status: ended.run.status });
+    }
+    leave({ how: 'ended', ended });
+  }
+
+  const deadline = armDeadline(run, clock, abort);
+  if (run.cancelReason !== null) abort.abort(cancelled(run.cancelReason));
+  execute().catch((failure: unknown) => {
+    log.error('an execution broke off', { run_id: runId, error: asError(failure) });
+    leave({ how: 'lost' });
+  });
+  const departure = left.promise.finally(() => {
+    deadline?.cancel();
+    room.close();
+    // Bodies that are left behind let go of what they hold.
+    abort.abort(new AosError('cancelled', 'The run is not executed here any more.'));
+  });
+
+  return {
+    runId,
+    departure,
+    cancel: (reason) => abort.abort(cancelled(reason)),
+    news: () => room.news(),
+    async stop() {
+      stopping.abort();
+      await Promise.allSettled(underWay);
+    },
+    abandon() {
+      abort.abort(new AosError('shutting_down', 'The process is stopping.'));
+      leave({ how: 'stopped' });
+    },
+  };
+}
+
+function hang<T>(): Promise<T> {
+  return new Promise(() => {});
 }
 
 function cancelled(reason: string): AosError {
   return new AosError('cancelled', reason);
 }
 
-function failed({ code, message }: AosError): Ending {
-  return { status: 'failed', error: { code, message } };
-}
-
-function interrupted({ reason }: AbortSignal): Ending {
-  const { code, message } = reason instanceof AosError ? reason : cancelled('The run was cancelled.');
-  return code === 'timed_out'
-    ? { status: 'timed_out', error: { code, message } }
-    : { status: 'cancelled', reason: message };
-}
-
-function changeFor(ending: Ending): Parameters<RunStore['move']>[2] {
-  switch (ending.status) {
-    case 'completed':
-      return { event: { type: 'run.completed', data: { result: ending.result } }, result: ending.result };
-    case 'failed':
-      return { event: { type: 'run.failed', data: { error: ending.error } }, error: ending.error };
-    case 'timed_out':
-      return { event: { type: 'run.timed_out', data: { error: ending.error } }, error: ending.error };
-    case 'cancelled':
-      return { event: { type: 'run.cancelled', data: { reason: ending.reason } } };
-  }
-}
-
-function notYet(): never {
-  throw new AosError('not_implemented', 'The engine cannot do this yet.');
+function armDeadline(run: Run, clock: Clock, abort: AbortController): Timer | undefined {
+  if (run.deadlineAt === null) return undefined;
+  const at = Date.parse(run.deadlineAt);
+  let timer: Timer | undefined;
+  const arm = () => {
+    const left = at - clock.now();
+    if (left <= 0) abort.abort(new AosError('timed_out', `The run did not end before its deadline ${run.deadlineAt}.`));
+    else timer = clock.after(Math.min(left, MAX_TIMER_MS), arm);
+  };
+  arm();
+  return { cancel: () => timer?.cancel() };
 }

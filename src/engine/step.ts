@@ -4,21 +4,29 @@
  */
 import type { Clock } from '../core/clock.ts';
 import { AosError, asError, type ErrorCode, type Retry } from '../core/errors.ts';
-import type { JsonValue } from '../core/json.ts';
+import type { JsonObject, JsonValue } from '../core/json.ts';
 import type { Log, LogFields } from '../telemetry/log.ts';
-import type { StepContext } from './engine.ts';
+import type { StepContext, StepRetry } from './engine.ts';
 
-const MAX_ATTEMPTS = 4;
-const FIRST_PAUSE_MS = 500;
+const DEFAULT_RETRY = { attempts: 4, firstPauseMs: 500 };
 const PAUSE_GROWTH = 3;
 
 export type StepOutcome =
   | { readonly value: JsonValue }
-  | { readonly error: { readonly code: ErrorCode; readonly message: string; readonly retry: Retry } };
+  | {
+      readonly error: {
+        readonly code: ErrorCode;
+        readonly message: string;
+        readonly retry: Retry;
+        readonly reason?: string;
+        readonly facts?: JsonObject;
+      };
+    };
 
 export interface StepParts {
   /** Idempotency key of the step. */
   readonly key: string;
+  readonly retry?: StepRetry | undefined;
   readonly signal: AbortSignal;
   readonly clock: Clock;
   readonly log: Log;
@@ -29,16 +37,19 @@ export interface StepParts {
 /** Runs the body until it has a result, fails for good, has failed too often, or the signal fires. Never rejects. */
 export async function attemptStep(
   body: (step: StepContext) => Promise<JsonValue>,
-  { key, signal, clock, log, fields }: StepParts,
+  { key, retry, signal, clock, log, fields }: StepParts,
 ): Promise<StepOutcome> {
+  const { attempts, firstPauseMs } = { ...DEFAULT_RETRY, ...retry };
   for (let attempt = 1; ; attempt++) {
     try {
-      return { value: await untilAborted(body({ signal, attempt, idempotencyKey: key }), signal) };
+      const value = await untilAborted(body({ signal, attempt, idempotencyKey: key }), signal);
+      // A body without a result has one all the same: nothing is null.
+      return { value: value ?? null };
     } catch (thrown) {
       if (signal.aborted) return failure(signal.reason, log, fields);
       const later = thrown instanceof AosError && thrown.retry === 'later';
-      if (!later || attempt === MAX_ATTEMPTS) return failure(thrown, log, fields);
-      const pause = pauseAfter(attempt);
+      if (!later || attempt >= attempts) return failure(thrown, log, fields);
+      const pause = pauseAfter(attempt, firstPauseMs);
       log.warn('step failed and is tried again', {
         attempt,
         pause_ms: pause,
@@ -54,21 +65,22 @@ export async function attemptStep(
   }
 }
 
-/** Milliseconds to wait after a failed attempt (1, 2, 3 …): 0.5 s, 1.5 s, 4.5 s. */
-export function pauseAfter(attempt: number): number {
-  return FIRST_PAUSE_MS * PAUSE_GROWTH ** (attempt - 1);
+/** Milliseconds to wait after a failed attempt (1, 2, 3 …): by default 0.5 s, 1.5 s, 4.5 s. */
+export function pauseAfter(attempt: number, firstPauseMs: number = DEFAULT_RETRY.firstPauseMs): number {
+  return firstPauseMs * PAUSE_GROWTH ** (attempt - 1);
 }
 
 /** The result that a stored outcome stands for. @throws AosError when it stands for a failure */
 export function unwrap(outcome: StepOutcome): JsonValue {
   if ('value' in outcome) return outcome.value;
-  const { code, message, retry } = outcome.error;
-  throw new AosError(code, message, { retry });
+  const { code, message, retry, reason, facts = {} } = outcome.error;
+  throw new AosError(code, message, { retry, facts, ...(reason !== undefined && { reason }) });
 }
 
 function failure(thrown: unknown, log: Log, fields: LogFields): StepOutcome {
-  const { code, message, retry } = callerError(thrown, log, fields);
-  return { error: { code, message, retry } };
+  const { code, message, retry, reason, facts } = callerError(thrown, log, fields);
+  const more = { ...(reason !== undefined && { reason }), ...(Object.keys(facts).length > 0 && { facts }) };
+  return { error: { code, message, retry, ...more } };
 }
 
 /** What may be told about anything thrown: an AosError as it is, everything else only to the log. */

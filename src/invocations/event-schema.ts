@@ -29,6 +29,12 @@ const toolCall = {
   tool: text,
 };
 
+const nodeVisit = {
+  node: text.meta({ description: 'The id of a node of the graph' }),
+  visit: z.int().min(1),
+  node_type: text,
+};
+
 /** What each type of event carries, beside the members all have. */
 export const eventData = {
   'run.queued': z.object({
@@ -84,7 +90,7 @@ export const eventData = {
       }),
     ),
   }),
-  'run.resumed': z.object({ waited_for: z.enum(waitReasons) }),
+  'run.resumed': z.object({}),
   'run.progress': z.object({ progress: share }),
   'run.limit_reached': z.object({
     wait: text.meta({ description: 'The name of the signal that answers' }),
@@ -95,9 +101,9 @@ export const eventData = {
     until: text.meta({ format: 'date-time' }),
   }),
   'run.definition_missing': z.object({ wait: text, definition: text, missing: z.array(text) }),
-  'agent.handed_off': z.object({ turn, from: text, to: text, reason: text }),
+  'agent.handed_off': z.object({ in_turn: turn, from: text, to: text, reason: text }),
   'run.steering': z.object({ into: text }),
-  'run.steered': z.object({ by: text, turn }),
+  'run.steered': z.object({ by: text, in_turn: turn }),
   'run.stopped': z.object({ reason: text }),
   'approval.requested': z.object({
     approval_id: text,
@@ -142,6 +148,10 @@ export const eventData = {
   }),
   'approval.asked': z.object({ approval_id: text, number: z.int(), question: text, by: text }),
   'approval.answered': z.object({ approval_id: text, number: z.int(), answer: text, by: text }),
+  'node.started': z.object({ ...nodeVisit, title: text.exactOptional() }),
+  'node.completed': z.object({ ...nodeVisit, output: json }),
+  'node.failed': z.object({ ...nodeVisit, error: failureSchema, continued: z.boolean() }),
+  'node.skipped': z.object({ node: text, node_type: text }),
   'run.cancel_requested': z.object({ reason: text }),
   'run.completed': z.object({ result: object }),
   'run.failed': z.object({ error: failureSchema }),

@@ -1,16 +1,18 @@
 /**
- * The numbered log of every run: the one thing all doors show. Events are appended once per key and numbered without
- * gaps by the database function `aos.append_event`, under the run's row lock. Followers replay from the table and are
+ * The numbered log of every run: the one thing all doors show. Events are appended once per key; the database numbers
+ * them without gaps and links each to the one before it, under the run's row lock. Followers replay from the table and are
  * woken directly in this process and by NOTIFY in others; the table is the truth, a lost notification costs only time.
  */
 import { type Kysely, type Selectable, sql } from 'kysely';
-import type { Clock } from '../core/clock.ts';
+import { type Clock, isoTime } from '../core/clock.ts';
 import type { JsonValue } from '../core/json.ts';
 import type { Database } from '../store/database.ts';
 import { isConnectionFailure } from '../store/persist.ts';
 import type { Schema } from '../store/schema.ts';
 import type { RunEventTable } from '../store/tables/run.ts';
+import { type ActPerformer, performDirectly } from './durable-act.ts';
 import { isTerminalEvent, type NewRunEvent, type RunEvent } from './event.ts';
+import { encodeEvents } from './event-encoding.ts';
 
 const PAGE_SIZE = 500;
 /** How long a follower trusts silence before it looks at the table by itself. */
@@ -37,6 +39,8 @@ export interface EventLog {
   announce(runId: string, seq: number): void;
   /** Up to `limit` events with numbers above `after`, in order. */
   read(runId: string, after: number, limit?: number): Promise<readonly RunEvent[]>;
+  /** The events whose key begins with the name of the turn and a colon, in order. */
+  readTurn(runId: string, turn: string): Promise<readonly RunEvent[]>;
   /** A value that was too large for its event, which says `{"$payload": {sha256, bytes}}` in its place. */
   payload(runId: string, sha256: string): Promise<JsonValue | undefined>;
   /**
@@ -46,8 +50,17 @@ export interface EventLog {
   follow(runId: string, after: number, signal?: AbortSignal): AsyncIterable<RunEvent>;
 }
 
-export function createEventLog({ database, clock }: { database: Database; clock: Clock }): EventLog {
+export interface EventLogParts {
+  readonly database: Database;
+  readonly clock: Clock;
+  /** Stands between the log and the database, for tests. */
+  readonly perform?: ActPerformer;
+}
+
+export function createEventLog({ database, clock, perform = performDirectly(database) }: EventLogParts): EventLog {
   const { db, notifications } = database;
+  /** Followers of one run that are equally far read together. */
+  const reading = new Map<string, Promise<readonly RunEvent[]>>();
   const followers = new Map<string, Set<Follower>>();
   let listening: Promise<unknown> | undefined;
 
@@ -71,13 +84,23 @@ export function createEventLog({ database, clock }: { database: Database; clock:
   async function read(runId: string, after: number, limit = PAGE_SIZE): Promise<readonly RunEvent[]> {
     const rows = await db
       .selectFrom('run_events')
-      .selectAll()
+      .select(eventColumns)
       .where('run_id', '=', runId)
       .where('seq', '>', after)
       .orderBy('seq')
       .limit(limit)
       .execute();
     return rows.map(toEvent);
+  }
+
+  function readTogether(runId: string, after: number): Promise<readonly RunEvent[]> {
+    const place = `${after} ${runId}`;
+    let page = reading.get(place);
+    if (page === undefined) {
+      page = read(runId, after).finally(() => reading.delete(place));
+      reading.set(place, page);
+    }
+    return page;
   }
 
   /** Whether no event above `after` will ever come. */
@@ -93,7 +116,7 @@ export function createEventLog({ database, clock }: { database: Database; clock:
   /** The next events, and if there are none, whether there ever will be. A database that is away for a moment ends nothing. */
   async function lookUp(runId: string, after: number) {
     try {
-      const events = await read(runId, after);
+      const events = await readTogether(runId, after);
       return { events, over: events.length === 0 && (await isOver(runId, after)) };
     } catch (failure) {
       if (isConnectionFailure(failure)) return 'unreachable';
@@ -142,24 +165,47 @@ export function createEventLog({ database, clock }: { database: Database; clock:
     key: string,
     event: NewRunEvent,
   ): Promise<Appended> {
-    const { rows } = await sql<Appended>`
-      select seq, appended from aos.append_event(
-        ${runId}, ${key}, ${event.type}, ${new Date(clock.now())}, ${JSON.stringify(event.data)}::json
-      )`.execute(within);
-    const [row] = rows;
-    if (row === undefined) throw new Error(`an event ${event.type} was appended to run ${runId}, which does not exist`);
-    return row;
+    const at = isoTime(clock.now());
+    const events = encodeEvents(runId, [{ ...event, key }], at);
+    const { rows } = await sql<{ seqs: number[] }>`
+      select seqs from aos.append_events(${runId}, null, null, ${at}, ${events})`.execute(within);
+    const seq = rows[0]?.seqs[0];
+    if (seq === undefined) throw new Error(`an event ${event.type} was appended to run ${runId}, which does not exist`);
+    return seq === 0 ? { seq: null, appended: false } : { seq: Math.abs(seq), appended: seq > 0 };
   }
 
   return {
     async append(runId, key, event) {
-      const written = await appendWithin(db, runId, key, event);
-      if (written.appended && written.seq !== null) announce(runId, written.seq);
-      return written;
+      const { value } = await perform({ kind: 'append', runId, name: key }, async (within) => {
+        const appended = await appendWithin(within, runId, key, event);
+        return { value: appended, written: appended.appended && appended.seq !== null ? [appended.seq] : [] };
+      });
+      if (value.appended && value.seq !== null) announce(runId, value.seq);
+      return value;
     },
     appendWithin,
     announce,
-    payload: async () => undefined,
+    async readTurn(runId, turn) {
+      const rows = await db
+        .selectFrom('run_events')
+        .select(eventColumns)
+        .where('run_id', '=', runId)
+        // A range of the index: ";" is the character after ":".
+        .where('key', '>=', `${turn}:`)
+        .where('key', '<', `${turn};`)
+        .orderBy('seq')
+        .execute();
+      return rows.map(toEvent);
+    },
+    async payload(runId, sha256) {
+      const row = await db
+        .selectFrom('run_payloads')
+        .select('body')
+        .where('run_id', '=', runId)
+        .where('digest', '=', sha256)
+        .executeTakeFirst();
+      return row?.body;
+    },
     read,
     follow,
   };
@@ -206,18 +252,21 @@ function createFollower(clock: Clock, after: number, signal: AbortSignal | undef
   return follower;
 }
 
-function toEvent({ run_id, seq, key, type, at, data }: Selectable<RunEventTable>): RunEvent {
-  // Only `append` writes this table, and it takes a NewRunEvent: type and data belong together.
-  return {
-    runId: run_id,
-    seq,
-    key,
-    at: at.toISOString(),
-    type,
-    data,
-    actor: 'system',
-    traceId: null,
-    hash: '',
-    prevHash: '',
-  } as RunEvent;
+export const eventColumns = [
+  'run_id',
+  'seq',
+  'key',
+  'type',
+  'at',
+  'data',
+  'actor',
+  'trace_id',
+  'hash',
+  'prev_hash',
+] as const satisfies (keyof RunEventTable)[];
+
+export function toEvent(row: Pick<Selectable<RunEventTable>, (typeof eventColumns)[number]>): RunEvent {
+  const { run_id: runId, seq, key, type, at, data, actor, trace_id: traceId, hash, prev_hash: prevHash } = row;
+  // Only the log writes this table, and it takes a NewRunEvent: type and data belong together.
+  return { runId, seq, key, at: at.toISOString(), type, data, actor, traceId, hash, prevHash } as RunEvent;
 }

@@ -58,17 +58,18 @@ export type EventData = {
     reason: WaitReason;
     waits: { name: string; reason: WaitReason; until?: string; detail?: JsonObject }[];
   };
-  'run.resumed': { waited_for: WaitReason };
+  /** One of the waits is over. */
+  'run.resumed': Record<string, never>;
   'run.progress': { progress: number };
   /** The run waits at a limit; a signal of the name `wait` with `{decision: 'continue' | 'stop', raise?}` answers. */
   'run.limit_reached': { wait: string; limit: string; used: number; max: number; what?: string; until: string };
   /** What the run is pinned to is not in this build; it waits for it under the name `wait`. */
   'run.definition_missing': { wait: string; definition: string; missing: string[] };
-  'agent.handed_off': { turn: string; from: string; to: string; reason: string };
+  'agent.handed_off': { in_turn: string; from: string; to: string; reason: string };
   /** The message of this run is handed to the run `into`, which is answering in the same session. */
   'run.steering': { into: string };
   /** This run took the message of another run of its session and answers it too. */
-  'run.steered': { by: string; turn: string };
+  'run.steered': { by: string; in_turn: string };
   'run.stopped': { reason: string };
   /** A person is to allow an action; `action_hash` is what that is bound to. The run may wait for several at once. */
   'approval.requested': {
@@ -117,6 +118,13 @@ export type EventData = {
   /** An approver asks back; `number` counts the questions about this approval. */
   'approval.asked': { approval_id: string; number: number; question: string; by: string };
   'approval.answered': { approval_id: string; number: number; answer: string; by: string };
+  /** A node of a graph; `visit` counts from 1. Steps and turns of the visit begin with `<node>/<visit>`. */
+  'node.started': { node: string; visit: number; node_type: string; title?: string };
+  'node.completed': { node: string; visit: number; node_type: string; output: JsonValue };
+  /** `continued`: the graph goes on from it all the same. */
+  'node.failed': { node: string; visit: number; node_type: string; error: RunFailure; continued: boolean };
+  /** No way leads to it any more. */
+  'node.skipped': { node: string; node_type: string };
   'run.cancel_requested': { reason: string };
   'run.completed': { result: JsonObject };
   'run.failed': { error: RunFailure };

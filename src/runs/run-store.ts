@@ -2,19 +2,18 @@
  * Runs in PostgreSQL. Every change of status writes its event in the same transaction, so the run and its log never
  * disagree; whoever loses a race for a status changes nothing.
  */
-import { type Kysely, type Selectable, sql } from 'kysely';
-import type { Clock } from '../core/clock.ts';
+import { type Selectable, sql } from 'kysely';
+import { type Clock, isoTime } from '../core/clock.ts';
 import { AosError } from '../core/errors.ts';
 import type { JsonObject, JsonValue } from '../core/json.ts';
-import type { Database } from '../store/database.ts';
-import type { Schema } from '../store/schema.ts';
-import type { RunTable } from '../store/tables/run.ts';
-import type { NewRunEvent } from './event.ts';
+import type { Database, StoreScope } from '../store/database.ts';
+import type { RunStepTable } from '../store/tables/run.ts';
+import { type ActPerformer, performDirectly } from './durable-act.ts';
+import type { KeyedEvent, NewRunEvent } from './event.ts';
+import { encodeEvents, traceIdOf } from './event-encoding.ts';
 import type { EventLog } from './event-log.ts';
 import {
   type Caller,
-  canMove,
-  DEFAULT_TENANT,
   type ForkOrigin,
   hashRequest,
   isTerminal,
@@ -22,8 +21,10 @@ import {
   type RunFailure,
   type RunKind,
   type RunStatus,
+  sourcesOf,
   type WaitReason,
 } from './run.ts';
+import { type RunRow, toRun } from './run-record.ts';
 
 export interface RunAdmission {
   readonly id: string;
@@ -135,164 +136,205 @@ export interface RunStore {
    * channel `aos_cancels`. An ended run, or one with an earlier request, is left as it is.
    */
   requestCancel(id: string, reason: string, caller: Caller): Promise<Run | undefined>;
-  /**
-   * Notes that an engine process takes the run up; a queued run is `running` from then on.
-   * @returns undefined when there is no such run or it has ended
-   */
-  claim(id: string, executor: string): Promise<{ readonly run: Run; readonly executions: number } | undefined>;
-  /** All runs that have not ended, oldest first. */
-  unfinished(): Promise<readonly UnfinishedRun[]>;
 }
 
-export interface UnfinishedRun {
-  readonly id: string;
-  readonly status: RunStatus;
-  readonly createdAt: string;
-  /** The engine process that took it up last; null when none has yet. */
-  readonly executor: string | null;
+export interface RunStoreParts {
+  readonly database: Database;
+  readonly events: EventLog;
+  readonly clock: Clock;
+  /** Stands between the store and the database, for tests. */
+  readonly perform?: ActPerformer;
 }
 
-export function createRunStore(parts: { database: Database; events: EventLog; clock: Clock }): RunStore {
+export function createRunStore(parts: RunStoreParts): RunStore {
   const { events, clock } = parts;
   const { db } = parts.database;
+  const perform = parts.perform ?? performDirectly(parts.database);
 
   async function admit(admission: RunAdmission): Promise<Admitted> {
-    const { id, kind, sessionId, caller, request, simulated, callId, traceparent = null } = admission;
-    const requestHash = hashRequest(request);
-    const admitted = await db.transaction().execute<Admitted>(async (trx) => {
-      const created = await trx
-        .insertInto('runs')
-        .values({
-          id,
-          kind,
-          session_id: sessionId,
-          user_id: caller.userId,
-          request: JSON.stringify(request),
-          request_hash: requestHash,
-          status: 'queued',
-          traceparent,
-          call_id: callId,
-          simulated,
-          created_at: new Date(clock.now()),
-          deadline_at: admission.deadlineAt === undefined ? null : new Date(admission.deadlineAt),
-        })
-        .onConflict((conflict) => conflict.column('id').doNothing())
-        .returningAll()
-        .executeTakeFirst();
-      if (created !== undefined) {
-        const { seq } = await events.appendWithin(trx, id, 'run.queued', queuedEvent(admission));
-        return { run: { ...toRun(created), lastEvent: seq ?? 0 }, outcome: 'created' };
-      }
-      const existing = await load(id, trx);
-      if (existing?.caller.userId === caller.userId && existing.requestHash === requestHash) {
-        return { run: existing, outcome: 'joined' };
-      }
-      throw new AosError(
-        'conflict',
-        `The id "${id}" already belongs to another request: repeat that request exactly to join its run, or use a new id.`,
-      );
+    const { value } = await perform({ kind: 'admit', runId: admission.id, name: '' }, async (within) => {
+      const row = await insert(within, admission, isoTime(clock.now()));
+      return { value: row, written: row?.outcome === 'created' ? [1] : [] };
     });
-    if (admitted.outcome === 'created') events.announce(id, admitted.run.lastEvent);
-    return admitted;
+    if (value === undefined) throw new Error(`the admission of run ${admission.id} was not answered`);
+    const { outcome, ...row } = value;
+    if (outcome === 'busy') throw busySession(admission);
+    const run = toRun(row);
+    if (outcome === 'created') {
+      events.announce(run.id, run.lastEvent);
+      if (admission.kind === 'chat' && admission.sessionPolicy === 'interrupt') await interruptOthers(run);
+      return { run, outcome };
+    }
+    if (isSame(run.caller, admission.caller) && run.requestHash === hashRequest(admission.request)) {
+      return { run, outcome: 'joined' };
+    }
+    throw new AosError(
+      'conflict',
+      `The id "${run.id}" already belongs to another request: repeat that request exactly to join its run, or use a new id.`,
+    );
   }
 
-  async function load(id: string, within: Kysely<Schema> = db): Promise<Run | undefined> {
-    const row = await within.selectFrom('runs').selectAll().where('id', '=', id).executeTakeFirst();
+  async function interruptOthers({ id, caller, sessionId }: Run): Promise<void> {
+    for (const other of await activeInSession(caller, sessionId)) {
+      if (other.id !== id) await requestCancel(other.id, 'A newer message of the session took its place.', caller);
+    }
+  }
+
+  async function load(id: string): Promise<Run | undefined> {
+    const row = await db.selectFrom('runs').selectAll().where('id', '=', id).executeTakeFirst();
     return row && toRun(row);
   }
 
-  async function lock(id: string, trx: Kysely<Schema>): Promise<Run | undefined> {
-    const row = await trx.selectFrom('runs').selectAll().where('id', '=', id).forNoKeyUpdate().executeTakeFirst();
-    return row && toRun(row);
+  async function activeInSession(caller: Caller, sessionId: string): Promise<readonly Run[]> {
+    const rows = await db
+      .selectFrom('runs')
+      .selectAll()
+      .where('tenant_id', '=', caller.tenantId)
+      .where('user_id', '=', caller.userId)
+      .where('session_id', '=', sessionId)
+      .where('kind', '=', 'chat')
+      .where('completed_at', 'is', null)
+      .orderBy('number')
+      .execute();
+    return rows.map(toRun);
+  }
+
+  async function requestCancel(id: string, reason: string, caller: Caller): Promise<Run | undefined> {
+    const { value } = await perform({ kind: 'cancel', runId: id, name: '' }, async (within) => {
+      const at = isoTime(clock.now());
+      const event: KeyedEvent = {
+        key: 'run.cancel_requested',
+        type: 'run.cancel_requested',
+        data: { reason },
+        actor: `user:${caller.userId}`,
+      };
+      const { rows } = await sql<RunRow & { seqs: number[] }>`
+        select (asked.run).*, asked.seqs from aos.request_cancel(
+          ${id}, ${caller.tenantId}, ${caller.userId}, ${reason}, ${at}, ${encodeEvents(id, [event], at)}
+        ) asked`.execute(within);
+      return { value: rows[0], written: rows[0]?.seqs.filter((seq) => seq > 0) ?? [] };
+    });
+    if (value === undefined) return undefined;
+    const run = toRun(value);
+    if (value.seqs.length > 0) events.announce(id, run.lastEvent);
+    return run;
   }
 
   return {
     admit,
     load,
+    activeInSession,
+    requestCancel,
     async find(id, caller) {
       const run = await load(id);
-      return run?.caller.userId === caller.userId ? run : undefined;
+      return run !== undefined && isSame(run.caller, caller) ? run : undefined;
     },
-    findInTenant: notYet,
-    list: notYet,
-    activeInSession: notYet,
-    steps: notYet,
-    prune: notYet,
-    async move(id, to, change) {
-      const outcome = await db.transaction().execute(async (trx) => {
-        const run = await lock(id, trx);
-        if (run === undefined) throw new Error(`run ${id} was to become ${to}, but does not exist`);
-        if (!canMove(run.status, to)) return { run, moved: false };
-        // The event first: once the run has ended its log takes nothing more.
-        const { event } = change;
-        if (event !== undefined) await events.appendWithin(trx, id, change.key ?? event.type, event);
-        const now = new Date(clock.now());
-        const row = await trx
-          .updateTable('runs')
-          .set({
-            status: to,
-            waiting_for: change.waitingFor ?? null,
-            ...(change.result !== undefined && { result: JSON.stringify(change.result) }),
-            ...(change.error !== undefined && { error: JSON.stringify(change.error) }),
-            ...(to === 'running' && run.startedAt === null && { started_at: now }),
-            ...(isTerminal(to) && { completed_at: now }),
-          })
-          .where('id', '=', id)
-          .returningAll()
-          .executeTakeFirstOrThrow();
-        return { run: toRun(row), moved: true };
-      });
-      if (outcome.moved) events.announce(id, outcome.run.lastEvent);
-      return outcome;
+    async findInTenant(id, caller) {
+      const run = await load(id);
+      if (run?.caller.tenantId !== caller.tenantId) return undefined;
+      return caller.userId === '' || caller.userId === run.caller.userId ? run : undefined;
     },
-    async requestCancel(id, reason, caller) {
-      const asked = await db.transaction().execute(async (trx) => {
-        const run = await lock(id, trx);
-        if (run === undefined || run.caller.userId !== caller.userId) return undefined;
-        if (isTerminal(run.status) || run.cancelReason !== null) return run;
-        await events.appendWithin(trx, id, 'run.cancel_requested', { type: 'run.cancel_requested', data: { reason } });
-        const row = await trx
-          .updateTable('runs')
-          .set({ cancel_reason: reason })
-          .where('id', '=', id)
-          .returningAll()
-          .executeTakeFirstOrThrow();
-        await sql`select pg_notify('aos_cancels', ${id})`.execute(trx);
-        return toRun(row);
-      });
-      if (asked !== undefined) events.announce(id, asked.lastEvent);
-      return asked;
+    list: (caller, filter) => listRuns(db, caller, filter),
+    async steps(id) {
+      const rows = await db.selectFrom('run_steps').selectAll().where('run_id', '=', id).orderBy('ordinal').execute();
+      return rows.map(toStep);
     },
-    async claim(id, executor) {
-      const row = await db
-        .updateTable('runs')
-        .set(({ eb, fn, ref, val }) => ({
-          executor,
-          executions: eb('executions', '+', 1),
-          status: eb.case().when('status', '=', 'queued').then('running').else(ref('status')).end(),
-          started_at: fn.coalesce('started_at', val(new Date(clock.now()))),
-        }))
-        .where('id', '=', id)
-        .where('completed_at', 'is', null)
-        .returningAll()
+    async prune(before) {
+      const ended = await db
+        .deleteFrom('runs')
+        .where('root_id', 'in', (family) =>
+          family
+            .selectFrom('runs')
+            .select('root_id')
+            .groupBy('root_id')
+            // A family goes as a whole: a parent is never without its children, nor they without it.
+            .having(sql<boolean>`bool_and(completed_at is not null) and max(completed_at) < ${before}`),
+        )
         .executeTakeFirst();
-      return row && { run: toRun(row), executions: row.executions };
+      return Number(ended.numDeletedRows);
     },
-    async unfinished() {
-      const rows = await db
-        .selectFrom('runs')
-        .select(['id', 'status', 'created_at', 'executor'])
-        .where('completed_at', 'is', null)
-        .orderBy('created_at')
-        .execute();
-      return rows.map(({ id, status, created_at, executor }) => ({
-        id,
-        status: status as RunStatus,
-        createdAt: created_at.toISOString(),
-        executor,
-      }));
+    async move(id, to, change) {
+      const { value } = await perform({ kind: 'move', runId: id, name: to }, async (within) => {
+        const moved = await moveRun(within, clock, id, to, change);
+        return { value: moved, written: moved?.seqs.filter((seq) => seq > 0) ?? [] };
+      });
+      if (value === undefined) throw new Error(`run ${id} was to become ${to}, but does not exist`);
+      const run = toRun(value);
+      const moved = value.state === 'moved';
+      if (moved) events.announce(id, run.lastEvent);
+      return { run, moved };
     },
   };
+}
+
+async function insert(within: StoreScope, admission: RunAdmission, at: string) {
+  const { id, kind, sessionId, caller, request, simulated, callId, forkOf, keepSteps, sessionPolicy } = admission;
+  const { traceparent = null, deadlineAt = null, parentId = null, definition = null, priority = 3 } = admission;
+  const actor = admission.actor ?? `user:${caller.userId}`;
+  const events = encodeEvents(
+    id,
+    [{ ...queuedEvent(admission), key: 'run.queued', actor }],
+    at,
+    traceIdOf(traceparent),
+  );
+  const { rows } = await sql<RunRow & { outcome: 'created' | 'existing' | 'busy' }>`
+    select (admitted.run).*, admitted.outcome from aos.admit_run(
+      ${id}, ${kind}, ${sessionId}, ${caller.tenantId}, ${caller.userId}, ${JSON.stringify(request)},
+      ${hashRequest(request)}, ${traceparent}, ${callId}, ${simulated}, ${at}, ${deadlineAt}, ${parentId}, ${definition},
+      ${forkOf === undefined ? null : JSON.stringify(forkOf)}, ${forkOf?.runId ?? null},
+      ${keepSteps === undefined ? null : [...keepSteps]}, ${priority}, ${actor},
+      ${kind === 'chat' && sessionPolicy === 'reject'}, ${events}
+    ) admitted`.execute(within);
+  return rows[0];
+}
+
+async function moveRun(within: StoreScope, clock: Clock, id: string, to: RunStatus, change: RunChange) {
+  const at = isoTime(clock.now());
+  const { event, waitingFor = null, result, error } = change;
+  const events = event === undefined ? null : encodeEvents(id, [{ ...event, key: change.key ?? event.type }], at);
+  const { rows } = await sql<RunRow & { state: 'moved' | 'stayed'; seqs: number[] }>`
+    select (moved.run).*, moved.state, moved.seqs from aos.move_run(
+      ${id}, null, null, ${[...sourcesOf(to)]}, ${to}, ${isTerminal(to)}, ${at}, ${waitingFor},
+      ${result === undefined ? null : JSON.stringify(result)}, ${error === undefined ? null : JSON.stringify(error)},
+      ${events}
+    ) moved`.execute(within);
+  return rows[0];
+}
+
+async function listRuns(db: StoreScope, caller: Caller, filter: RunFilter): Promise<RunPage> {
+  const { status, kind, sessionId, parentId, since, limit, cursor } = filter;
+  let query = db.selectFrom('runs').selectAll().where('tenant_id', '=', caller.tenantId);
+  if (caller.userId !== '') query = query.where('user_id', '=', caller.userId);
+  if (status !== undefined) query = query.where('status', 'in', [status].flat());
+  if (kind !== undefined) query = query.where('kind', '=', kind);
+  if (sessionId !== undefined) query = query.where('session_id', '=', sessionId);
+  if (parentId !== undefined) query = query.where('parent_id', '=', parentId);
+  if (since !== undefined) query = query.where('created_at', '>=', new Date(since));
+  if (cursor !== undefined) query = query.where('number', '<', checkCursor(cursor));
+  const rows = await query
+    .orderBy('number', 'desc')
+    .limit(limit + 1)
+    .execute();
+  const items = rows.slice(0, limit);
+  return { items: items.map(toRun), nextCursor: rows.length > limit ? (items.at(-1)?.number ?? null) : null };
+}
+
+/** Cursors are numbers of runs, so small enough for the database. */
+function checkCursor(cursor: string): string {
+  if (/^\d{1,18}$/.test(cursor)) return cursor;
+  throw new AosError('invalid_request', `"${cursor}" is no cursor: use the next_cursor of the page before`);
+}
+
+function isSame(one: Caller, other: Caller): boolean {
+  return one.tenantId === other.tenantId && one.userId === other.userId;
+}
+
+function busySession({ sessionId }: RunAdmission): AosError {
+  return new AosError(
+    'conflict',
+    `A run of session "${sessionId}" is still under way: wait until it has ended, or cancel it.`,
+    { reason: 'SESSION_BUSY' },
+  );
 }
 
 function queuedEvent({ kind, request, simulated }: RunAdmission): NewRunEvent {
@@ -308,40 +350,8 @@ function queuedEvent({ kind, request, simulated }: RunAdmission): NewRunEvent {
   };
 }
 
-/** Status, kind and error are written only by this file, from the types they are read back as. */
-function toRun(row: Selectable<RunTable>): Run {
-  return {
-    id: row.id,
-    kind: row.kind as RunKind,
-    sessionId: row.session_id,
-    caller: { tenantId: DEFAULT_TENANT, userId: row.user_id },
-    request: row.request,
-    requestHash: row.request_hash,
-    status: row.status as RunStatus,
-    waitingFor: row.waiting_for as WaitReason | null,
-    wakeAt: null,
-    parentId: null,
-    rootId: row.id,
-    depth: 0,
-    definition: null,
-    forkOf: null,
-    actor: `user:${row.user_id}`,
-    priority: 3,
-    result: row.result,
-    error: row.error as RunFailure | null,
-    cancelReason: row.cancel_reason,
-    traceparent: row.traceparent,
-    callId: row.call_id,
-    simulated: row.simulated,
-    createdAt: row.created_at.toISOString(),
-    startedAt: row.started_at?.toISOString() ?? null,
-    completedAt: row.completed_at?.toISOString() ?? null,
-    deadlineAt: row.deadline_at?.toISOString() ?? null,
-    lastEvent: row.last_event,
-    lastHash: '',
-  };
-}
-
-function notYet(): never {
-  throw new AosError('not_implemented', 'The run store cannot do this yet.');
+function toStep(row: Selectable<RunStepTable>): RecordedStep {
+  const { name, ordinal, effect, outcome, started_at: startedAt, completed_at: completedAt } = row;
+  const times = { startedAt: startedAt.toISOString(), completedAt: completedAt.toISOString() };
+  return { name, ordinal, effect, outcome, ...times } as RecordedStep;
 }

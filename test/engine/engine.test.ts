@@ -1,8 +1,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/core/clock.ts';
 import { AosError } from '../../src/core/errors.ts';
-import { createEngine } from '../../src/engine/dbos-engine.ts';
 import type { Engine, RunProgram, RunScope } from '../../src/engine/engine.ts';
+import { createEngine } from '../../src/engine/run-engine.ts';
 import type { NewRunEvent, RunEvent } from '../../src/runs/event.ts';
 import type { Run } from '../../src/runs/run.ts';
 import type { Database } from '../../src/store/database.ts';

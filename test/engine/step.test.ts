@@ -33,7 +33,7 @@ describe('a step', () => {
     await clock.advance(60_000);
     expect(unwrap(await outcome)).toBe('at last');
     expect(times).toEqual([0, 500, 2_000, 6_500]);
-    expect([1, 2, 3].map(pauseAfter)).toEqual([500, 1_500, 4_500]);
+    expect([1, 2, 3].map((attempt) => pauseAfter(attempt))).toEqual([500, 1_500, 4_500]);
   });
 
   it('fails for good after four attempts', async () => {

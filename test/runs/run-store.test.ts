@@ -77,15 +77,6 @@ describe('looking up', () => {
     expect(await stores.runs.find(run.id, { tenantId: 'default', userId: '' })).toBeUndefined();
     expect(await stores.runs.find('nobody', { tenantId: 'default', userId: 'alice' })).toBeUndefined();
   });
-
-  it('lists the runs that have not ended', async () => {
-    const { run } = await stores.runs.admit(testAdmission());
-    expect(await stores.runs.unfinished()).toContainEqual(expect.objectContaining({ id: run.id, status: 'queued' }));
-    await stores.runs.move(run.id, 'running', started);
-    expect(await stores.runs.unfinished()).toContainEqual(expect.objectContaining({ id: run.id, status: 'running' }));
-    await stores.runs.move(run.id, 'completed', completed);
-    expect((await stores.runs.unfinished()).map(({ id }) => id)).not.toContain(run.id);
-  });
 });
 
 describe('moving', () => {

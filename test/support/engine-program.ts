@@ -5,7 +5,7 @@
  */
 import { appendFileSync } from 'node:fs';
 import { systemClock } from '../../src/core/clock.ts';
-import { createEngine } from '../../src/engine/dbos-engine.ts';
+import { createEngine } from '../../src/engine/run-engine.ts';
 import type { RunProgram } from '../../src/engine/engine.ts';
 import { openDatabase } from '../../src/store/database.ts';
 import { silentLog } from './log.ts';

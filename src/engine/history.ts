@@ -1,0 +1,60 @@
+/**
+ * What an execution reads of its run's log. A program asks for the events of a turn before it begins it; in the first
+ * execution of a run there can be none but those it wrote itself, so that most of these questions need no answer from
+ * the database.
+ */
+import { isJsonObject, type JsonObject } from '../core/json.ts';
+import type { NewRunEvent, RunEvent } from '../runs/event.ts';
+import { referenceOf } from '../runs/event-encoding.ts';
+import type { EventLog } from '../runs/event-log.ts';
+
+export interface HistoryParts {
+  readonly events: Pick<EventLog, 'read' | 'readTurn' | 'payload'>;
+  readonly runId: string;
+  /** Whether this is the first execution of the run. */
+  readonly isFresh: boolean;
+}
+
+export interface History {
+  /** The execution is about to write this. */
+  note(event: NewRunEvent): void;
+  read(filter?: { readonly turn: string }): Promise<readonly RunEvent[]>;
+}
+
+export function createHistory({ events, runId, isFresh }: HistoryParts): History {
+  const begun = new Set<string>();
+
+  async function readAll(): Promise<readonly RunEvent[]> {
+    const all: RunEvent[] = [];
+    for (;;) {
+      const page = await events.read(runId, all.length);
+      if (page.length === 0) return all;
+      all.push(...page);
+    }
+  }
+
+  /** The event with what was put beside the log back in its place. */
+  async function whole(event: RunEvent): Promise<RunEvent> {
+    const data: JsonObject = { ...(event.data as JsonObject) };
+    let changed = false;
+    for (const [name, value] of Object.entries(data)) {
+      const digest = isJsonObject(value) ? referenceOf(value) : undefined;
+      const body = digest === undefined ? undefined : await events.payload(runId, digest);
+      if (body === undefined) continue;
+      data[name] = body;
+      changed = true;
+    }
+    return changed ? ({ ...event, data } as RunEvent) : event;
+  }
+
+  return {
+    note({ data }) {
+      if ('turn' in data) begun.add(data.turn);
+    },
+    async read(filter) {
+      if (filter !== undefined && isFresh && !begun.has(filter.turn)) return [];
+      const found = filter === undefined ? await readAll() : await events.readTurn(runId, filter.turn);
+      return Promise.all(found.map(whole));
+    },
+  };
+}

@@ -1,0 +1,317 @@
+/**
+ * The engine on PostgreSQL: who executes which run, and when. The tables are the truth; notifications and timers only
+ * make things happen sooner. A sweep every two seconds finds whatever they missed: runs of dead processes, waits whose
+ * time has come, runs that were admitted and never begun.
+ *
+ * A claim gives a run to one process and raises its epoch; whatever an earlier execution still tries to store is refused
+ * (`run-ledger.ts`). So any process may try to take up any run at any time.
+ */
+import type { Clock, Timer } from '../core/clock.ts';
+import { AosError, asError } from '../core/errors.ts';
+import { newUuid } from '../core/ids.ts';
+import type { ActPerformer } from '../runs/durable-act.ts';
+import type { EventLog } from '../runs/event-log.ts';
+import { isTerminal, type Run } from '../runs/run.ts';
+import type { RunStore } from '../runs/run-store.ts';
+import type { Database } from '../store/database.ts';
+import { persist } from '../store/persist.ts';
+import type { Log } from '../telemetry/log.ts';
+import { cancelledEnding } from './ending.ts';
+import type { ChildWork, Engine, RunProgram } from './engine.ts';
+import { type Departure, type Execution, startExecution } from './execution.ts';
+import { createPlaces } from './places.ts';
+import { executorLock, releaseTheDead } from './recovery.ts';
+import { createRunLedger, type Told } from './run-ledger.ts';
+import { announceTold, createWakes } from './wake.ts';
+
+const SWEEP_MS = 2_000;
+/** A queued run is left to the process that admitted it for this long. */
+const ADMISSION_GRACE_MS = 5_000;
+const DEFAULT_MAX_RUNS = 64;
+/** Runs that are looked up beyond the free places, so that not every end of a run asks the database. */
+const READ_AHEAD = 16;
+const DEFAULT_STOP_GRACE_MS = 5_000;
+
+export interface EngineParts {
+  readonly database: Database;
+  readonly runs: RunStore;
+  readonly events: EventLog;
+  readonly program: RunProgram;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** How many runs this process executes at a time; tasks, whose workers have a limit of their own, are not counted. */
+  readonly maxRuns?: number;
+  /** How long `stop` waits for steps in flight to be stored; they are repeated by the next process otherwise. */
+  readonly stopGraceMs?: number;
+  /** Stands between the engine and the database, for tests. */
+  readonly perform?: ActPerformer;
+}
+
+export function createEngine(parts: EngineParts): Engine {
+  const { database, runs, clock, log, maxRuns = DEFAULT_MAX_RUNS } = parts;
+  const { notifications } = database;
+  const executorId = newUuid();
+  const ledger = createRunLedger({ ...parts, executorId });
+  const places = createPlaces(maxRuns, clock);
+  const executions = new Map<string, Execution>();
+  /** Runs to be looked at again as soon as they have left their place. */
+  const again = new Set<string>();
+  /** Runs that are due and found no place yet, the most urgent first; only as many as are soon taken. */
+  let ready: string[] = [];
+  const stopping = new AbortController();
+  const timers: Timer[] = [];
+  const unlisten: (() => void)[] = [];
+  let sweeping: Promise<void> = Promise.resolve();
+  let filling = false;
+  let unlock: (() => Promise<void>) | undefined;
+
+  const complain = (what: string) => (failure: unknown) => {
+    if (!stopping.signal.aborted) log.error(what, { error: asError(failure) });
+  };
+  const wakes = createWakes(clock, () => {
+    places.expectMore();
+    fill();
+  });
+
+  const executionParts = { ...parts, ledger, load: runs.load, startChild };
+
+  /** Executes the run in a place that is taken for it. @returns how it left; undefined when it is not to be executed here */
+  async function execute(runId: string, tasksToo: boolean): Promise<Departure | undefined> {
+    const claim = () => ledger.claim(runId, tasksToo);
+    const claimed = await persist(claim, { clock, log, signal: stopping.signal });
+    if (claimed === undefined || stopping.signal.aborted) return undefined;
+    const execution = startExecution(executionParts, claimed);
+    executions.set(runId, execution);
+    const departure = await execution.departure;
+    executions.delete(runId);
+    if (departure.how === 'waiting') wakes.expect(departure.wakeAt);
+    if (departure.how === 'ended') await settle(departure.ended);
+    return departure;
+  }
+
+  /** What follows from the end of a run: its family and its session hear of it. */
+  async function settle({ run, nextRun, parent }: Extract<Departure, { how: 'ended' }>['ended']): Promise<void> {
+    if (parent !== undefined) hear(parent);
+    if (nextRun !== null) offer(nextRun);
+    if (run.status === 'completed') return;
+    await cancelChildren(run, 'The run that started this one has ended.').catch(
+      complain('the runs that a run has started could not be cancelled'),
+    );
+  }
+
+  /** Takes the run up if there is room here. */
+  function offer(runId: string): void {
+    if (stopping.signal.aborted) return;
+    // It may be just about to leave its place: what it was offered for must not be lost.
+    if (places.has(runId)) again.add(runId);
+    else if (places.free === 0) places.expectMore();
+    else take(runId);
+  }
+
+  function take(runId: string): void {
+    places.take(runId);
+    execute(runId, false)
+      .catch(complain('a run could not be taken up'))
+      .finally(() => {
+        places.give(runId);
+        if (again.delete(runId)) offer(runId);
+        fill();
+      });
+  }
+
+  /** Fills free places from the queue in the database, if anything may be there. */
+  function fill(): void {
+    takeReady();
+    if (filling || stopping.signal.aborted || !places.expectsMore || places.free === 0) return;
+    filling = true;
+    takeDue(clock.now())
+      .catch(complain('the runs that are due could not be looked up'))
+      .finally(() => {
+        filling = false;
+      });
+  }
+
+  function takeReady(): void {
+    while (places.free > 0) {
+      const runId = ready.shift();
+      if (runId === undefined) return;
+      if (!places.has(runId)) take(runId);
+    }
+  }
+
+  async function takeDue(queuedBefore: number): Promise<void> {
+    // Those that have a place here and are not claimed yet are due as well.
+    const limit = maxRuns + READ_AHEAD;
+    const due = await ledger.due(queuedBefore, limit);
+    for (const { id, kind } of due) if (kind === 'task') notifications.announce('aos_tasks', id, id);
+    const own = due.filter(({ id, kind }) => kind !== 'task' && !places.has(id)).map(({ id }) => id);
+    ready = own.slice(0, places.free + READ_AHEAD);
+    takeReady();
+    const left = own.filter((id) => !places.has(id));
+    places.settle(left, due.length < limit);
+    wakes.expect(await ledger.nextWake());
+  }
+
+  async function sweep(queuedBefore: number): Promise<void> {
+    await releaseTheDead({ ledger, locks: database.locks, log, executorId });
+    if (places.free === 0) return places.expectMore();
+    await takeDue(places.expectsMore ? clock.now() : queuedBefore);
+  }
+
+  function hear(told: Told): void {
+    const isTask = told.kind === 'task';
+    if (told.executor === executorId) executions.get(told.runId)?.news();
+    else if (told.woken && !isTask && places.free > 0) offer(told.runId);
+    else {
+      if (told.woken && !isTask) places.expectMore();
+      announceTold(notifications, told);
+    }
+  }
+
+  async function heardCancel(runId: string): Promise<void> {
+    const run = await runs.load(runId);
+    if (run === undefined || run.cancelReason === null || isTerminal(run.status)) return;
+    executions.get(runId)?.cancel(run.cancelReason);
+    // Nobody executes it, so whoever has room ends it.
+    if (run.status !== 'running') offer(runId);
+  }
+
+  async function cancelChildren({ id }: Run, reason: string): Promise<void> {
+    for (const child of await ledger.children(id)) await cancel(child.id, reason, child.caller);
+  }
+
+  const cancel: Engine['cancel'] = async (runId, reason, caller) => {
+    const asked = await runs.requestCancel(runId, reason, caller);
+    if (asked === undefined || asked.cancelReason === null || isTerminal(asked.status)) return asked;
+    // In this process without the way through the database; every other one is notified.
+    executions.get(runId)?.cancel(asked.cancelReason);
+    let run = asked;
+    if (asked.status !== 'running') {
+      const nobody = { runId, from: ['queued', 'waiting'] as const };
+      const ended = await ledger.end(nobody, cancelledEnding(asked.cancelReason));
+      run = ended.run;
+      if (ended.moved) await settle(ended);
+      if (run.kind === 'task') notifications.announce('aos_tasks', runId, runId);
+    }
+    await cancelChildren(run, reason);
+    return run;
+  };
+
+  async function startChild(parent: Run, id: string, work: ChildWork): Promise<Run> {
+    const { kind = parent.kind, sessionId = parent.sessionId, request, priority = parent.priority, definition } = work;
+    const { caller, simulated, callId, traceparent } = parent;
+    const deadlines = [work.deadlineAt, parent.deadlineAt].filter((at) => typeof at === 'string').toSorted();
+    const { run } = await runs.admit({
+      id,
+      kind,
+      sessionId,
+      caller,
+      request,
+      simulated,
+      callId,
+      traceparent: traceparent ?? undefined,
+      deadlineAt: deadlines[0],
+      parentId: parent.id,
+      definition,
+      priority,
+      actor: `run:${parent.id}`,
+    });
+    if (!isTerminal(run.status)) await begin(id);
+    return run;
+  }
+
+  async function begin(runId: string): Promise<void> {
+    // An admitted run is not lost by this: it is begun at the next start.
+    if (stopping.signal.aborted) throw shuttingDown();
+    if (places.has(runId)) return;
+    if (places.free > 0 && !places.expectsMore) {
+      take(runId);
+      return;
+    }
+    // Others wait already: the database says whose turn it is.
+    places.queue(runId);
+    fill();
+  }
+
+  function recheck(): void {
+    for (const execution of executions.values()) {
+      execution.news();
+      heardCancel(execution.runId).catch(complain('a cancellation could not be looked up'));
+    }
+    places.expectMore();
+    fill();
+  }
+
+  return {
+    begin,
+    cancel,
+    backlog: places.backlog,
+
+    async start() {
+      unlock = await database.locks.tryHold(executorLock(executorId));
+      if (unlock === undefined) throw new Error('the database connection broke while the engine was starting');
+      const heard: Record<string, (runId: string) => void> = {
+        aos_cancels: (runId) => void heardCancel(runId).catch(complain('a cancellation could not be looked up')),
+        aos_signals: (runId) => executions.get(runId)?.news(),
+        aos_wakes: (runId) => {
+          if (runId !== '') return offer(runId);
+          places.expectMore();
+          fill();
+        },
+      };
+      for (const [channel, hearing] of Object.entries(heard)) {
+        const missed = channel === 'aos_wakes' ? recheck : () => {};
+        unlisten.push(await notifications.listen(channel, { heard: hearing, missed }));
+      }
+      await sweep(clock.now());
+      timers.push(
+        clock.every(SWEEP_MS, () => {
+          sweeping = sweeping
+            .then(() => sweep(clock.now() - ADMISSION_GRACE_MS))
+            .catch(complain('runs that nobody executes could not be looked up'));
+        }),
+      );
+    },
+
+    async stop() {
+      stopping.abort();
+      for (const timer of timers) timer.cancel();
+      wakes.stop();
+      for (const stopHearing of unlisten) stopHearing();
+      await sweeping;
+      const grace = new AbortController();
+      const settled = Promise.all([...executions.values()].map((execution) => execution.stop()));
+      await Promise.race([
+        settled.finally(() => grace.abort()),
+        clock.sleep(parts.stopGraceMs ?? DEFAULT_STOP_GRACE_MS, grace.signal).catch(() => {}),
+      ]);
+      for (const execution of executions.values()) execution.abandon();
+      // Others need not wait until they notice that we are gone.
+      const freed = await ledger.release(executorId).catch(() => 0);
+      if (freed > 0) notifications.announce('aos_wakes', '', '');
+      await unlock?.();
+    },
+
+    async signal(runId, signal, within) {
+      const told = await ledger.signal(runId, signal, within);
+      if (told === undefined) return false;
+      if (within === undefined) hear(told);
+      else await announceTold(within, told);
+      return true;
+    },
+
+    async perform(runId) {
+      if (stopping.signal.aborted) throw shuttingDown();
+      const here = executions.get(runId);
+      await here?.departure;
+      await execute(runId, true);
+      const run = await runs.load(runId);
+      if (run === undefined) throw new AosError('not_found', `There is no run "${runId}".`);
+      return run;
+    },
+  };
+}
+
+function shuttingDown(): AosError {
+  return new AosError('shutting_down', 'The server is stopping; the run goes on when it is back.');
+}
