@@ -1,0 +1,100 @@
+/**
+ * What the run of an attempt does: finds the handler of the task's type and lets it work. A failure is the run's; where
+ * trying again is judged otherwise than its code says, that is stored beside it.
+ */
+import { type Context, SpanKind } from '@opentelemetry/api';
+import { AosError, catalogue } from '../core/errors.ts';
+import { isJsonObject, type JsonObject } from '../core/json.ts';
+import type { RunProgram, RunScope } from '../engine/engine.ts';
+import type { Caller, Run } from '../runs/run.ts';
+import { baggageKey, genAi, runAttribute, scopeName, spanName } from '../telemetry/names.ts';
+import { inSpan } from '../telemetry/span.ts';
+import { extractContext, withBaggage } from '../telemetry/tracing.ts';
+import { RETRY_STEP } from './attempt.ts';
+import { type AgentParts, createAgentRunHandler } from './handler-agent-run.ts';
+import { createEvaluationHandler, type EvaluationParts } from './handler-evaluation.ts';
+import { createOrchestrationHandler, type PrepareOrchestration } from './handler-orchestration.ts';
+import { createScheduledJobHandler } from './handler-scheduled-job.ts';
+import { agentOfTask, type TaskType, taskTypes } from './task.ts';
+import type { TaskHandler, TaskSetting, TaskWork } from './task-handler.ts';
+
+export interface TaskProgramParts {
+  readonly agents: AgentParts;
+  readonly evaluation: EvaluationParts;
+  readonly prepareOrchestration: PrepareOrchestration;
+  /** The health of this process, as the health operation tells it. */
+  readonly health: (caller: Caller) => Promise<JsonObject>;
+}
+
+/** The types of task this runtime has a handler for; of the rest it says that it cannot do them. */
+export const handledTypes = taskTypes.filter((type) => type !== 'fabric_action');
+
+export function createTaskProgram(parts: TaskProgramParts): RunProgram {
+  const handlers: Record<TaskType, TaskHandler> = {
+    agent_run: createAgentRunHandler(parts.agents),
+    orchestration: createOrchestrationHandler(parts.prepareOrchestration),
+    scheduled_job: createScheduledJobHandler((type) => handlers[type]),
+    evaluation: createEvaluationHandler(parts.agents, parts.evaluation),
+    health_check: (_work, { scope }) => scope.step('health', () => parts.health(scope.run.caller)),
+    fabric_action: async () => {
+      throw new AosError(
+        'not_supported',
+        `fabric_action comes with the fabric planes, which this version does not have; it does ${handledTypes.join(', ')}`,
+      );
+    },
+  };
+  return (scope) => {
+    const work = workOf(scope.run);
+    return inSpan(taskSpan(scope.run, work), traceContextOf(scope.run), async (_span, traceContext) => {
+      const plan = { task_type: work.type, ...(work.agentId !== undefined && { agent_ids: [work.agentId] }) };
+      await scope.emit('started', { type: 'run.started', data: { plan } });
+      return attempt(handlers[work.type], work, { scope, traceContext });
+    });
+  };
+}
+
+async function attempt(handler: TaskHandler, work: TaskWork, setting: TaskSetting): Promise<JsonObject> {
+  const { scope } = setting;
+  try {
+    return await handler(work, setting);
+  } catch (thrown) {
+    await keepRetry(scope, thrown);
+    throw thrown;
+  }
+}
+
+async function keepRetry(scope: RunScope, thrown: unknown): Promise<void> {
+  if (!(thrown instanceof AosError) || scope.signal.aborted || thrown.retry === catalogue[thrown.code].retry) return;
+  await scope.step(RETRY_STEP, async () => thrown.retry);
+}
+
+/** The request of an attempt's run, as `attempt.ts` made it. */
+function workOf({ request }: Run): TaskWork {
+  const type = taskTypes.find((known) => known === request['task_type']);
+  if (type === undefined) throw new Error(`an attempt was admitted for a task of type ${String(request['task_type'])}`);
+  const payload = isJsonObject(request['payload']) ? request['payload'] : {};
+  const named = request['agent_id'];
+  return { type, payload, agentId: agentOfTask({ agent_id: typeof named === 'string' ? named : null, payload }) };
+}
+
+function traceContextOf(run: Run): Context {
+  return withBaggage(extractContext(run.traceparent === null ? {} : { traceparent: run.traceparent }), {
+    [baggageKey.invocationId]: run.id,
+    [baggageKey.sessionId]: run.sessionId,
+  });
+}
+
+function taskSpan(run: Run, { type }: TaskWork) {
+  return {
+    scope: scopeName.runtime,
+    name: `${spanName.invokeWorkflow} ${type}`,
+    kind: SpanKind.INTERNAL,
+    attributes: {
+      [genAi.operationName]: spanName.invokeWorkflow,
+      [genAi.workflowName]: type,
+      [genAi.conversationId]: run.sessionId,
+      [runAttribute.runId]: run.id,
+      [runAttribute.simulated]: run.simulated,
+    },
+  };
+}
