@@ -1,15 +1,19 @@
 /**
- * The composition root: the one file that knows every part. Parts are loaded where they are needed, so that the
+ * The composition root: the one room that knows every part. Parts are loaded where they are needed, so that the
  * database starts while the rest of the code is still being read, and are stopped in the reverse of the order in which
- * they came up.
+ * they came up: doors first, the database last.
  */
 import type { Config } from './config.ts';
+import { createApiApp } from './container/api-door.ts';
+import { describeDatabase, startDatabaseServer } from './container/database-server.ts';
+import { loadParts } from './container/loading.ts';
+import { startRuntime } from './container/runtime.ts';
 import type { Clock } from './core/clock.ts';
-import { asError } from './core/errors.ts';
+import type { JsonObject } from './core/json.ts';
 import type { ServerAddress } from './host/agent-server.ts';
 import type { FetchApp } from './host/endpoints.ts';
 import type { FrontPage } from './invocations/front-page.ts';
-import type { EventLog } from './runs/event-log.ts';
+import type { ActPerformer } from './runs/durable-act.ts';
 import type { Database } from './store/database.ts';
 import type { HostProcess } from './store/postgres-launch.ts';
 import type { Env } from './telemetry/export.ts';
@@ -29,9 +33,9 @@ export interface ContainerOptions {
   readonly logSink?: LogSink;
   /** Called once when the container can no longer work, e.g. because its database died. */
   readonly onFailure?: (failure: Error) => void;
-  /** Stands between the parts and the log, for tests that end the process at an exact point. */
+  /** Stands between the parts and the database, for tests that end the process at an exact point. */
   readonly seams?: {
-    events(log: EventLog, database: Database): EventLog;
+    acts(database: Database): ActPerformer;
   };
 }
 
@@ -58,13 +62,13 @@ export async function startContainer(options: ContainerOptions): Promise<Contain
   // First of all, so that its process is at work while the rest of the code is read and compiled.
   const { startEmbeddedPostgres } = await import('./store/embedded-postgres.ts');
   const { AgentServer } = await import('./host/agent-server.ts');
-  const { describeOpenApi } = await import('./invocations/openapi.ts');
-  const { describeAsyncApi } = await import('./invocations/asyncapi.ts');
-  const openapi = describeOpenApi();
+  // Both documents are filled in while the database starts, long before anybody can ask for them.
+  const openapi: JsonObject = {};
+  const asyncapi: JsonObject = {};
   let app: FetchApp | undefined;
   const server = new AgentServer({
     openapi,
-    asyncapi: describeAsyncApi(),
+    asyncapi,
     app: { fetch: (request) => app?.fetch(request) ?? new Response(null, { status: 503 }) },
     environment,
     clock,
@@ -76,25 +80,29 @@ export async function startContainer(options: ContainerOptions): Promise<Contain
 
   const databaseServer = startDatabaseServer(startEmbeddedPostgres, options, log);
   starting.defer(async () => (await databaseServer.catch(() => undefined))?.stop());
-  // The database starts while this reads and compiles the greater part of the code.
-  const [{ url, pid }, parts] = await Promise.all([databaseServer, loadParts()]);
-  const catalogue = await parts.loadCatalogue(config.registryPath);
-  const model = parts.createModel(config.model, { clock });
+  const loading = loadParts().then((loaded) => {
+    Object.assign(openapi, loaded.describeOpenApi());
+    Object.assign(asyncapi, loaded.describeAsyncApi());
+    return loaded;
+  });
+  const [{ url, pid }, parts] = await Promise.all([databaseServer, loading]);
   const database = await parts.openDatabase({ url, clock, log });
   starting.defer(() => database.close());
-  const eventLog = parts.createEventLog({ database, clock });
-  const events = seams?.events(eventLog, database) ?? eventLog;
-  const runs = parts.createRunStore({ database, events, clock });
-  const memory = parts.createSessionMemory({ db: database.db, clock });
-  const { captureContent } = config;
-  const program = parts.createRunProgram({ catalogue, model, memory, clock, captureContent });
-  const engine = parts.createEngine({ database, runs, events, program, clock, log });
-  await engine.start();
-  starting.defer(() => engine.stop());
+  const perform = seams?.acts(database);
+  const runtime = await startRuntime({
+    parts,
+    config,
+    clock,
+    log,
+    database,
+    starting,
+    ...(perform === undefined ? {} : { perform }),
+  });
+  const { gate, runs, events, engine, operations, catalogue, model } = runtime;
 
-  const { simulated } = model;
-  const gate = parts.createGate({ catalogue, runs, engine, clock, simulated });
-  const envelope = parts.createEnvelope([]);
+  const stopping = new AbortController();
+  server.onBeforeShutdown(() => stopping.abort());
+  const envelope = parts.createEnvelope(operations);
   const doorParts = { gate, runs, events, engine, envelope, clock, drainMs: DRAIN_MS };
   const door = parts.createInvocationDoor(doorParts);
   server.onInvoke(door.invoke);
@@ -102,8 +110,11 @@ export async function startContainer(options: ContainerOptions): Promise<Contain
   server.onCancelInvocation(door.cancel);
   server.onWebSocket(parts.createSocketDoor(doorParts));
   const agents = catalogue.enabled.map((agent) => ({ id: agent.agent_id, title: parts.titleOf(agent) }));
-  const front: FrontPage = { model: `${model.name} (${model.provider})`, simulated, agents };
-  app = parts.createFrontRoutes(front, openapi);
+  const page: FrontPage = { model: `${model.name} (${model.provider})`, simulated: model.simulated, agents };
+  const front = parts.createFrontRoutes(page, openapi);
+  const api = createApiApp({ parts, operations, database, clock, log, stopping: stopping.signal, front });
+  starting.defer(() => api.stop());
+  app = api;
   starting.defer(() => server.close());
   const address = await server.listen();
 
@@ -112,85 +123,7 @@ export async function startContainer(options: ContainerOptions): Promise<Contain
   return {
     address,
     log,
-    banner: (forEyes) => parts.viewBanner(front, { base: address.url, data, forEyes }),
+    banner: (forEyes) => parts.viewBanner(page, { base: address.url, data, forEyes }),
     stop: () => running.disposeAsync(),
-  };
-}
-
-/** Where a database is, without user and password. */
-function describeDatabase(url: string): string {
-  const { host, pathname, searchParams } = new URL(url);
-  return `PostgreSQL at ${searchParams.get('host') ?? host}${pathname}`;
-}
-
-type StartEmbeddedPostgres = typeof import('./store/embedded-postgres.ts').startEmbeddedPostgres;
-
-interface DatabaseServer {
-  readonly url: string;
-  readonly pid: number | undefined;
-  stop(): Promise<void>;
-}
-
-/** The operator's database as it is, or the embedded one, started. */
-async function startDatabaseServer(
-  startEmbeddedPostgres: StartEmbeddedPostgres,
-  options: ContainerOptions,
-  log: Log,
-): Promise<DatabaseServer> {
-  const { config, clock, onFailure } = options;
-  if (config.databaseUrl !== undefined) return { url: config.databaseUrl, pid: undefined, async stop() {} };
-  const parts = { folder: config.dataDir, host: options.process, clock, log };
-  return startEmbeddedPostgres(onFailure === undefined ? parts : { ...parts, onLost: onFailure }).catch(
-    (failure: unknown) => {
-      throw unusableFolder(config.dataDir, asError(failure));
-    },
-  );
-}
-
-/** The file system's own complaint, said so that one knows what to do; any other failure as it is. */
-function unusableFolder(folder: string, failure: Error & { code?: string; syscall?: string }): Error {
-  if (failure.syscall === undefined || failure.code === undefined) return failure;
-  return new Error(
-    `the data folder ${folder} cannot be used (${failure.message}): set AOS_DATA_DIR to a folder that this user may write`,
-    { cause: failure },
-  );
-}
-
-async function loadParts() {
-  const modules = await Promise.all([
-    import('./store/database.ts'),
-    import('./agents/catalogue.ts'),
-    import('./agents/agent.ts'),
-    import('./agents/model-choice.ts'),
-    import('./agents/session.ts'),
-    import('./runs/event-log.ts'),
-    import('./runs/run-store.ts'),
-    import('./orchestration/program.ts'),
-    import('./engine/dbos-engine.ts'),
-    import('./dispatch.ts'),
-    import('./invocations/door.ts'),
-    import('./invocations/envelope.ts'),
-    import('./invocations/socket.ts'),
-    import('./invocations/routes.ts'),
-    import('./invocations/front-page.ts'),
-  ]);
-  const [database, catalogue, agent, model, session, eventLog, runStore, program, engine, ...doors] = modules;
-  const [dispatch, door, envelope, socket, routes, frontPage] = doors;
-  return {
-    ...database,
-    ...catalogue,
-    ...agent,
-    ...model,
-    ...session,
-    ...eventLog,
-    ...runStore,
-    ...program,
-    ...engine,
-    ...dispatch,
-    ...door,
-    ...envelope,
-    ...socket,
-    ...routes,
-    ...frontPage,
   };
 }

@@ -1,0 +1,40 @@
+/**
+ * The REST doors put together, beside the pages of the front: what is asked under `/api` and `/metrics` goes to the
+ * operations, the rest to the front page. The protocol's own paths never come here.
+ */
+import type { Clock } from '../core/clock.ts';
+import type { FetchApp } from '../host/endpoints.ts';
+import type { Operation } from '../operations/operation.ts';
+import type { Database } from '../store/database.ts';
+import type { Log } from '../telemetry/log.ts';
+import type { Parts } from './loading.ts';
+
+export interface ApiDoorOptions {
+  readonly parts: Parts;
+  readonly operations: readonly Operation[];
+  readonly database: Database;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly stopping: AbortSignal;
+  /** Answers what is not ours. */
+  readonly front: FetchApp;
+}
+
+const SWEEP_MS = 3_600_000;
+
+export function createApiApp(options: ApiDoorOptions): FetchApp & { stop(): void } {
+  const { parts, operations, database, clock, log, stopping, front } = options;
+  const idempotency = parts.createIdempotency({ db: database.db, clock });
+  const door = parts.createApiDoor({ idempotency, clock, log, stopping });
+  const api = parts.createApiRoutes(operations, door);
+  const sweep = clock.every(SWEEP_MS, () => void idempotency.sweep().catch(() => {}));
+  return {
+    fetch: (request) => (isApi(request.url) ? api.fetch(request) : front.fetch(request)),
+    stop: () => sweep.cancel(),
+  };
+}
+
+function isApi(url: string): boolean {
+  const path = url.slice(url.indexOf('/', url.indexOf('//') + 2));
+  return /^\/api(?:[/?]|$)/.test(path);
+}
