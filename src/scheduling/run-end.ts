@@ -1,9 +1,12 @@
 /**
  * The end of runs: what it makes of their jobs. A run has ended when its task has.
  */
+import { isoTime } from '../core/clock.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { StoreScope } from '../store/database.ts';
 import type { Task } from '../tasks/task.ts';
+import { isEnded } from '../tasks/task-state.ts';
+import { toTask } from '../tasks/task-store.ts';
 import { type Job, toJob } from './job.ts';
 import { type FactWriter, type JobFact, tellJob } from './job-fact.ts';
 import { type JobRun, toJobRun } from './job-run.ts';
@@ -26,6 +29,22 @@ export function endOfTask(task: Task, now: string): RunEnd {
   if (status === 'completed') return { ...end, status, error: null };
   if (status === 'cancelled') return { ...end, status, error: statusMessage ?? 'the task was cancelled' };
   return { ...end, status: 'failed', error: lastError?.message ?? statusMessage ?? 'the task failed' };
+}
+
+/** The runs that are written down as running although their task has ended, or is there no longer. */
+export async function endedRuns(db: StoreScope, now: number): Promise<readonly RunEnd[]> {
+  const running = await db.selectFrom('job_runs').select('task_id').where('status', '=', 'running').execute();
+  const ids = running.flatMap(({ task_id: id }) => id ?? []);
+  if (ids.length === 0) return [];
+  const rows = await db.selectFrom('tasks').selectAll().where('id', 'in', ids).execute();
+  const tasks = new Map(rows.map((row) => [row.id, toTask(row)]));
+  return ids.flatMap((taskId): RunEnd[] => {
+    const task = tasks.get(taskId);
+    if (task === undefined) {
+      return [{ taskId, status: 'failed', at: isoTime(now), result: null, error: 'its task is there no longer' }];
+    }
+    return isEnded(task.status) ? [endOfTask(task, isoTime(now))] : [];
+  });
 }
 
 /** Writes down the ends of running runs; those that are no longer running, or never were, are left as they are. */
