@@ -1,9 +1,10 @@
 /**
- * The memory of a conversation: the messages of one session of one user, in the database, so that it outlives the
+ * The memory of a conversation: the messages of one session of one user of one tenant, in the database, so that it outlives the
  * process. Messages are only ever added, once per run and role, which makes adding safe to repeat.
  */
 import { type Kysely, sql } from 'kysely';
-import type { Clock } from '../core/clock.ts';
+import { type Clock, isoTime } from '../core/clock.ts';
+import type { Caller } from '../runs/run.ts';
 import type { Schema } from '../store/schema.ts';
 import type { ChatMessage } from './brief.ts';
 
@@ -11,10 +12,17 @@ import type { ChatMessage } from './brief.ts';
 const MAX_MESSAGES = 40;
 const MAX_CHARACTERS = 24_000;
 
-export interface SessionKey {
-  /** '' for local callers; part of the key, so that nobody reads another user's session by its id. */
-  readonly userId: string;
+/** Tenant and user are part of the key, so that nobody reads another's session by its id. */
+export interface SessionKey extends Caller {
   readonly sessionId: string;
+}
+
+export interface SessionSummary {
+  readonly sessionId: string;
+  readonly messages: number;
+  /** ISO-8601 UTC: when the first and the latest message came. */
+  readonly firstAt: string;
+  readonly lastAt: string;
 }
 
 export interface NewMessage extends SessionKey {
@@ -33,13 +41,24 @@ export interface SessionMemory {
   recall(session: SessionKey, last: number): Promise<readonly ChatMessage[]>;
 }
 
-export function createSessionMemory({ db, clock }: { db: Kysely<Schema>; clock: Clock }): SessionMemory {
+export interface SessionRegister {
+  /** The caller's sessions, the one that was spoken in last first. */
+  list(caller: Caller, limit: number): Promise<readonly SessionSummary[]>;
+}
+
+export function createSessionMemory({
+  db,
+  clock,
+}: {
+  db: Kysely<Schema>;
+  clock: Clock;
+}): SessionMemory & SessionRegister {
   return {
     add: (message) =>
       db.transaction().execute(async (trx) => {
-        const { userId, sessionId, runId, role, content } = message;
+        const { tenantId, userId, sessionId, runId, role, content } = message;
         // One writer per session at a time: numbers are given out in the order in which they become visible.
-        await sql`select pg_advisory_xact_lock(hashtextextended(${JSON.stringify([userId, sessionId])}, 0))`.execute(
+        await sql`select pg_advisory_xact_lock(hashtextextended(${JSON.stringify([tenantId, userId, sessionId])}, 0))`.execute(
           trx,
         );
         const there = await trx
@@ -52,6 +71,7 @@ export function createSessionMemory({ db, clock }: { db: Kysely<Schema>; clock: 
         const newest = await trx
           .selectFrom('session_messages')
           .select('seq')
+          .where('tenant_id', '=', tenantId)
           .where('user_id', '=', userId)
           .where('session_id', '=', sessionId)
           .orderBy('seq', 'desc')
@@ -61,6 +81,7 @@ export function createSessionMemory({ db, clock }: { db: Kysely<Schema>; clock: 
         await trx
           .insertInto('session_messages')
           .values({
+            tenant_id: tenantId,
             user_id: userId,
             session_id: sessionId,
             seq,
@@ -73,10 +94,11 @@ export function createSessionMemory({ db, clock }: { db: Kysely<Schema>; clock: 
         return seq;
       }),
 
-    async recall({ userId, sessionId }, last) {
+    async recall({ tenantId, userId, sessionId }, last) {
       const rows = await db
         .selectFrom('session_messages')
         .select(['role', 'content'])
+        .where('tenant_id', '=', tenantId)
         .where('user_id', '=', userId)
         .where('session_id', '=', sessionId)
         .where('seq', '<=', last)
@@ -86,6 +108,30 @@ export function createSessionMemory({ db, clock }: { db: Kysely<Schema>; clock: 
       return withinBounds(
         rows.map(({ role, content }) => ({ role: role === 'assistant' ? role : 'user', content: String(content) })),
       );
+    },
+
+    async list({ tenantId, userId }, limit) {
+      const rows = await db
+        .selectFrom('session_messages')
+        .where('tenant_id', '=', tenantId)
+        .where('user_id', '=', userId)
+        .groupBy('session_id')
+        .select(({ fn }) => [
+          'session_id',
+          fn.max('seq').as('messages'),
+          fn.min('created_at').as('first_at'),
+          fn.max('created_at').as('last_at'),
+        ])
+        .orderBy('last_at', 'desc')
+        .orderBy('session_id')
+        .limit(limit)
+        .execute();
+      return rows.map(({ session_id, messages, first_at, last_at }) => ({
+        sessionId: session_id,
+        messages: Number(messages),
+        firstAt: isoTime(first_at.getTime()),
+        lastAt: isoTime(last_at.getTime()),
+      }));
     },
   };
 }

@@ -7,7 +7,7 @@ import { appMigrations, type IdempotentAnswerTable, type MetricPointTable, type 
 import { type ApprovalTable, approvalMigrations } from './tables/approval.ts';
 import { type DefinitionTable, definitionMigrations } from './tables/definition.ts';
 import { type JobRunTable, type JobTable, jobMigrations } from './tables/job.ts';
-import { outboxMigrations } from './tables/outbox.ts';
+import { type OutboxTable, outboxMigrations } from './tables/outbox.ts';
 import {
   type FeedTable,
   type RunEventTable,
@@ -17,7 +17,7 @@ import {
   type RunTable,
   runMigrations,
 } from './tables/run.ts';
-import { type SessionMessageTable, sessionMigrations } from './tables/session.ts';
+import { type SessionDocumentTable, type SessionMessageTable, sessionMigrations } from './tables/session.ts';
 import {
   type TaskLimitTable,
   type TaskSettingsTable,
@@ -34,6 +34,7 @@ export interface Schema {
   run_payloads: RunPayloadTable;
   feed: FeedTable;
   session_messages: SessionMessageTable;
+  session_documents: SessionDocumentTable;
   tasks: TaskTable;
   task_turns: TaskTurnTable;
   task_limits: TaskLimitTable;
@@ -45,6 +46,7 @@ export interface Schema {
   metric_points: MetricPointTable;
   idempotent_answers: IdempotentAnswerTable;
   approvals: ApprovalTable;
+  outbox: OutboxTable;
 }
 
 /** Applied in the order of their names, each once. */

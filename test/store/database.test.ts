@@ -33,6 +33,7 @@ describe('opening a database', () => {
     await first.db
       .insertInto('session_messages')
       .values({
+        tenant_id: 'default',
         user_id: 'u',
         session_id: 's',
         seq: 1,
