@@ -92,7 +92,7 @@ export const owners: readonly Owner[] = [
   {
     what: 'DBOS',
     modules: ['@dbos-inc/'],
-    homes: ['src/engine/'],
+    homes: [], // the baseline of the benchmarks, nothing that ships
     instead: 'use the RunScope or the Engine of src/engine',
   },
   {
