@@ -74,24 +74,20 @@ export function createApprovalStore({ db }: Database): ApprovalStore {
     async list(caller, filter) {
       const { limit, cursor } = filter;
       const matching = matchFilter(visible(caller), filter);
-      const after = cursor === undefined ? undefined : readCursor(cursor);
-      const page =
-        after === undefined ? matching : matching.where(sql<boolean>`(requested_at, id) < (${after.at}, ${after.id})`);
+      const page = cursor === undefined ? matching : matching.where('number', '<', checkCursor(cursor));
       const [rows, { total }] = await Promise.all([
         page
-          .select(['state', 'requested_at', 'id'])
-          .orderBy('requested_at', 'desc')
-          .orderBy('id', 'desc')
+          .select(['state', 'number'])
+          .orderBy('number', 'desc')
           .limit(limit + 1)
           .execute(),
         matching.select(({ fn }) => fn.countAll<string>().as('total')).executeTakeFirstOrThrow(),
       ]);
       const shown = rows.slice(0, limit);
-      const last = shown.at(-1);
       return {
         items: shown.map(approvalOf),
         total: Number(total),
-        nextCursor: rows.length > limit && last !== undefined ? writeCursor(last.requested_at, last.id) : null,
+        nextCursor: rows.length > limit ? (shown.at(-1)?.number ?? null) : null,
       };
     },
     async load(id, within = db) {
@@ -106,7 +102,6 @@ export function createApprovalStore({ db }: Database): ApprovalStore {
           tenant_id: approval.tenantId,
           task_id: approval.taskId,
           agent_id: approval.agentId,
-          requested_at: new Date(approval.requestedAt),
           revision: 1,
           ...changing(approval),
         })
@@ -200,15 +195,8 @@ function approvalOf({ state }: Pick<Selectable<ApprovalTable>, 'state'>): Approv
   return state as unknown as Approval;
 }
 
-function writeCursor(at: Date, id: string): string {
-  return Buffer.from(`${at.toISOString()} ${id}`).toString('base64url');
-}
-
-function readCursor(cursor: string): { readonly at: Date; readonly id: string } {
-  const [time = '', id] = Buffer.from(cursor, 'base64url').toString().split(' ');
-  const at = new Date(time);
-  if (id === undefined || Number.isNaN(at.getTime())) {
-    throw new AosError('invalid_request', `"cursor" must be the next_cursor of the page before, got "${cursor}".`);
-  }
-  return { at, id };
+/** Cursors are numbers of rows, so small enough for the database. */
+function checkCursor(cursor: string): string {
+  if (/^\d{1,18}$/.test(cursor)) return cursor;
+  throw new AosError('invalid_request', `"cursor" must be the next_cursor of the page before, got "${cursor}"`);
 }

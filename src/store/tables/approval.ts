@@ -1,3 +1,4 @@
+import type { Generated } from 'kysely';
 import type { JsonObject } from '../../core/json.ts';
 import type { Migration } from '../migration.ts';
 import type { Json } from './column.ts';
@@ -5,12 +6,13 @@ import type { Json } from './column.ts';
 /** `state` is the whole approval; the other columns are what is looked for. */
 export interface ApprovalTable {
   id: string;
+  /** Order of asking. */
+  number: Generated<string>;
   run_id: string;
   tenant_id: string;
   task_id: string | null;
   agent_id: string | null;
   status: string;
-  requested_at: Date;
   expires_at: Date;
   /** Those who may see it, as compared names; null for everybody of the tenant. */
   audience: string[] | null;
@@ -25,12 +27,12 @@ export const approvalMigrations: readonly Migration[] = [
     sql: `
       create table aos.approvals (
         id text primary key,
+        number bigint generated always as identity,
         run_id text not null references aos.runs on delete cascade,
         tenant_id text not null,
         task_id text,
         agent_id text,
         status text not null,
-        requested_at timestamptz not null,
         expires_at timestamptz not null,
         audience text[],
         revision integer not null,
@@ -38,6 +40,6 @@ export const approvalMigrations: readonly Migration[] = [
       );
       create index approvals_due on aos.approvals (expires_at) where status in ('pending', 'escalated');
       create index approvals_run on aos.approvals (run_id);
-      create index approvals_tenant on aos.approvals (tenant_id, requested_at, id);`,
+      create index approvals_tenant on aos.approvals (tenant_id, number);`,
   },
 ];
