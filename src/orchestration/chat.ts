@@ -88,8 +88,7 @@ async function answer(
 ): Promise<TurnOutcome> {
   const { scope } = setting;
   const { run } = scope;
-  const { userId } = run.caller;
-  const session: SessionKey = { userId, sessionId: run.sessionId };
+  const session: SessionKey = { ...run.caller, sessionId: run.sessionId };
   const name = `chat/${nth}`;
   let asked = 0;
   for (const [index, { runId, text }] of messages.entries()) {
@@ -122,7 +121,7 @@ async function steeringMessages({ scope }: AttemptSetting, nth: number): Promise
     typeof runId === 'string' && typeof message === 'string' ? [{ runId, text: message }] : [],
   );
   for (const { runId } of messages) {
-    await scope.emit(`${turn}/steered:${runId}`, { type: 'run.steered', data: { by: runId, turn } });
+    await scope.emit(`${turn}/steered:${runId}`, { type: 'run.steered', data: { by: runId, in_turn: turn } });
   }
   return messages;
 }
@@ -137,7 +136,7 @@ async function answeredElsewhere({ scope }: AttemptSetting, { events }: ChatPart
     const others = await allEvents(events, into);
     const taken = others.find((event) => event.type === 'run.steered' && event.data.by === scope.run.id);
     if (taken?.type !== 'run.steered') return {};
-    const answer = others.find((event) => event.type === 'turn.completed' && event.data.turn === taken.data.turn);
+    const answer = others.find((event) => event.type === 'turn.completed' && event.data.turn === taken.data.in_turn);
     // The other run took the message and then failed to answer: this one has to.
     if (answer?.type !== 'turn.completed') return {};
     return { steered: into, message: answer.data.output, agent_id: answer.data.agent_id };
