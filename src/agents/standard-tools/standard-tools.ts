@@ -1,0 +1,24 @@
+/** The tools that come with the runtime. All but `http_fetch` work without a network. */
+import type { GuardedFetch } from '../../egress/guarded-fetch.ts';
+import type { SessionDocuments } from '../session-documents.ts';
+import type { Tool } from '../tool.ts';
+import { calculator } from './calculator.ts';
+import { dateTime } from './date-time.ts';
+import { createHttpFetch } from './http-fetch.ts';
+import { createRecordDecision } from './record-decision.ts';
+import { createSearchDocuments } from './search-documents.ts';
+
+export interface StandardToolParts {
+  readonly documents: SessionDocuments;
+  readonly fetch: GuardedFetch;
+}
+
+export function createStandardTools({ documents, fetch }: StandardToolParts): readonly Tool[] {
+  return [
+    calculator,
+    dateTime,
+    createSearchDocuments(documents),
+    createRecordDecision(documents),
+    createHttpFetch(fetch),
+  ];
+}
