@@ -5,6 +5,7 @@
 import { context, trace } from '@opentelemetry/api';
 import type { Agent } from './agents/agent.ts';
 import type { AgentCatalogue } from './agents/catalogue.ts';
+import { unknownTool } from './agents/tool.ts';
 import { type Clock, isoTime } from './core/clock.ts';
 import { closest } from './core/closest.ts';
 import { AosError } from './core/errors.ts';
@@ -15,7 +16,7 @@ import { CHAT_WORKFLOW, definitionOf } from './orchestration/definition.ts';
 import type { DefinitionStore } from './orchestration/definition-store.ts';
 import { checkDepth, limitsOf } from './orchestration/limits.ts';
 import { type Pattern, patternKey } from './orchestration/pattern.ts';
-import { agentIdsOf, patternFor } from './orchestration/patterns.ts';
+import { agentIdsOf, membersOf, patternFor } from './orchestration/patterns.ts';
 import { configOf } from './orchestration/plan.ts';
 import type { EventLog } from './runs/event-log.ts';
 import { type Caller, isTerminal, type Run, type RunKind } from './runs/run.ts';
@@ -98,7 +99,7 @@ export function createGate(parts: GateParts): Gate {
       const pattern = work.kind === 'orchestration' ? patternFor(body) : undefined;
       const agents = pattern === undefined ? [chatAgent(body, parts)] : findAgents(pattern, body, parts);
       // What cannot be planned is refused here, where the caller hears it, rather than in the run.
-      const plannedTurns = pattern?.plan(body, membersOf(body, agents)).plannedTurns ?? 1;
+      const plannedTurns = pattern?.plan(body, membersOf(pattern, body, agents)).plannedTurns ?? 1;
       await checkNesting(runs, work, plannedTurns);
       // Governance has its place here: between what exists and what is admitted.
       const definition = await pin(parts, pattern, agents, body);
@@ -197,20 +198,22 @@ function generalAgent(id: string): Agent {
   };
 }
 
-/** The agents of the request itself, in its order. */
-function membersOf({ agent_ids: ids }: JsonObject, agents: readonly Agent[]): readonly Agent[] {
-  const named = Array.isArray(ids) ? ids : [];
-  return named.flatMap((id) => agents.find((agent) => agent.agent_id === id) ?? []);
-}
-
 function pin(
-  { definitions, toolVersions }: GateParts,
+  { definitions, toolVersions = {} }: GateParts,
   pattern: Pattern | undefined,
   agents: readonly Agent[],
-  { graph }: JsonObject,
+  body: JsonObject,
 ): Promise<string> {
   const workflow = pattern === undefined ? CHAT_WORKFLOW : patternKey(pattern);
-  return definitions.store(definitionOf(workflow, agents, toolVersions, isJsonObject(graph) ? graph : undefined));
+  const tools = pattern?.toolNames?.(body) ?? [];
+  const known = Object.keys(toolVersions);
+  const missing = tools.find((name) => !known.includes(name));
+  if (missing !== undefined)
+    throw new AosError('invalid_request', `the graph names the ${unknownTool(missing, known)}`);
+  const { graph } = body;
+  return definitions.store(
+    definitionOf(workflow, agents, toolVersions, isJsonObject(graph) ? graph : undefined, tools),
+  );
 }
 
 function policyOf({ sessionPolicy, body }: WorkRequest, agent: Agent | undefined): SecondMessagePolicy {

@@ -33,14 +33,18 @@ export function buildOf(workflows: readonly string[], tools: Readonly<Record<str
   return { workflows: [CHAT_WORKFLOW, ...workflows], tools };
 }
 
-/** A definition of today: the agents' tools in the versions there are. Tools that are not there are not pinned. */
+/**
+ * A definition of today: the agents' tools in the versions there are. Tools that are not there are not pinned.
+ * @param ownTools of the pattern, beside the agents'
+ */
 export function definitionOf(
   workflow: string,
   agents: readonly Agent[],
   toolVersions: Readonly<Record<string, string>> = {},
   graph?: JsonObject,
+  ownTools: readonly string[] = [],
 ): Definition {
-  const names = [...new Set(agents.flatMap(toolNamesOf))].toSorted();
+  const names = [...new Set([...agents.flatMap(toolNamesOf), ...ownTools])].toSorted();
   const tools = names.flatMap((name) => {
     const version = toolVersions[name];
     return version === undefined ? [] : [[name, version] as const];

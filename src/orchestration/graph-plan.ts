@@ -28,7 +28,7 @@ export type NodeOutcome = Visit &
     | { readonly status: 'failed'; readonly error: string }
   );
 
-export interface GraphPlan {
+export interface GraphProgress {
   /** Visits whose turn has come and that have not ended, in the order in which their turn came. */
   readonly ready: readonly Visit[];
   /** Nodes that will not come any more, in the order in which that was decided. */
@@ -48,7 +48,7 @@ export function visitName({ node, visit }: Visit): string {
 }
 
 /** @param outcomes in the order in which the visits ended; of visits that this function made ready */
-export function planGraph(graph: Graph, input: JsonObject, outcomes: readonly NodeOutcome[]): GraphPlan {
+export function planGraph(graph: Graph, input: JsonObject, outcomes: readonly NodeOutcome[]): GraphProgress {
   const board = createBoard(graph, input);
   board.begin();
   for (const outcome of outcomes) board.note(outcome);
@@ -220,7 +220,7 @@ function createBoard(graph: Graph, input: JsonObject) {
       workOff();
     },
 
-    plan(): GraphPlan {
+    plan(): GraphProgress {
       return {
         ready: [...ready.values()],
         skipped: [...skipped],

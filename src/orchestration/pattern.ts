@@ -27,6 +27,11 @@ export interface Pattern<P extends Plan = Plan> {
   /** Agents that a request of this pattern names elsewhere than in `agent_ids`. */
   agentIds?(request: JsonObject): readonly string[];
   /**
+   * The tools it uses by itself, beside those of its agents; pinned like those.
+   * @throws AosError invalid_request
+   */
+  toolNames?(request: JsonObject): readonly string[];
+  /**
    * Pure: the same request and agents give the same plan.
    * @throws AosError invalid_request
    */

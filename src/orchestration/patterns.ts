@@ -1,10 +1,12 @@
 /** The patterns of this build, and which of them a request asks for. */
 
+import type { Agent } from '../agents/agent.ts';
 import { closest } from '../core/closest.ts';
 import { AosError } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
 import { collaborative } from './collaborative.ts';
 import { concurrent } from './concurrent.ts';
+import { graph } from './graph.ts';
 import { groupChat } from './group-chat.ts';
 import { handoff } from './handoff.ts';
 import { hierarchical } from './hierarchical.ts';
@@ -19,6 +21,7 @@ export const patterns: PatternRegistry = registryOf([
   hierarchical,
   groupChat,
   handoff,
+  graph,
   perpetual,
 ]);
 
@@ -27,14 +30,12 @@ export const workflows: readonly string[] = [...new Set(Object.values(patterns).
 
 /** Used when a request names none. */
 const USUAL_WORKFLOW = 'collaborative';
-/** Has its task in the graph. */
-const OWN_TASK = 'graph';
 
 /** The name of the pattern a request asks for. Work that has a purpose and no task has no end. */
 export function workflowOf({ workflow, task, purpose }: JsonObject): string {
   const name = workflow === undefined || workflow === null || workflow === '' ? USUAL_WORKFLOW : String(workflow);
   const endless = (task === undefined || task === null) && purpose !== undefined && purpose !== null;
-  return endless && name !== OWN_TASK && workflows.includes(name) ? perpetual.name : name;
+  return endless && name !== graph.name && workflows.includes(name) ? perpetual.name : name;
 }
 
 /** The pattern a request asks for, in its newest version. @throws AosError invalid_request */
@@ -52,4 +53,15 @@ export function patternFor(request: JsonObject): Pattern {
 export function agentIdsOf(pattern: Pattern, request: JsonObject): readonly string[] {
   const listed = Array.isArray(request['agent_ids']) ? request['agent_ids'].map(String) : [];
   return [...new Set([...listed, ...(pattern.agentIds?.(request) ?? [])])];
+}
+
+/** The agents that a pattern plans with: those in `agent_ids`, or all where it finds its agents elsewhere too. */
+export function membersOf(
+  { agentIds }: Pattern,
+  { agent_ids: ids }: JsonObject,
+  agents: readonly Agent[],
+): readonly Agent[] {
+  if (agentIds !== undefined) return agents;
+  const listed = Array.isArray(ids) ? ids : [];
+  return listed.flatMap((id) => agents.find((agent) => agent.agent_id === id) ?? []);
 }

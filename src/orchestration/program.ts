@@ -28,7 +28,7 @@ import type { DefinitionStore } from './definition-store.ts';
 import { checkDepth, limitsOf } from './limits.ts';
 import { createLoopGuard } from './loop-guard.ts';
 import { type OrchestrationSetting, patternKey } from './pattern.ts';
-import { agentIdsOf, patternFor, patterns, workflowOf } from './patterns.ts';
+import { agentIdsOf, membersOf, patternFor, patterns, workflowOf } from './patterns.ts';
 import { configOf, planEvent, yesOrNo } from './plan.ts';
 import { createRunMeter } from './run-meter.ts';
 
@@ -82,7 +82,7 @@ function definitionOfToday({ catalogue, tools }: ProgramParts, { kind, request }
   if (kind === 'chat') return definitionOf(CHAT_WORKFLOW, [chatAgentOf(catalogue, request)], tools?.versions);
   const pattern = patternFor(request);
   const agents = agentIdsOf(pattern, request).map((id) => agentOf(catalogue, id));
-  return definitionOf(patternKey(pattern), agents, tools?.versions);
+  return definitionOf(patternKey(pattern), agents, tools?.versions, undefined, pattern.toolNames?.(request));
 }
 
 async function orchestrate(
@@ -96,9 +96,7 @@ async function orchestrate(
   const pattern = patterns[definition.workflow];
   if (pattern === undefined) throw new Error(`${definition.workflow} was there a moment ago`);
   const agentOfRun = (id: string) => definition.agents.find((agent) => agent.agent_id === id);
-  const named = Array.isArray(request['agent_ids']) ? request['agent_ids'] : [];
-  const agents = named.flatMap((id) => agentOfRun(String(id)) ?? []);
-  const plan = pattern.plan(request, agents);
+  const plan = pattern.plan(request, membersOf(pattern, request, definition.agents));
   await scope.emit('started', { type: 'run.started', data: { plan: planEvent(plan) } });
   const setting = settingOf(parts, scope, traceContext, plan.plannedTurns);
   return pattern.run({ ...setting, request, agentOfRun }, plan, assignmentOf(run));
