@@ -66,6 +66,14 @@ export function traceIdOf(traceparent: string | undefined): string | undefined {
   return fields.length >= 4 && traceId.length === 32 && /[^0]/.test(traceId) ? traceId : undefined;
 }
 
+/** The trace the calling code works in, as a W3C `traceparent`: what is resumed later goes on in it. */
+export function currentTraceparent(): string | undefined {
+  const span = trace.getSpanContext(context.active());
+  return span === undefined
+    ? undefined
+    : `00-${span.traceId}-${span.spanId}-${span.traceFlags.toString(16).padStart(2, '0')}`;
+}
+
 const headerGetter: TextMapGetter<Readonly<Record<string, string | string[] | undefined>>> = {
   keys: (headers) => Object.keys(headers),
   get: (headers, key) => headers[key],
