@@ -5,8 +5,9 @@
 export type Parts = Awaited<ReturnType<typeof loadParts>>;
 
 export async function loadParts() {
-  const [store, agents, runs, work, operations, api, invocations] = await Promise.all([
+  const [store, egress, agents, runs, work, operations, api, invocations] = await Promise.all([
     loadStore(),
+    loadEgress(),
     loadAgents(),
     loadRuns(),
     loadWork(),
@@ -14,11 +15,20 @@ export async function loadParts() {
     loadApi(),
     loadInvocations(),
   ]);
-  return { ...store, ...agents, ...runs, ...work, ...operations, ...api, ...invocations };
+  return { ...store, ...egress, ...agents, ...runs, ...work, ...operations, ...api, ...invocations };
 }
 
 async function loadStore() {
   return import('../store/database.ts');
+}
+
+async function loadEgress() {
+  const [outbox, delivery, guardedFetch] = await Promise.all([
+    import('../egress/outbox.ts'),
+    import('../egress/delivery.ts'),
+    import('../egress/guarded-fetch.ts'),
+  ]);
+  return { ...outbox, ...delivery, ...guardedFetch };
 }
 
 async function loadAgents() {
@@ -50,13 +60,15 @@ async function loadWork() {
 }
 
 async function loadOperations() {
-  const [table, register, records, pulse] = await Promise.all([
+  const [table, register, records, pulse, callback, partial] = await Promise.all([
     import('../operations/table.ts'),
     import('../operations/agent-register.ts'),
     import('../operations/record-store.ts'),
     import('../operations/run-pulse.ts'),
+    import('../operations/callback.ts'),
+    import('../operations/partial-result.ts'),
   ]);
-  return { ...table, ...register, ...records, ...pulse };
+  return { ...table, ...register, ...records, ...pulse, ...callback, ...partial };
 }
 
 async function loadApi() {

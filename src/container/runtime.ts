@@ -22,6 +22,18 @@ export interface RuntimeOptions {
   readonly perform?: ActPerformer;
 }
 
+/** Where callbacks may go besides, when the operator says so: this machine and networks that are not public. */
+const PRIVATE_ADDRESSES = [
+  '127.0.0.0/8',
+  '10.0.0.0/8',
+  '172.16.0.0/12',
+  '192.168.0.0/16',
+  '169.254.0.0/16',
+  '::1/128',
+  'fc00::/7',
+  'fe80::/10',
+];
+
 export type Runtime = Awaited<ReturnType<typeof startRuntime>>;
 
 export async function startRuntime(options: RuntimeOptions) {
@@ -57,6 +69,17 @@ export async function startRuntime(options: RuntimeOptions) {
     simulated,
     allowUnregisteredAgents,
   });
+  const outbox = parts.createOutbox({ database, clock });
+  const { callbackSecret, allowPrivateCallbacks } = config.runtime;
+  const fetch = parts.createGuardedFetch(allowPrivateCallbacks ? { clock, allow: PRIVATE_ADDRESSES } : { clock });
+  const deliveries = parts.createDeliveries({ database, fetch, secret: callbackSecret, clock, log });
+  await deliveries.start();
+  starting.defer(() => deliveries.stop());
+  const partialResults = parts.createPartialResults(events);
+  const callbacks = parts.createCallbacks({ database, outbox, runs, events, partialResults, clock, log });
+  callbacks.start();
+  starting.defer(() => callbacks.stop());
+
   const operations = parts.createOperations({
     gate,
     runs,
@@ -67,6 +90,8 @@ export async function startRuntime(options: RuntimeOptions) {
     db,
     agents: catalogue,
     pulse: parts.createRunPulse({ db }),
+    callbacks,
+    partialResults,
     mcpServers: [],
     version: HOST_VERSION,
     runtimeId: `aoa-runtime-${newHexId(4)}`,

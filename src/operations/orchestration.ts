@@ -5,12 +5,12 @@
 import type { Clock } from '../core/clock.ts';
 import { AosError } from '../core/errors.ts';
 import { newUuid } from '../core/ids.ts';
-import type { JsonObject } from '../core/json.ts';
-import type { Gate } from '../dispatch.ts';
+import type { Gate, WorkRequest } from '../dispatch.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { EventLog } from '../runs/event-log.ts';
 import type { Caller, Run } from '../runs/run.ts';
 import type { RunStore } from '../runs/run-store.ts';
+import type { Callbacks } from './callback.ts';
 import { type Operation, realize, type StreamItem } from './operation.ts';
 import { workOf } from './orchestration-request.ts';
 import {
@@ -25,6 +25,7 @@ import {
 } from './orchestration-spec.ts';
 import { type OrchestrationUpdate, viewUpdate } from './orchestration-update.ts';
 import { hasEnded, kindOf, statusesOf, statusOf, viewResult, viewStatus } from './orchestration-view.ts';
+import type { PartialResults } from './partial-result.ts';
 import type { RecordStore } from './record-store.ts';
 import type { RunPulse } from './run-pulse.ts';
 
@@ -40,13 +41,15 @@ export interface OrchestrationParts {
   readonly engine: Pick<Engine, 'cancel' | 'signal'>;
   readonly records: RecordStore;
   readonly pulse: RunPulse;
+  readonly callbacks: Pick<Callbacks, 'note' | 'forget' | 'watch'>;
+  readonly partialResults: PartialResults;
   readonly clock: Clock;
   /** The names of the MCP servers that are configured. */
   readonly mcpServers: readonly string[];
 }
 
 export function createOrchestrationOperations(parts: OrchestrationParts): readonly Operation[] {
-  const { gate, runs, events, engine, records, pulse, clock, mcpServers } = parts;
+  const { gate, runs, events, engine, records, pulse, callbacks, partialResults, clock, mcpServers } = parts;
 
   async function find(id: string, caller: Caller): Promise<Run> {
     const run = await runs.findInTenant(id, caller);
@@ -66,21 +69,17 @@ export function createOrchestrationOperations(parts: OrchestrationParts): readon
     return find(run.id, caller);
   }
 
-  /** What the agents of a run without a result have said so far. */
-  async function partialResults(run: Run): Promise<JsonObject> {
-    const results: { [agent: string]: JsonObject } = {};
-    for (let after = 0; ; ) {
-      const page = await events.read(run.id, after, PAGE);
-      for (const event of page) {
-        if (event.type !== 'turn.completed') continue;
-        const { agent_id: agent, output } = event.data;
-        const turns = Number(results[agent]?.['turns'] ?? 0) + 1;
-        results[agent] = { status: 'partial', output: { position: output }, turns };
-      }
-      const last = page.at(-1);
-      if (last === undefined || page.length < PAGE) return results;
-      after = last.seq;
-    }
+  /** The address is noted first: no run may end without it. */
+  async function submitWithCallback(work: WorkRequest, url: string): Promise<Run> {
+    await callbacks.note(work.id, url, work.caller);
+    const { run, outcome } = await gate.submit(work).catch(async (failure: unknown) => {
+      await callbacks.forget(work.id, url, work.caller);
+      throw failure;
+    });
+    // Joined after its end: the result has been sent already.
+    if (outcome === 'joined' && hasEnded(run)) await callbacks.forget(work.id, url, work.caller);
+    else callbacks.watch(run);
+    return run;
   }
 
   function refuse(verb: string, run: Run): never {
@@ -130,8 +129,9 @@ export function createOrchestrationOperations(parts: OrchestrationParts): readon
     realize(submitOrchestration, async (asked, { caller, callId }) => {
       const id = asked.orchestration_id ?? newUuid();
       const body = workOf(asked, mcpServers);
-      const { run } = await gate.submit({ id, kind: 'orchestration', sessionId: id, caller, body, callId });
-      return view(run);
+      const work = { id, kind: 'orchestration', sessionId: id, caller, body, callId } as const;
+      const { callback_url: url } = asked;
+      return view(url ? await submitWithCallback(work, url) : (await gate.submit(work)).run);
     }),
 
     realize(listOrchestrations, async ({ status, limit, cursor }, { caller }) => {
@@ -202,6 +202,10 @@ export function createOrchestrationOperations(parts: OrchestrationParts): readon
       const run = await find(asked.orchestration_id, caller);
       const id = asked.subscription_id ?? newUuid();
       const data = { subscriber: asked.subscriber ?? null, callback_url: asked.callback_url ?? null };
+      if (asked.callback_url) {
+        await callbacks.note(run.id, asked.callback_url, caller);
+        callbacks.watch(run);
+      }
       const kept = await records.put(caller.tenantId, 'subscription', `${run.id}/${id}`, data);
       return { id, orchestration_id: run.id, ...data, status: 'active' as const, created_at: kept.createdAt };
     }),

@@ -3,7 +3,13 @@
  * Everything lives in the PostgreSQL schema `aos`.
  */
 import type { Migration } from './migration.ts';
-import { appMigrations, type IdempotentAnswerTable, type MetricPointTable, type RecordTable } from './tables/app.ts';
+import {
+  appMigrations,
+  type IdempotentAnswerTable,
+  type MetricPointTable,
+  type RecordTable,
+  type RunCallbackTable,
+} from './tables/app.ts';
 import { type ApprovalTable, approvalMigrations } from './tables/approval.ts';
 import { type DefinitionTable, definitionMigrations } from './tables/definition.ts';
 import { type JobRunTable, type JobTable, jobMigrations } from './tables/job.ts';
@@ -45,6 +51,7 @@ export interface Schema {
   records: RecordTable;
   metric_points: MetricPointTable;
   idempotent_answers: IdempotentAnswerTable;
+  run_callbacks: RunCallbackTable;
   approvals: ApprovalTable;
   outbox: OutboxTable;
 }

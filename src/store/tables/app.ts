@@ -39,6 +39,15 @@ export interface IdempotentAnswerTable {
   created_at: Date;
 }
 
+/** Where the result of a run is to be sent once it has ended; gone when the message is in the outbox. */
+export interface RunCallbackTable {
+  run_id: string;
+  url: string;
+  /** Who wants it; the run's result goes to nobody but its caller. */
+  tenant_id: string;
+  user_id: string;
+}
+
 export const appMigrations: readonly Migration[] = [
   {
     name: '009-apps',
@@ -76,5 +85,17 @@ export const appMigrations: readonly Migration[] = [
         primary key (tenant_id, user_id, route, key)
       );
       create index idempotent_answers_age on aos.idempotent_answers (created_at);`,
+  },
+  {
+    // Without a reference to the run: it is written before the run is, so that none can end without it.
+    name: '009b-run-callbacks',
+    sql: `
+      create table aos.run_callbacks (
+        run_id text not null,
+        url text not null,
+        tenant_id text not null,
+        user_id text not null,
+        primary key (run_id, url, tenant_id, user_id)
+      );`,
   },
 ];
