@@ -6,7 +6,7 @@
 import type { Meter } from '../agents/meter.ts';
 import { type Clock, isoTime } from '../core/clock.ts';
 import { AosError } from '../core/errors.ts';
-import { isJsonObject, type JsonObject } from '../core/json.ts';
+import { isJsonObject, type JsonObject, type JsonValue } from '../core/json.ts';
 import type { RunScope } from '../engine/engine.ts';
 import {
   type Limits,
@@ -43,8 +43,8 @@ export interface RunMeterParts {
   readonly limits: Limits;
   /** Not watched when undefined. */
   readonly guard: LoopGuard | undefined;
-  /** As `state` gave it before a checkpoint. */
-  readonly restored?: JsonObject | undefined;
+  /** As `state` gave it before a checkpoint; whoever makes one keeps it as the member `meter`. */
+  readonly restored?: JsonValue | undefined;
 }
 
 /** Before the next model call; turns and tool calls are checked where they begin. */
@@ -133,9 +133,10 @@ export function createRunMeter({ scope, clock, limits: first, guard, restored }:
   return meter;
 }
 
-function stateOf(restored: JsonObject | undefined): { spent: Partial<Spent>; limits: Partial<Limits>; trips: number } {
-  const part = (name: string) => (isJsonObject(restored?.[name]) ? restored[name] : {});
-  const trips = restored?.['trips'];
+function stateOf(restored: JsonValue | undefined): { spent: Partial<Spent>; limits: Partial<Limits>; trips: number } {
+  const state = isJsonObject(restored) ? restored : {};
+  const part = (name: string) => (isJsonObject(state[name]) ? state[name] : {});
+  const { trips } = state;
   return { spent: part('spent'), limits: part('limits'), trips: typeof trips === 'number' ? trips : 0 };
 }
 

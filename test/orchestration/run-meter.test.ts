@@ -18,7 +18,7 @@ async function metered(run: MemoryRun, config: JsonObject, use: (meter: RunMeter
       clock: tickingClock(1),
       limits: limitsOf(config, 1),
       guard: createLoopGuard(),
-      restored: scope.checkpointed,
+      restored: scope.checkpointed?.['meter'],
     });
     await use(meter, scope);
     return meter.state();
@@ -113,7 +113,8 @@ describe('a run at a limit', () => {
 
   it('keeps what was spent over a checkpoint', async () => {
     const run = new MemoryRun({});
-    run.checkpoints.push({ spent: { turns: 2, tokens: 240, cost_usd: 0.1, tool_calls: 0 }, limits: {}, trips: 3 });
+    const spent = { turns: 2, tokens: 240, cost_usd: 0.1, tool_calls: 0 };
+    run.checkpoints.push({ meter: { spent, limits: {}, trips: 3 } });
     expect(await metered(run, { max_tokens: 250 }, spendAll(2))).toBe('waiting');
     expect(run.waits).toMatchObject([{ name: 'limit/4', detail: { used: 340 } }]);
   });

@@ -1,0 +1,35 @@
+/**
+ * At start: runs that wait for a version this build has are told to look again. Runs whose version is still missing are
+ * left alone.
+ */
+import type { Engine } from '../engine/engine.ts';
+import type { Database } from '../store/database.ts';
+import type { Build } from './definition.ts';
+import { missingIn } from './definition.ts';
+import type { DefinitionStore } from './definition-store.ts';
+
+export interface WakeParts {
+  readonly database: Database;
+  readonly definitions: Pick<DefinitionStore, 'find'>;
+  readonly engine: Pick<Engine, 'signal'>;
+  readonly build: Build;
+}
+
+/** @returns the ids of the runs that were told */
+export async function wakeRunsOfKnownDefinitions(parts: WakeParts): Promise<readonly string[]> {
+  const { database, definitions, engine, build } = parts;
+  const rows = await database.db
+    .selectFrom('runs')
+    .select(['id', 'definition'])
+    .where('status', '=', 'waiting')
+    .where('waiting_for', '=', 'definition')
+    .execute();
+  const woken: string[] = [];
+  for (const { id, definition: hash } of rows) {
+    const definition = hash === null ? undefined : await definitions.find(hash);
+    if (definition === undefined || missingIn(definition, build).length > 0) continue;
+    await engine.signal(id, { name: 'definition', payload: {}, actor: 'system' });
+    woken.push(id);
+  }
+  return woken;
+}
