@@ -7,6 +7,7 @@ import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { AGENT_ID, type Agent } from './agent.ts';
+import { toolNamesOf, unknownTool } from './tool.ts';
 
 export interface AgentCatalogue {
   /** The file it came from. */
@@ -26,6 +27,8 @@ export class RegistryError extends Error {
 
 const text = z.string().min(1, { error: 'a text that is not empty' });
 const instructions = z.union([text, z.array(z.string()).min(1)], { error: 'a text or a list of lines' });
+const toolNames = z.array(text);
+const limit = z.int().min(0);
 const entry = z.object({
   agent_id: z.string().regex(AGENT_ID, { error: '1 to 128 of the characters A-Z a-z 0-9 . _ : -' }),
   agent_type: text,
@@ -38,7 +41,15 @@ const entry = z.object({
     .refine(
       (config) => config['instructions'] === undefined || instructions.safeParse(config['instructions']).success,
       { path: ['instructions'], error: 'a text or a list of lines' },
-    ),
+    )
+    .refine((config) => config['tools'] === undefined || toolNames.safeParse(config['tools']).success, {
+      path: ['tools'],
+      error: 'a list of names of tools',
+    })
+    .refine((config) => config['max_tool_calls'] === undefined || limit.safeParse(config['max_tool_calls']).success, {
+      path: ['max_tool_calls'],
+      error: 'a whole number, 0 or more',
+    }),
   enabled: z.boolean().default(true),
 });
 const registry = z.object({ agents: z.array(entry).min(1, { error: 'at least one agent' }) });
@@ -46,9 +57,13 @@ const registry = z.object({ agents: z.array(entry).min(1, { error: 'at least one
 /**
  * Reads and checks a registry file.
  * @param path the file; the registry that ships with the package when left out
+ * @param tools names of the tools there are; which ones agents name is not checked when left out
  * @throws RegistryError
  */
-export async function loadCatalogue(path: string = shippedRegistry()): Promise<AgentCatalogue> {
+export async function loadCatalogue(
+  path: string = shippedRegistry(),
+  tools?: readonly string[],
+): Promise<AgentCatalogue> {
   let content: string;
   try {
     content = await readFile(path, 'utf8');
@@ -58,11 +73,11 @@ export async function loadCatalogue(path: string = shippedRegistry()): Promise<A
       { cause },
     );
   }
-  return parseCatalogue(content, path);
+  return parseCatalogue(content, path, tools);
 }
 
-/** Checks the text of a registry file; `path` is for messages. */
-export function parseCatalogue(content: string, path: string): AgentCatalogue {
+/** Checks the text of a registry file; `path` is for messages, `tools` as for `loadCatalogue`. */
+export function parseCatalogue(content: string, path: string, tools?: readonly string[]): AgentCatalogue {
   let json: unknown;
   try {
     json = JSON.parse(content);
@@ -71,7 +86,7 @@ export function parseCatalogue(content: string, path: string): AgentCatalogue {
   }
   const parsed = registry.safeParse(json);
   const faults = parsed.success
-    ? repeatedIds(parsed.data.agents)
+    ? [...repeatedIds(parsed.data.agents), ...(tools === undefined ? [] : unknownTools(parsed.data.agents, tools))]
     : parsed.error.issues.map((issue) => faultOf(issue, json));
   if (!parsed.success || faults.length > 0) {
     throw new RegistryError(
@@ -96,6 +111,16 @@ function repeatedIds(agents: readonly Agent[]): string[] {
       ? []
       : [`agents[${index}].agent_id: expected an id of its own, got "${agent.agent_id}", which agents[${first}] has`];
   });
+}
+
+function unknownTools(agents: readonly Agent[], tools: readonly string[]): string[] {
+  return agents.flatMap((agent, index) =>
+    toolNamesOf(agent)
+      .filter((name) => !tools.includes(name))
+      .map(
+        (name) => `agents[${index}].config.tools (agent "${agent.agent_id}"): names the ${unknownTool(name, tools)}`,
+      ),
+  );
 }
 
 const NAME_OF_TYPE: Record<string, string> = {

@@ -5,8 +5,7 @@
  * first question, like any provider.
  */
 import type { Clock } from '../core/clock.ts';
-import type { Brief, Prompt } from './brief.ts';
-import type { Model, SimulatedPace } from './model.ts';
+import type { Model, ModelRequest, SimulatedPace, ToolCall } from './model.ts';
 
 /** One piece of a stream: about as much as real models send at once. */
 const PIECE = /(?:\s*\S+){1,2}\s*$|(?:\s*\S+){2}/g;
@@ -16,19 +15,23 @@ export function createSimulatedModel(pace: SimulatedPace, clock: Clock): Model {
     name: 'simulated',
     provider: 'aos.simulated',
     simulated: true,
-    async *stream({ brief, prompt }, signal) {
-      const answer = await answerTo(brief);
+    async *stream(request, signal) {
+      const { text, calls } = await answerTo(request);
       let wait = pace.firstTokenMs;
-      for (const [piece] of answer.matchAll(PIECE)) {
+      for (const [piece] of text.matchAll(PIECE)) {
         if (wait > 0) await clock.sleep(wait, signal);
         signal.throwIfAborted();
         yield { type: 'text', text: piece };
         wait = pace.tokenMs;
       }
+      if (calls.length > 0 && wait > 0) await clock.sleep(wait, signal);
+      signal.throwIfAborted();
+      for (const call of calls) yield { type: 'tool-call', ...call };
+      const written = calls.map((call) => call.arguments).join('');
       yield {
         type: 'end',
-        usage: { tokens_input: tokensOf(prompt), tokens_output: tokensIn(answer), cost_usd: 0 },
-        finishReason: 'stop',
+        usage: { tokens_input: tokensOf(request), tokens_output: tokensIn(text + written), cost_usd: 0 },
+        finishReason: calls.length > 0 ? 'tool-calls' : 'stop',
         model: 'simulated',
         id: undefined,
       };
@@ -36,13 +39,29 @@ export function createSimulatedModel(pace: SimulatedPace, clock: Clock): Model {
   };
 }
 
-async function answerTo(brief: Brief): Promise<string> {
-  if (brief.kind === 'chat') return (await import('./simulated/chat.ts')).simulatedReply(brief);
-  return (await import('./simulated/answer.ts')).simulatedAnswer(brief);
+interface Answer {
+  readonly text: string;
+  /** What is wanted of tools first. */
+  readonly calls: readonly ToolCall[];
 }
 
-function tokensOf(prompt: Prompt): number {
-  return tokensIn([prompt.instructions, ...prompt.messages.map(({ content }) => content)].join('\n'));
+async function answerTo({ brief, tools = [], toolsClosed, exchanges = [] }: ModelRequest): Promise<Answer> {
+  if (brief.kind !== 'chat') {
+    return { text: (await import('./simulated/answer.ts')).simulatedAnswer(brief), calls: [] };
+  }
+  const toolUse = tools.length > 0 ? await import('./simulated/tool-use.ts') : undefined;
+  if (toolUse !== undefined && exchanges.length > 0) {
+    return { text: toolUse.simulatedConclusion(exchanges), calls: [] };
+  }
+  const offered = toolsClosed === true ? [] : tools.map(({ name }) => name);
+  const calls = toolUse?.simulatedCalls(brief, offered) ?? [];
+  if (calls.length > 0) return { text: '', calls };
+  return { text: (await import('./simulated/chat.ts')).simulatedReply(brief), calls };
+}
+
+function tokensOf({ prompt, exchanges = [] }: ModelRequest): number {
+  const told = exchanges.flatMap(({ calls }) => calls.map(({ answer }) => JSON.stringify(answer)));
+  return tokensIn([prompt.instructions, ...prompt.messages.map(({ content }) => content), ...told].join('\n'));
 }
 
 /** The usual rule of thumb: four characters a token. */

@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { describe, expect, it, test } from 'vitest';
 import { instructionsOf, leadOf, titleOf } from '../../src/agents/agent.ts';
 import { loadCatalogue, parseCatalogue, RegistryError } from '../../src/agents/catalogue.ts';
+import { createStandardTools } from '../../src/agents/standard-tools/standard-tools.ts';
+import { createToolSet, toolNamesOf } from '../../src/agents/tool.ts';
 import { testAgent } from '../support/agents.ts';
 
 const entry = { agent_id: 'x', agent_type: 'A', purpose: 'p', adapter_name: 'a' };
@@ -25,6 +27,40 @@ describe('the registry that ships with the package', () => {
     expect(new Set(texts).size).toBe(7);
     for (const text of texts) expect(text.length).toBeGreaterThan(800);
     expect(catalogue.enabled.map(titleOf)).toContain('Chief Financial Officer');
+  });
+});
+
+describe('the tools of an agent', () => {
+  const withTools = (tools: unknown, more = {}) => file({ ...entry, config: { tools, ...more } });
+
+  it('are those that it names', () => {
+    const catalogue = parseCatalogue(withTools(['b', 'a'], { max_tool_calls: 3 }), 'f.json', ['a', 'b', 'c']);
+    expect(catalogue.find('x')?.config['tools']).toEqual(['b', 'a']);
+  });
+
+  test.each([
+    [
+      withTools(['a', 'z']),
+      'the agent registry f.json has a fault: agents[0].config.tools (agent "x"): names the tool "z", which there is not (there are: a)',
+    ],
+    [withTools('a'), 'agents[0].config.tools (agent "x"): expected a list of names of tools, got "a"'],
+    [withTools([''], {}), 'agents[0].config.tools (agent "x"): expected a list of names of tools, got [""]'],
+    [
+      withTools([], { max_tool_calls: -1 }),
+      'agents[0].config.max_tool_calls (agent "x"): expected a whole number, 0 or more, got -1',
+    ],
+  ])('stop the start where there is a fault in them: %s', (content, message) => {
+    expect(() => parseCatalogue(content, 'f.json', ['a'])).toThrow(message);
+  });
+
+  it('of the shipped registry are all there', async () => {
+    const tools = createToolSet(createStandardTools({ documents: undefined as never, fetch: undefined as never }));
+    const catalogue = await loadCatalogue(undefined, Object.keys(tools.versions));
+    expect(Object.fromEntries(catalogue.all.map((agent) => [agent.agent_id, toolNamesOf(agent)]))).toMatchObject({
+      ceo: ['date_time', 'search_documents', 'record_decision'],
+      cfo: ['calculator', 'date_time'],
+      cmo: [],
+    });
   });
 });
 

@@ -1,0 +1,142 @@
+/**
+ * When the simulated model uses a tool, and what it says with what the tool gave: in a conversation only, when the last
+ * message plainly asks for it and the agent has the tool. So the whole way of a tool call can be seen without a model:
+ *
+ * - `calculator`: "what is 17 * 23?", "compute (1200 - 950) / 950"
+ * - `date_time`: "what day is it?", "what weekday is 2026-03-01?", "how many days until 2026-12-31?"
+ * - `search_documents`: "search the documents for the lease"
+ * - `http_fetch`: "fetch https://example.org/"
+ * - `record_decision` (waits for an approval): "record the decision: we stay in Berlin"
+ */
+import { isJsonObject, type JsonObject, type JsonValue } from '../../core/json.ts';
+import type { Brief } from '../brief.ts';
+import type { ToolAnswer, ToolCall, ToolExchange } from '../model.ts';
+import { amount } from './figure.ts';
+import { shortened } from './position.ts';
+
+type ChatBrief = Extract<Brief, { kind: 'chat' }>;
+
+interface Rule {
+  /** The arguments to call the tool with when the message asks for it. */
+  match(message: string): JsonObject | undefined;
+  /** What is said with the result. */
+  say(result: JsonObject): string;
+}
+
+const DATE = String.raw`\d{4}-\d{2}-\d{2}`;
+const NUMBER = String.raw`\d[\d,]*(?:\.\d+)?`;
+/** At least one sign between two numbers; a minus stands between blanks, so that dates and ranges are none. */
+const ARITHMETIC = new RegExp(
+  String.raw`(?:\(\s*)*-?${NUMBER}(?:\s*\))*(?:(?:\s*[+*/×÷^]\s*|\s+[-−x]\s+|\s*\*\*\s*)(?:\(\s*)*-?${NUMBER}(?:\s*\))*)+`,
+  'i',
+);
+
+const rules: Readonly<Record<string, Rule>> = {
+  record_decision: {
+    match(message) {
+      const decision = /\brecord (?:the|this|our|a) decision\b[:,]?\s*(?:that\s+)?(?<text>\S[\s\S]*)/i.exec(message);
+      const text = decision?.groups?.['text']?.trim();
+      return text === undefined ? undefined : { decision: text };
+    },
+    say: ({ recorded }) => `The decision is recorded: “${shortened(textOf(recorded))}”.`,
+  },
+  http_fetch: {
+    match(message) {
+      const url = /\b(?:fetch|get|read|open|load|request|look at)\b.*?(?<url>https?:\/\/[^\s"'<>)]+)/i.exec(message);
+      const address = url?.groups?.['url']?.replace(/[.,;:!?]+$/, '');
+      return address === undefined ? undefined : { url: address };
+    },
+    say({ url, status, text, json }) {
+      const content = json === undefined ? textOf(text) : JSON.stringify(json);
+      return `${textOf(url)} answered with ${textOf(status)}${content === '' ? ' and no text.' : `: ${shortened(content)}`}`;
+    },
+  },
+  search_documents: {
+    match(message) {
+      const asked =
+        /\b(?:search|look (?:up|through|in)|check|find in)\b.*?\b(?:documents?|notes?|files|decisions)\b(?:\s+(?:for|about|on))?\s*(?<query>[\s\S]*)/i.exec(
+          message,
+        );
+      const query = asked?.groups?.['query']?.replace(/[?.!]+$/, '').trim();
+      return asked === null ? undefined : { query: query === undefined || query === '' ? message : query };
+    },
+    say({ passages }) {
+      const [first] = Array.isArray(passages) ? passages.filter(isJsonObject) : [];
+      if (first === undefined) return 'The documents of this session say nothing about it.';
+      return `${textOf(first['title'])} says: “${shortened(textOf(first['passage']))}”.`;
+    },
+  },
+  date_time: {
+    match: dateQuestion,
+    say: dateAnswer,
+  },
+  calculator: {
+    match(message) {
+      const asks = message.includes('?') || /\b(compute|calculate|work out|evaluate)\b/i.test(message);
+      const found = ARITHMETIC.exec(message)?.[0];
+      if (found === undefined || !balanced(found)) return undefined;
+      if (!asks && found !== message.replace(/=\s*$/, '').trim()) return undefined;
+      return { expression: found.replaceAll(/(\d),(?=\d{3}(?!\d))/g, '$1').replaceAll(/x/gi, '*') };
+    },
+    say: ({ expression, result }) => `${textOf(expression)} is ${amount(Number(result))}.`,
+  },
+};
+
+/** The tools the last message asks for, of those the agent has; none in most conversations. */
+export function simulatedCalls({ messages }: ChatBrief, offered: readonly string[]): readonly ToolCall[] {
+  const message = messages.at(-1)?.content.trim() ?? '';
+  for (const [name, rule] of Object.entries(rules)) {
+    const args = offered.includes(name) ? rule.match(message.slice(0, 4000)) : undefined;
+    if (args !== undefined) return [{ id: 'call_1', name, arguments: JSON.stringify(args) }];
+  }
+  return [];
+}
+
+/** What is said after the tools, from what they gave. */
+export function simulatedConclusion(exchanges: readonly ToolExchange[]): string {
+  return exchanges.flatMap(({ calls }) => calls.map(({ name, answer }) => conclusion(name, answer))).join(' ');
+}
+
+function conclusion(name: string, answer: ToolAnswer): string {
+  if ('error' in answer) return `I could not use ${name}: ${answer.error.message.replace(/\.$/, '')}.`;
+  const { result } = answer;
+  return (
+    rules[name]?.say(isJsonObject(result) ? result : { text: result }) ?? `${name} gave ${JSON.stringify(result)}.`
+  );
+}
+
+function dateQuestion(message: string): JsonObject | undefined {
+  const [first, second] = message.match(new RegExp(DATE, 'g')) ?? [];
+  if (/\bhow (many days|long)\b/i.test(message) && first !== undefined) {
+    if (second !== undefined) return { operation: 'difference', date: first, until: second };
+    return /\b(until|till|to|before)\b/i.test(message) ? { operation: 'difference', until: first } : undefined;
+  }
+  if (/\b(what|which) (week)?day\b/i.test(message) && first !== undefined) return { operation: 'weekday', date: first };
+  const isNow =
+    /\bwhat(?:'s| is) (?:the )?(?:date|time|day)(?: is it)?(?: (?:today|now|of the week))*\s*\?|\bwhat (?:day|date|time) is it\b|\bwhat (?:day|date) is today\b|\bwhat(?:'s| is) today's date\b/i;
+  if (!isNow.test(message)) return undefined;
+  const zone = /\bin (?<zone>[A-Z][A-Za-z_]+\/[A-Za-z_/]+)/.exec(message)?.groups?.['zone'];
+  return { operation: 'now', ...(zone === undefined ? {} : { time_zone: zone }) };
+}
+
+function dateAnswer(result: JsonObject): string {
+  if (result['days'] !== undefined) {
+    return `From ${textOf(result['from'])} until ${textOf(result['until'])} it is ${textOf(result['days'])} days.`;
+  }
+  const time = textOf(result['iso']).includes('T') ? `, ${textOf(result['time'])} ${textOf(result['time_zone'])}` : '';
+  return `${textOf(result['date'])} is a ${textOf(result['weekday'])}${time}.`;
+}
+
+function balanced(expression: string): boolean {
+  let open = 0;
+  for (const character of expression) {
+    if (character === '(') open += 1;
+    if (character === ')') open -= 1;
+    if (open < 0) return false;
+  }
+  return open === 0;
+}
+
+function textOf(value: JsonValue | undefined): string {
+  return typeof value === 'string' ? value : value === undefined ? '' : JSON.stringify(value);
+}
