@@ -51,8 +51,6 @@ export interface ApprovalChanges {
   expire(id: string): Promise<void>;
   /** Cancels it if its run has ended. */
   abandon(id: string): Promise<void>;
-  /** Cancels what is open of a run, in the transaction that ends it. */
-  endWithin(within: StoreScope, runId: string): Promise<void>;
 }
 
 /** The name of the signals about an approval. */
@@ -106,16 +104,8 @@ export function createApprovalChanges(parts: ApprovalChangeParts): ApprovalChang
     return cancelled;
   }
 
-  async function endWithin(within: StoreScope, runId: string): Promise<void> {
-    for (const id of await approvals.openOf(within, runId)) {
-      const locked = await approvals.lock(within, id);
-      if (locked !== undefined) await cancelWithin(within, locked.approval, locked.revision);
-    }
-  }
-
   return {
     change,
-    endWithin,
     async expire(id) {
       await change(id, 'system', (approval) => expire(approval, clock.now()));
     },

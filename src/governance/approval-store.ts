@@ -49,8 +49,6 @@ export interface ApprovalStore {
   /** Locks it for the rest of the transaction. Whoever locks its run as well does that first. */
   lock(within: StoreScope, id: string): Promise<LockedApproval | undefined>;
   save(within: StoreScope, locked: LockedApproval): Promise<void>;
-  /** Ids of the open ones of a run. */
-  openOf(within: StoreScope, runId: string): Promise<readonly string[]>;
   /** Ids of open ones whose time is over at `at` (epoch milliseconds), the longest over first. */
   due(at: number, limit: number): Promise<readonly string[]>;
   /** Ids of open ones whose run has ended. */
@@ -124,15 +122,6 @@ export function createApprovalStore({ db }: Database): ApprovalStore {
         .set({ revision, ...changing(approval) })
         .where('id', '=', approval.id)
         .execute();
-    },
-    async openOf(within, runId) {
-      const rows = await within
-        .selectFrom('approvals')
-        .select('id')
-        .where('run_id', '=', runId)
-        .where('status', 'in', OPEN)
-        .execute();
-      return rows.map(({ id }) => id);
     },
     async due(at, limit) {
       const rows = await db

@@ -2,7 +2,6 @@
 import { AosError, asError } from '../core/errors.ts';
 import { createRounds } from '../core/rounds.ts';
 import type { Caller } from '../runs/run.ts';
-import type { StoreScope } from '../store/database.ts';
 import type { Log } from '../telemetry/log.ts';
 import { type ApprovalChangeParts, createApprovalChanges } from './approval-change.ts';
 import { decide, decided } from './approval-decision.ts';
@@ -12,18 +11,19 @@ import { waitForApproval } from './approval-wait.ts';
 /** How late time decides at the latest, when the process that wrote the deadline is gone. */
 const LOOK_MS = 10_000;
 const ROUND_SIZE = 100;
+/** Here the database tells of runs that ended with approvals still open. */
+const CHANNEL = 'aos_approvals';
 
 export interface DurableDesk extends ApprovalDesk {
-  /** Begins to watch deadlines; several processes may, each deadline is applied once. */
-  start(): void;
+  /** Begins to watch deadlines and ends of runs; several processes may, each is applied once. */
+  start(): Promise<void>;
   stop(): Promise<void>;
-  /** To be called in the transaction that ends a run: nobody need decide about it any more. */
-  runEnded(within: StoreScope, run: { readonly id: string }): Promise<void>;
 }
 
 export function createApprovalDesk(parts: ApprovalChangeParts & { readonly log: Log }): DurableDesk {
   const { approvals, clock, log } = parts;
   const changes = createApprovalChanges(parts);
+  let stopListening: (() => void) | undefined;
   const rounds = createRounds({
     clock,
     work: sweep,
@@ -50,13 +50,19 @@ export function createApprovalDesk(parts: ApprovalChangeParts & { readonly log: 
   }
 
   return {
-    start: rounds.start,
-    stop: rounds.stop,
-    runEnded: (within, { id }) => changes.endWithin(within, id),
+    async start() {
+      const look = () => rounds.due();
+      stopListening = await parts.database.notifications.listen(CHANNEL, { heard: look, missed: look });
+      rounds.start();
+    },
+    async stop() {
+      stopListening?.();
+      await rounds.stop();
+    },
     ask: (scope, ask) => waitForApproval({ approvals, changes, now: clock.now, expiresAt: rounds.due }, scope, ask),
     async decide(id, decision, caller) {
-      const by = deciderOf(decision, caller);
       if ((await approvals.find(id, caller)) === undefined) throw unknown(id);
+      const by = deciderOf(decision, caller);
       // Whoever comes after the deadline comes after what time decided, whether or not that has been noted yet.
       await changes.expire(id);
       const changed = await changes.change(id, `user:${by}`, (approval) => decide(approval, decision, by, clock.now()));

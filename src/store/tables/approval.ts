@@ -40,6 +40,17 @@ export const approvalMigrations: readonly Migration[] = [
       );
       create index approvals_due on aos.approvals (expires_at) where status in ('pending', 'escalated');
       create index approvals_run on aos.approvals (run_id);
-      create index approvals_tenant on aos.approvals (tenant_id, number);`,
+      create index approvals_tenant on aos.approvals (tenant_id, number);
+
+      -- A run that ends otherwise leaves open approvals behind: whoever watches them cancels them.
+      create function aos.tell_open_approvals() returns trigger language plpgsql as $$
+      begin
+        if exists (select from aos.approvals a where a.run_id = new.id and a.status in ('pending', 'escalated')) then
+          perform pg_notify('aos_approvals', new.id);
+        end if;
+        return null;
+      end $$;
+      create trigger open_approvals after update of completed_at on aos.runs for each row
+        when (old.completed_at is null and new.completed_at is not null) execute function aos.tell_open_approvals();`,
   },
 ];
