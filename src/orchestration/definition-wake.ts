@@ -4,20 +4,22 @@
  */
 import type { Engine } from '../engine/engine.ts';
 import type { Database } from '../store/database.ts';
-import type { Build } from './definition.ts';
-import { missingIn } from './definition.ts';
+import { buildOf, missingIn } from './definition.ts';
 import type { DefinitionStore } from './definition-store.ts';
+import { patterns } from './patterns.ts';
 
 export interface WakeParts {
   readonly database: Database;
   readonly definitions: Pick<DefinitionStore, 'find'>;
   readonly engine: Pick<Engine, 'signal'>;
-  readonly build: Build;
+  /** Version by name, of the tools there are. */
+  readonly toolVersions?: Readonly<Record<string, string>>;
 }
 
 /** @returns the ids of the runs that were told */
 export async function wakeRunsOfKnownDefinitions(parts: WakeParts): Promise<readonly string[]> {
-  const { database, definitions, engine, build } = parts;
+  const { database, definitions, engine, toolVersions } = parts;
+  const build = buildOf(Object.keys(patterns), toolVersions);
   const rows = await database.db
     .selectFrom('runs')
     .select(['id', 'definition'])
