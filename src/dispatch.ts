@@ -19,7 +19,7 @@ import { type Pattern, patternKey } from './orchestration/pattern.ts';
 import { agentIdsOf, membersOf, patternFor } from './orchestration/patterns.ts';
 import { configOf } from './orchestration/plan.ts';
 import type { EventLog } from './runs/event-log.ts';
-import { type Caller, isTerminal, type Run, type RunKind } from './runs/run.ts';
+import { type Caller, type ForkOrigin, isTerminal, type Run, type RunKind } from './runs/run.ts';
 import type { Admitted, RunStore } from './runs/run-store.ts';
 
 /**
@@ -48,6 +48,14 @@ export interface WorkRequest {
   readonly priority?: number;
   /** Who asks, when it is not the caller: `agent:<id>`, `system`. */
   readonly actor?: string;
+  /** What it begins with, when it is the fork of another run. */
+  readonly fork?: {
+    readonly of: ForkOrigin;
+    /** Names of the steps of that run whose results it begins with. */
+    readonly keepSteps: readonly string[];
+    /** What that run is pinned to, when the fork is to be as well. */
+    readonly definition?: string;
+  };
 }
 
 export interface Gate {
@@ -102,7 +110,7 @@ export function createGate(parts: GateParts): Gate {
       const plannedTurns = pattern?.plan(body, membersOf(pattern, body, agents)).plannedTurns ?? 1;
       await checkNesting(runs, work, plannedTurns);
       // Governance has its place here: between what exists and what is admitted.
-      const definition = await pin(parts, pattern, agents, body);
+      const definition = work.fork?.definition ?? (await pin(parts, pattern, agents, body));
       const policy = work.kind === 'chat' ? policyOf(work, agents[0]) : undefined;
       // Whoever is answering now, before this run is there itself.
       const answering = policy === 'steer' ? await answeringRun(runs, work) : undefined;
@@ -120,6 +128,8 @@ export function createGate(parts: GateParts): Gate {
         definition,
         priority: work.priority,
         actor: work.actor,
+        forkOf: work.fork?.of,
+        keepSteps: work.fork?.keepSteps,
         sessionPolicy: policy === 'steer' ? 'enqueue' : policy,
       });
       // Joined or not: should the first attempt have died between admission and start, this one starts the run.

@@ -42,6 +42,7 @@ export const eventData = {
     workflow: text.exactOptional(),
     agent_ids: z.array(text).exactOptional(),
     simulated: z.boolean(),
+    fork_of: z.object({ run_id: text, step: text }).exactOptional(),
   }),
   'run.started': z.object({ plan: object.meta({ description: 'What is going to happen' }) }),
   'turn.started': z.object({

@@ -14,7 +14,14 @@ type ToolCallData = { turn: string; agent_id: string; step: string; tool_call_id
 
 /** The data of each type of event. */
 export type EventData = {
-  'run.queued': { kind: RunKind; workflow?: string; agent_ids?: string[]; simulated: boolean };
+  /** `fork_of`: the run it begins with the steps of, and the first step that is done again ('' for none in particular). */
+  'run.queued': {
+    kind: RunKind;
+    workflow?: string;
+    agent_ids?: string[];
+    simulated: boolean;
+    fork_of?: { run_id: string; step: string };
+  };
   /** `plan` says what is going to happen (rounds, turns, `planned_turns`); its exact shape is the orchestration's. */
   'run.started': { plan: JsonObject };
   'turn.started': {

@@ -24,7 +24,7 @@ import {
   sourcesOf,
   type WaitReason,
 } from './run.ts';
-import { type RunRow, toRun } from './run-record.ts';
+import { type AftermathRow, type RunRow, toAftermath, toRun } from './run-record.ts';
 
 export interface RunAdmission {
   readonly id: string;
@@ -101,6 +101,30 @@ export interface RunChange {
   readonly error?: RunFailure;
 }
 
+/** Where a run is that was given a signal. */
+export interface Told {
+  readonly runId: string;
+  /** It waited for the signal, and is due. */
+  readonly woken: boolean;
+  /** The process that executes it. */
+  readonly executor: string | null;
+  readonly kind: RunKind;
+}
+
+/** What follows from the end of a run. */
+export interface Aftermath {
+  /** The chat run of its session whose turn it is now. */
+  readonly nextRun: string | null;
+  /** The run that started it and was told, unless it has ended. */
+  readonly parent: Told | undefined;
+}
+
+export interface CancelRequest extends Aftermath {
+  readonly run: Run;
+  /** Whether the request ended the run. */
+  readonly ended: boolean;
+}
+
 export interface RunStore {
   /**
    * Writes a new run with its `run.queued` event, or joins the run that the same request made before.
@@ -132,10 +156,11 @@ export interface RunStore {
    */
   move(id: string, to: RunStatus, change: RunChange): Promise<{ readonly run: Run; readonly moved: boolean }>;
   /**
-   * Notes that the caller wants the run to end, with a `run.cancel_requested` event, and tells every process on the
-   * channel `aos_cancels`. An ended run, or one with an earlier request, is left as it is.
+   * Notes that the caller wants the run to end, with a `run.cancel_requested` event. A run that nobody executes ends at
+   * once; of another every process is told on the channel `aos_cancels`. An ended run, or one with an earlier request,
+   * is left as it is.
    */
-  requestCancel(id: string, reason: string, caller: Caller): Promise<Run | undefined>;
+  requestCancel(id: string, reason: string, caller: Caller): Promise<CancelRequest | undefined>;
 }
 
 export interface RunStoreParts {
@@ -199,7 +224,7 @@ export function createRunStore(parts: RunStoreParts): RunStore {
     return rows.map(toRun);
   }
 
-  async function requestCancel(id: string, reason: string, caller: Caller): Promise<Run | undefined> {
+  async function requestCancel(id: string, reason: string, caller: Caller): Promise<CancelRequest | undefined> {
     const { value } = await perform({ kind: 'cancel', runId: id, name: '' }, async (within) => {
       const at = isoTime(clock.now());
       const event: KeyedEvent = {
@@ -208,16 +233,17 @@ export function createRunStore(parts: RunStoreParts): RunStore {
         data: { reason },
         actor: `user:${caller.userId}`,
       };
-      const { rows } = await sql<RunRow & { seqs: number[] }>`
-        select (asked.run).*, asked.seqs from aos.request_cancel(
-          ${id}, ${caller.tenantId}, ${caller.userId}, ${reason}, ${at}, ${encodeEvents(id, [event], at)}
-        ) asked`.execute(within);
+      const end: KeyedEvent = { key: 'run.cancelled', type: 'run.cancelled', data: { reason } };
+      const { rows } = await sql<RunRow & AftermathRow & { seqs: number[]; ended: boolean }>`
+        select (asked.run).*, asked.seqs, asked.ended, asked.next_run, asked.parent_woken, asked.parent_executor,
+          asked.parent_kind from aos.request_cancel(${id}, ${caller.tenantId}, ${caller.userId}, ${reason}, ${at},
+          ${encodeEvents(id, [event], at)}, ${encodeEvents(id, [end], at)}) asked`.execute(within);
       return { value: rows[0], written: rows[0]?.seqs.filter((seq) => seq > 0) ?? [] };
     });
     if (value === undefined) return undefined;
     const run = toRun(value);
     if (value.seqs.length > 0) events.announce(id, run.lastEvent);
-    return run;
+    return { run, ended: value.ended, ...toAftermath(run, value) };
   }
 
   return {
@@ -337,7 +363,7 @@ function busySession({ sessionId }: RunAdmission): AosError {
   );
 }
 
-function queuedEvent({ kind, request, simulated }: RunAdmission): NewRunEvent {
+function queuedEvent({ kind, request, simulated, forkOf }: RunAdmission): NewRunEvent {
   const { workflow, agent_ids: agentIds } = request;
   return {
     type: 'run.queued',
@@ -346,6 +372,7 @@ function queuedEvent({ kind, request, simulated }: RunAdmission): NewRunEvent {
       ...(typeof workflow === 'string' && { workflow }),
       ...(Array.isArray(agentIds) && { agent_ids: agentIds.map(String) }),
       simulated,
+      ...(forkOf !== undefined && { fork_of: { run_id: forkOf.runId, step: forkOf.step } }),
     },
   };
 }
