@@ -7,7 +7,6 @@ import { type Selectable, sql } from 'kysely';
 import type { Clock } from '../core/clock.ts';
 import { AosError, asError } from '../core/errors.ts';
 import { randomUnit } from '../core/ids.ts';
-import type { JsonObject } from '../core/json.ts';
 import { createRounds } from '../core/rounds.ts';
 import type { Database } from '../store/database.ts';
 import type { OutboxTable } from '../store/tables/outbox.ts';
@@ -53,11 +52,6 @@ export interface DeliveryParts {
   readonly clock: Clock;
   readonly log: Log;
   readonly pace?: Partial<DeliveryPace>;
-  /**
-   * What a message says that was written without words, e.g. the result of the run `subject` for a `callback`; they are
-   * kept for further attempts. undefined when there is nothing to say any more.
-   */
-  readonly compose?: (kind: string, subject: string) => Promise<JsonObject | undefined>;
   /** From 0 to below 1; for tests. */
   readonly random?: () => number;
 }
@@ -141,23 +135,10 @@ export function createDeliveries(parts: DeliveryParts): Deliveries {
   }
 
   async function attempt(message: Message): Promise<DeliveryOutcome> {
-    if (message.attempts > pace.maxAttempts) return unsendable('the process ended during the last attempt');
-    const body = message.body ?? (await composed(message));
-    if (body === undefined) return unsendable('what it was to tell of is not there any more');
-    const outgoing = { id: message.id, url: message.url, headers: message.headers, body };
-    return attemptDelivery({ fetch, secret, clock, timeoutMs: pace.timeoutMs }, outgoing, stopping.signal);
-  }
-
-  async function composed({ id, kind, subject }: Message): Promise<string | undefined> {
-    const said = await parts.compose?.(kind, subject);
-    if (said === undefined) return undefined;
-    const row = await db
-      .updateTable('outbox')
-      .set(({ fn, val }) => ({ body: fn.coalesce('body', val(JSON.stringify(said))) }))
-      .where('id', '=', id)
-      .returning('body')
-      .executeTakeFirst();
-    return row?.body ?? undefined;
+    if (message.attempts > pace.maxAttempts) {
+      return { type: 'failed', retry: 'never', status: null, error: 'the process ended during the last attempt' };
+    }
+    return attemptDelivery({ fetch, secret, clock, timeoutMs: pace.timeoutMs }, message, stopping.signal);
   }
 
   async function note(message: Message, outcome: DeliveryOutcome): Promise<void> {
@@ -209,10 +190,6 @@ export function createDeliveries(parts: DeliveryParts): Deliveries {
       timer.cancel();
     },
   };
-}
-
-function unsendable(error: string): DeliveryOutcome {
-  return { type: 'failed', retry: 'never', status: null, error };
 }
 
 /** Milliseconds after attempt n (1, 2, 3 …): anything from 0 to the bound, so that failures do not come back together. */

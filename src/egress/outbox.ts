@@ -2,8 +2,6 @@
  * What is to leave the house is written down in the transaction of the change that it tells, so that neither is there
  * without the other; `delivery.ts` then brings it out. A message is delivered at least once and not in any order:
  * receivers recognise a repeat by its id.
- *
- * The callbacks of orchestrations are written by the database itself when their run ends (`store/tables/outbox.ts`).
  */
 import { type Selectable, sql } from 'kysely';
 import type { Clock } from '../core/clock.ts';

@@ -17,8 +17,8 @@ export interface OutboxTable {
   /** Scheme, host and port of the URL. */
   origin: string;
   headers: Json<JsonObject>;
-  /** Exactly the bytes that are sent, and signed; null until the first attempt for what is composed only then. */
-  body: string | null;
+  /** Exactly the bytes that are sent, and signed. */
+  body: string;
   /** Of several messages of one key the first counts. */
   dedupe_key: string;
   created_at: Date;
@@ -47,7 +47,7 @@ export const outboxMigrations: readonly Migration[] = [
         url text not null,
         origin text not null,
         headers json not null,
-        body text,
+        body text not null,
         dedupe_key text not null unique,
         created_at timestamptz not null,
         attempts integer not null default 0,
@@ -60,29 +60,6 @@ export const outboxMigrations: readonly Migration[] = [
         last_error text
       );
       create index outbox_due on aos.outbox (next_attempt_at) where delivered_at is null and dead_at is null;
-      create index outbox_tenant on aos.outbox (tenant_id, number);
-
-      -- The end of an orchestration that somebody wants to hear of and the message that tells it are one transaction,
-      -- whoever ends it. What the message says is composed when it is sent: the run does not change any more.
-      create function aos.write_callback() returns trigger language plpgsql as $$
-      declare
-        v_url text;
-      begin
-        if json_typeof(new.request -> 'callback_url') = 'string' then
-          v_url := new.request ->> 'callback_url';
-          insert into aos.outbox (id, tenant_id, user_id, kind, subject, url, origin, headers, dedupe_key, created_at,
-              next_attempt_at)
-            values ('msg_' || gen_random_uuid(), new.tenant_id, new.user_id, 'callback', new.id, v_url,
-              lower(coalesce(substring(v_url from '^[A-Za-z]+://[^/?#]*'), '')), '{}', 'callback/' || new.id,
-              new.completed_at, new.completed_at)
-            on conflict (dedupe_key) do nothing;
-          perform pg_notify('aos_outbox', '');
-        end if;
-        return null;
-      end $$;
-      create trigger run_callback after update of completed_at on aos.runs for each row
-        when (old.completed_at is null and new.completed_at is not null and new.kind = 'orchestration'
-          and new.parent_id is null)
-        execute function aos.write_callback();`,
+      create index outbox_tenant on aos.outbox (tenant_id, number);`,
   },
 ];
