@@ -9,6 +9,8 @@ import type { ErrorFamily } from '../operations/operation.ts';
 
 /** The body was no JSON object: 400 in every family, where other faults of the input are 422 in `detail`. */
 export const MALFORMED_BODY = 'MALFORMED_BODY';
+/** What else is 400 in every family: the request is well formed, its time has only passed. */
+const BAD_REQUESTS: readonly (string | undefined)[] = [MALFORMED_BODY, 'RUN_AT_PAST'];
 
 export interface FailureAnswer {
   readonly status: number;
@@ -33,7 +35,7 @@ export function answerFailure(failure: Error, family: ErrorFamily, traceId: stri
 }
 
 function statusOf(failure: AosError, family: ErrorFamily): number {
-  if (family === 'detail' && failure.code === 'invalid_request' && failure.reason !== MALFORMED_BODY) return 422;
+  if (family === 'detail' && failure.code === 'invalid_request' && !BAD_REQUESTS.includes(failure.reason)) return 422;
   return failure.status;
 }
 

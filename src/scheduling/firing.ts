@@ -5,9 +5,11 @@
  */
 import { sql } from 'kysely';
 import { type Clock, isoTime } from '../core/clock.ts';
-import { AosError } from '../core/errors.ts';
+import { AosError, asError } from '../core/errors.ts';
 import type { Database, StoreScope } from '../store/database.ts';
+import { isConnectionFailure } from '../store/persist.ts';
 import type { TaskQueue } from '../tasks/task-queue.ts';
+import type { Log } from '../telemetry/log.ts';
 import { type Job, toJob } from './job.ts';
 import { type FactWriter, tellJob } from './job-fact.ts';
 import { type JobRun, taskIdFor, taskOf } from './job-run.ts';
@@ -25,6 +27,7 @@ export interface FiringParts {
   readonly queue: Pick<TaskQueue, 'submit'>;
   readonly feed: FactWriter;
   readonly clock: Clock;
+  readonly log: Log;
   /** Runs of all jobs that may be under way at a time. */
   readonly maxConcurrentJobs: number;
 }
@@ -38,8 +41,12 @@ export interface Fired {
 }
 
 export interface Firing {
-  /** Turns up to a batch of due times into runs, and submits as many tasks as may be under way. */
-  fire(): Promise<Fired>;
+  /**
+   * Turns up to a batch of due times into runs, and submits as many tasks as may be under way.
+   * @param carefully gives every submission a savepoint, so that one which the database refuses fails alone. Slower:
+   * for when the batch has failed
+   */
+  fire(carefully?: boolean): Promise<Fired>;
   /** Looks which runs have ended and writes it down. @returns whether any had */
   settle(): Promise<boolean>;
   /** The next planned time of all jobs, epoch milliseconds. */
@@ -49,7 +56,7 @@ export interface Firing {
 }
 
 export function createFiring(parts: FiringParts): Firing {
-  const { queue, feed, clock, maxConcurrentJobs } = parts;
+  const { queue, feed, clock, log, maxConcurrentJobs } = parts;
   const { db } = parts.database;
 
   function exclusively<T>(work: (trx: StoreScope) => Promise<T>): Promise<T> {
@@ -73,7 +80,7 @@ export function createFiring(parts: FiringParts): Firing {
     if (rows.length === 0) return { jobs: 0, latenessMs: undefined };
     const jobs = rows.map(toJob);
     const known = await knownRuns(trx, jobs);
-    const noticed = jobs.map((job) => notice(job, known.get(job.id) ?? [], now));
+    const noticed = jobs.map((job) => noticeSafely(job, known.get(job.id) ?? [], now));
     const runs = noticed.flatMap((each) => each.runs);
     if (runs.length > 0) await trx.insertInto('job_runs').values(runs).execute();
     await moveOn(trx, noticed, now);
@@ -83,7 +90,18 @@ export function createFiring(parts: FiringParts): Firing {
     return { jobs: jobs.length, latenessMs: lateness.length === 0 ? undefined : Math.max(...lateness) };
   }
 
-  async function tell(trx: StoreScope, { job, runs, status }: Noticed): Promise<void> {
+  /** A job whose schedule this build cannot read any more (a zone that is gone) ends, and stops no other. */
+  function noticeSafely(job: Job, known: readonly KnownRun[], now: number): Noticed {
+    try {
+      return notice(job, known, now);
+    } catch (failure) {
+      log.error('the schedule of a job cannot be used', { job_id: job.id, reason: asError(failure).message });
+      const error = 'its schedule cannot be used by this build';
+      return { job, runs: [], status: 'failed', next: undefined, runCount: job.runCount, error };
+    }
+  }
+
+  async function tell(trx: StoreScope, { job, runs, status, error }: Noticed): Promise<void> {
     const planned = (wanted: string) =>
       runs.filter((run) => run.status === wanted).map((run) => new Date(run.planned_at).toISOString());
     const [missed, skipped] = [planned('missed'), planned('skipped')];
@@ -97,11 +115,11 @@ export function createFiring(parts: FiringParts): Firing {
     }
     for (const plannedAt of skipped) await tellJob(feed, trx, 'job.skipped', job, { planned_at: plannedAt });
     if (status === 'completed') await tellJob(feed, trx, 'job.completed', job);
-    if (status === 'failed') await tellJob(feed, trx, 'job.failed', job, { error: 'missed' });
+    if (status === 'failed') await tellJob(feed, trx, 'job.failed', job, { error });
   }
 
   /** Submits runs whose turn it is. A full task queue leaves the rest for later. */
-  async function submit(trx: StoreScope): Promise<number> {
+  async function submit(trx: StoreScope, carefully: boolean): Promise<number> {
     const turns = await nextTurns(trx, maxConcurrentJobs, BATCH);
     if (turns.length === 0) return 0;
     const jobs = await lockJobs(
@@ -116,12 +134,18 @@ export function createFiring(parts: FiringParts): Firing {
       if (job === undefined) continue;
       const taskId = taskIdFor(job.id, run.plannedAt);
       const task = taskOf(job, { plannedAt: run.plannedAt, runNumber: run.runNumber ?? job.runCount });
+      if (carefully) await sql`savepoint submission`.execute(trx);
       try {
         await queue.submit(task, job.owner, { id: taskId, within: trx });
-      } catch (failure) {
-        if (!(failure instanceof AosError)) throw failure;
-        if (failure.code === 'overloaded') break;
-        failed.push({ taskId, status: 'failed', at: isoTime(now), result: null, error: failure.message });
+      } catch (thrown) {
+        const failure = asError(thrown);
+        const isRefusal = failure instanceof AosError;
+        if (!isRefusal && (!carefully || isConnectionFailure(failure))) throw failure;
+        if (isRefusal && failure.code === 'overloaded') break;
+        if (carefully) await sql`rollback to savepoint submission`.execute(trx);
+        if (!isRefusal) log.error('a task was not taken', { job_id: job.id, reason: failure.message });
+        const error = isRefusal ? failure.message : 'its task could not be submitted';
+        failed.push({ taskId, status: 'failed', at: isoTime(now), result: null, error });
       }
       submitted.push({ run, taskId });
       jobs.set(job.id, { ...job, lastRunAt: isoTime(now) });
@@ -139,10 +163,10 @@ export function createFiring(parts: FiringParts): Firing {
   }
 
   return {
-    fire: () =>
+    fire: (carefully = false) =>
       exclusively(async (trx) => {
         const { jobs, latenessMs } = await claim(trx);
-        const submitted = await submit(trx);
+        const submitted = await submit(trx, carefully);
         return { more: jobs === BATCH || submitted === BATCH, submitted, latenessMs };
       }),
     async settle() {

@@ -101,13 +101,15 @@ async function endRun(
   end: RunEnd,
   active: number,
 ): Promise<Job> {
+  // PostgreSQL keeps no U+0000 in texts, and models do say it.
+  const error = end.error?.replaceAll('\0', '\uFFFD') ?? null;
   await trx
     .updateTable('job_runs')
     .set({
       status: end.status,
       completed_at: new Date(end.at),
       result: end.result === null ? null : JSON.stringify(end.result),
-      error: end.error,
+      error,
     })
     .where('job_id', '=', job.id)
     .where('planned_at', '=', new Date(run.plannedAt))
@@ -131,7 +133,7 @@ async function endRun(
       status,
       consecutive_failures: consecutiveFailures,
       ...(over && { next_run_at: null }),
-      ...(end.status !== 'cancelled' && { last_error: end.error }),
+      ...(end.status !== 'cancelled' && { last_error: error }),
       // A later run of the job may have been submitted meanwhile; its result is the last.
       ...((job.lastRunResult === null || job.lastRunResult['task_id'] === end.taskId) && {
         last_run_result: JSON.stringify(runResult(end.taskId, end.status, run.submittedAt, end.at)),
@@ -146,12 +148,12 @@ async function endRun(
     task_id: end.taskId,
     planned_at: run.plannedAt,
     run_number: run.runNumber,
-    ...(end.error !== null && { error: end.error }),
+    ...(error !== null && { error }),
   });
   if (over && !isJobOver(job.status)) {
     await dropQueued(trx, job.id, now, `the job has ${status}`);
     const type = status === 'failed' ? 'job.failed' : 'job.completed';
-    await tellJob(feed, trx, type, job, { ...(end.error !== null && { error: end.error }) });
+    await tellJob(feed, trx, type, job, { ...(error !== null && { error }) });
   }
   return toJob(row);
 }

@@ -6,10 +6,11 @@ import type { Clock, Timer } from '../core/clock.ts';
 import { asError } from '../core/errors.ts';
 import { newHexId } from '../core/ids.ts';
 import type { Database } from '../store/database.ts';
+import { isConnectionFailure } from '../store/persist.ts';
 import type { TaskQueue } from '../tasks/task-queue.ts';
 import { TASK_CHANNEL } from '../tasks/task-store.ts';
 import type { Log } from '../telemetry/log.ts';
-import { createFiring } from './firing.ts';
+import { createFiring, type Fired } from './firing.ts';
 import { type FactWriter, JOB_CHANNEL } from './job-fact.ts';
 
 /** How long silence is trusted. */
@@ -63,10 +64,20 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
   let lagMs = 0;
   let forgotAt = clock.monotonic();
 
+  async function fire(): Promise<Fired> {
+    try {
+      return await firing.fire();
+    } catch (failure) {
+      if (isConnectionFailure(failure)) throw failure;
+      log.warn('jobs did not fire together; firing them with care', { reason: asError(failure).message });
+      return firing.fire(true);
+    }
+  }
+
   async function pass(): Promise<void> {
     await firing.settle();
     for (let more = true; more && state !== 'stopped'; ) {
-      const fired = await firing.fire();
+      const fired = await fire();
       if (fired.latenessMs !== undefined) lagMs = fired.latenessMs;
       // Workers were told while the tasks were not there yet.
       if (fired.submitted > 0) notifications.announce(TASK_CHANNEL, 'work', 'work');

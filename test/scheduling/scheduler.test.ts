@@ -1,3 +1,4 @@
+import { sql } from 'kysely';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { AosError } from '../../src/core/errors.ts';
 import type { Job } from '../../src/scheduling/job.ts';
@@ -269,6 +270,36 @@ describe('jobs together', () => {
   }
 });
 
+describe('a job that cannot be fired', () => {
+  it('stops no other', async () => {
+    await jobs.scheduler.stop();
+    const submit: TestJobsOptions['submit'] = (real) => async (task, caller, options) => {
+      if (task.payload?.['bad'] === true) await sql`select 1 / 0`.execute(options?.within ?? database.db);
+      return real(task, caller, options);
+    };
+    jobs = await start({ submit });
+    const good = await create(everyMinute);
+    const bad = await create(everyMinute, { task: { payload: { bad: true } } });
+    const zoneless = await create({ schedule_type: 'hourly', timezone: 'Europe/Berlin' });
+    const schedule = JSON.stringify({ ...zoneless.schedule, timezone: 'Europe/Atlantis' });
+    await database.db.updateTable('jobs').set({ schedule }).where('id', '=', zoneless.id).execute();
+    await pass(MINUTE);
+    expect(await jobs.history(good.id)).toEqual(['12:01:00 running']);
+    expect(await jobs.runs(bad.id)).toMatchObject([{ status: 'failed', error: 'its task could not be submitted' }]);
+    expect(await jobs.job(bad.id)).toMatchObject({ status: 'scheduled', consecutiveFailures: 1 });
+    await pass(HOUR);
+    expect(await jobs.job(zoneless.id)).toMatchObject({ status: 'failed', nextRunAt: null });
+    expect(factsOf(zoneless.id).at(-1)).toBe('job.failed');
+  });
+
+  it('for its agent says U+0000 is told of all the same', async () => {
+    const { id } = await create(everyMinute);
+    await pass(MINUTE);
+    await jobs.endTasks(id, 'failed', 'it said \0');
+    expect(await jobs.job(id)).toMatchObject({ status: 'scheduled', lastError: 'it said \uFFFD' });
+  });
+});
+
 describe('a scheduler that slept', () => {
   it.each([
     ['run_once', ['12:01:00 missed', '12:02:00 missed', '12:03:00 running']],
@@ -338,12 +369,14 @@ describe('two schedulers on one database', () => {
   it('go on where one was killed in the middle of firing', async () => {
     await jobs.scheduler.stop();
     let submissions = 0;
+    // What a process sees whose connection ends in the middle.
+    const killed = Object.assign(new Error('terminating connection'), { code: '57P01' });
     const dying = await start({
       maxConcurrentJobs: 100,
       submit: (real) => async (task, caller, options) => {
         submissions += 1;
         const submitted = await real(task, caller, options);
-        if (submissions >= 7) throw new Error('killed');
+        if (submissions >= 7) throw killed;
         return submitted;
       },
     });

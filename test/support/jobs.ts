@@ -26,7 +26,7 @@ export interface TestJobs {
   /** The same as `HH:MM:SS status`, for comparing. */
   history(id: string): Promise<readonly string[]>;
   /** Ends the tasks of its runs that are under way, and lets the scheduler look. */
-  endTasks(id: string, status?: 'completed' | 'failed' | 'dead' | 'cancelled'): Promise<void>;
+  endTasks(id: string, status?: 'completed' | 'failed' | 'dead' | 'cancelled', message?: string): Promise<void>;
 }
 
 export interface TestJobsOptions {
@@ -71,14 +71,14 @@ export function createTestJobs(database: Database, clock: Clock, options: TestJo
     async history(id) {
       return (await runs(id)).map(({ plannedAt, status }) => `${plannedAt.slice(11, 19)} ${status}`);
     },
-    async endTasks(id, status = 'completed') {
+    async endTasks(id, status = 'completed', message = 'it failed') {
       const ids = (await runs(id)).flatMap((run) => (run.status === 'running' && run.taskId) || []);
       await database.db
         .updateTable('tasks')
         .set({
           status,
           completed_at: new Date(clock.now()),
-          last_error: status === 'completed' ? null : JSON.stringify({ code: 'model_failed', message: 'it failed' }),
+          last_error: status === 'completed' ? null : JSON.stringify({ code: 'model_failed', message }),
           result: status === 'completed' ? JSON.stringify({ done: true }) : null,
         })
         .where('id', 'in', ids)
