@@ -17,23 +17,43 @@ import { describeTool } from './tool.ts';
 import { answerToolCall, argumentsOf, type PlannedToolCall } from './tool-call.ts';
 import { createTranscript, type RecordedText, recordedText } from './transcript.ts';
 import type { Turn, TurnOutcome, TurnSetting } from './turn.ts';
+import { openAgentSpan, usageAttributes } from './turn-span.ts';
 
 /** How many tools may be called in a turn, when the agent's `config.max_tool_calls` does not say. */
 const MAX_TOOL_CALLS = 16;
 /** How often a model that is told to stop asking for tools may ask all the same. */
 const MAX_DEAF_ANSWERS = 2;
 
-export interface TurnLoop {
-  run(): Promise<TurnOutcome>;
+/**
+ * @param brief called inside a step, for briefs that take reading; must give the same whenever it is called
+ * @throws AosError `model_failed` when the model failed for good; the scope's reason when the run is to end
+ */
+export async function runTurn(
+  setting: TurnSetting,
+  turn: Turn,
+  brief: () => Brief | Promise<Brief>,
+): Promise<TurnOutcome> {
+  const { scope, model, traceContext, progress } = setting;
+  const span = openAgentSpan({ run: scope.run, turn: turn.name, agent: turn.agent, model }, traceContext);
+  try {
+    const outcome = await createTurnLoop(setting, turn, brief, span.begin).run();
+    // Also a turn that was only read back, whose end an earlier execution wrote.
+    progress.count(turn.name);
+    span.complete(usageAttributes(outcome.usage));
+    return outcome;
+  } catch (thrown) {
+    span.fail(thrown);
+    throw thrown;
+  }
 }
 
 /** @param beginSpan gives the context for spans; called inside steps only, so that what is read back has no span */
-export function createTurnLoop(
+function createTurnLoop(
   setting: TurnSetting,
   turn: Turn,
   brief: () => Brief | Promise<Brief>,
   beginSpan: () => Context,
-): TurnLoop {
+) {
   const { scope, model, clock, progress, captureContent, meter = unmetered } = setting;
   const { name, agent, round } = turn;
   const { simulated } = model;

@@ -4,7 +4,7 @@
  * told while a step runs goes to the log under keys of its own, so that a step that runs twice says everything once.
  *
  * Steps of a turn `t`: `t`, `t/call-2`, `t/call-3` … for the model, `t/tool-1/<tool>` … for tools. The text that counts
- * is that of the last call.
+ * is that of the last call. `turn-loop.ts` takes it.
  */
 import type { Context } from '@opentelemetry/api';
 import type { Clock } from '../core/clock.ts';
@@ -13,13 +13,10 @@ import type { ApprovalDesk } from '../governance/approval-desk.ts';
 import type { TurnUsage } from '../runs/event.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Agent } from './agent.ts';
-import type { Brief } from './brief.ts';
 import type { Meter } from './meter.ts';
 import type { Model } from './model.ts';
 import type { Progress } from './progress.ts';
 import type { ToolSet } from './tool.ts';
-import { createTurnLoop } from './turn-loop.ts';
-import { openAgentSpan, usageAttributes } from './turn-span.ts';
 
 export interface Turn {
   /** Stable within the run: step name and prefix of its event keys, e.g. `round-1/ceo`. */
@@ -61,26 +58,3 @@ export type TurnOutcome = {
   started_at: string;
   completed_at: string;
 };
-
-/**
- * @param brief called inside a step, for briefs that take reading; must give the same whenever it is called
- * @throws AosError `model_failed` when the model failed for good; the scope's reason when the run is to end
- */
-export async function runTurn(
-  setting: TurnSetting,
-  turn: Turn,
-  brief: () => Brief | Promise<Brief>,
-): Promise<TurnOutcome> {
-  const { scope, model, traceContext, progress } = setting;
-  const span = openAgentSpan({ run: scope.run, turn: turn.name, agent: turn.agent, model }, traceContext);
-  try {
-    const outcome = await createTurnLoop(setting, turn, brief, span.begin).run();
-    // Also a turn that was only read back, whose end an earlier execution wrote.
-    progress.count(turn.name);
-    span.complete(usageAttributes(outcome.usage));
-    return outcome;
-  } catch (thrown) {
-    span.fail(thrown);
-    throw thrown;
-  }
-}

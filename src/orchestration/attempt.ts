@@ -3,7 +3,8 @@
  * one; the end of the run and faults of our own go on as what they are.
  */
 import type { Brief } from '../agents/brief.ts';
-import { runTurn, type TurnOutcome, type TurnSetting } from '../agents/turn.ts';
+import type { TurnOutcome, TurnSetting } from '../agents/turn.ts';
+import { runTurn } from '../agents/turn-loop.ts';
 import { AosError } from '../core/errors.ts';
 import type { RunFailure } from '../runs/run.ts';
 import type { PlannedTurn } from './plan.ts';

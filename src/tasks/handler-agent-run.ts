@@ -2,7 +2,8 @@
 import type { Agent } from '../agents/agent.ts';
 import type { AgentCatalogue } from '../agents/catalogue.ts';
 import { createProgress } from '../agents/progress.ts';
-import { runTurn, type TurnOutcome, type TurnSetting } from '../agents/turn.ts';
+import type { TurnOutcome, TurnSetting } from '../agents/turn.ts';
+import { runTurn } from '../agents/turn-loop.ts';
 import { closest } from '../core/closest.ts';
 import { AosError } from '../core/errors.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '../core/json.ts';
