@@ -9,6 +9,7 @@
 import type { Clock, Timer } from '../core/clock.ts';
 import { AosError, asError } from '../core/errors.ts';
 import { newUuid } from '../core/ids.ts';
+import type { Aftermath, Told } from '../runs/aftermath.ts';
 import type { ActPerformer } from '../runs/durable-act.ts';
 import type { EventLog } from '../runs/event-log.ts';
 import { isTerminal, type Run } from '../runs/run.ts';
@@ -16,12 +17,11 @@ import type { RunStore } from '../runs/run-store.ts';
 import type { Database } from '../store/database.ts';
 import { persist } from '../store/persist.ts';
 import type { Log } from '../telemetry/log.ts';
-import { cancelledEnding } from './ending.ts';
 import type { ChildWork, Engine, RunProgram } from './engine.ts';
 import { type Departure, type Execution, startExecution } from './execution.ts';
 import { createPlaces } from './places.ts';
 import { executorLock, releaseTheDead } from './recovery.ts';
-import { createRunLedger, type Told } from './run-ledger.ts';
+import { createRunLedger } from './run-ledger.ts';
 import { announceTold, createWakes } from './wake.ts';
 
 const SWEEP_MS = 2_000;
@@ -90,11 +90,11 @@ export function createEngine(parts: EngineParts): Engine {
   }
 
   /** What follows from the end of a run: its family and its session hear of it. */
-  async function settle({ run, nextRun, parent }: Extract<Departure, { how: 'ended' }>['ended']): Promise<void> {
+  async function settle({ run, nextRun, parent }: Aftermath & { readonly run: Run }): Promise<void> {
     if (parent !== undefined) hear(parent);
     if (nextRun !== null) offer(nextRun);
     if (run.status === 'completed') return;
-    await cancelChildren(run, 'The run that started this one has ended.').catch(
+    await cancelChildren(run, run.cancelReason ?? 'The run that started this one has ended.').catch(
       complain('the runs that a run has started could not be cancelled'),
     );
   }
@@ -172,8 +172,6 @@ export function createEngine(parts: EngineParts): Engine {
     const run = await runs.load(runId);
     if (run === undefined || run.cancelReason === null || isTerminal(run.status)) return;
     executions.get(runId)?.cancel(run.cancelReason);
-    // Nobody executes it, so whoever has room ends it.
-    if (run.status !== 'running') offer(runId);
   }
 
   async function cancelChildren({ id }: Run, reason: string): Promise<void> {
@@ -182,18 +180,16 @@ export function createEngine(parts: EngineParts): Engine {
 
   const cancel: Engine['cancel'] = async (runId, reason, caller) => {
     const asked = await runs.requestCancel(runId, reason, caller);
-    if (asked === undefined || asked.cancelReason === null || isTerminal(asked.status)) return asked;
-    // In this process without the way through the database; every other one is notified.
-    executions.get(runId)?.cancel(asked.cancelReason);
-    let run = asked;
-    if (asked.status !== 'running') {
-      const nobody = { runId, from: ['queued', 'waiting'] as const };
-      const ended = await ledger.end(nobody, cancelledEnding(asked.cancelReason));
-      run = ended.run;
-      if (ended.moved) await settle(ended);
+    if (asked === undefined) return undefined;
+    const { run } = asked;
+    if (asked.ended) {
       if (run.kind === 'task') notifications.announce('aos_tasks', runId, runId);
+      await settle(asked);
+    } else if (run.cancelReason !== null && !isTerminal(run.status)) {
+      // In this process without the way through the database; every other one is notified.
+      executions.get(runId)?.cancel(run.cancelReason);
+      await cancelChildren(run, run.cancelReason);
     }
-    await cancelChildren(run, reason);
     return run;
   };
 

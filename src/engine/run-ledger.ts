@@ -6,6 +6,7 @@ import { sql } from 'kysely';
 import { type Clock, isoTime } from '../core/clock.ts';
 import { newUuid } from '../core/ids.ts';
 import type { JsonObject } from '../core/json.ts';
+import { type Aftermath, type AftermathRow, type Told, toAftermath } from '../runs/aftermath.ts';
 import { type ActPerformer, type DurableAct, performDirectly } from '../runs/durable-act.ts';
 import type { KeyedEvent } from '../runs/event.ts';
 import { encodeEvents, traceIdOf } from '../runs/event-encoding.ts';
@@ -60,23 +61,10 @@ export interface Ending {
   readonly error?: RunFailure;
 }
 
-/** What follows from the end of a run. */
-export interface Ended {
+/** A run that has ended, or that had ended before (`moved` is false). */
+export interface Ended extends Aftermath {
   readonly run: Run;
   readonly moved: boolean;
-  /** The chat run of its session whose turn it is now. */
-  readonly nextRun: string | null;
-  /** The run that was told, if it had to be. */
-  readonly parent: Told | undefined;
-}
-
-/** Where a run is that was given a signal. */
-export interface Told {
-  readonly runId: string;
-  /** It waited for it, and is due. */
-  readonly woken: boolean;
-  readonly executor: string | null;
-  readonly kind: RunKind;
 }
 
 export interface DueRun {
@@ -93,8 +81,7 @@ export interface RunLedger {
   wait(hold: Hold, waits: readonly Wait[], park: boolean): Promise<WaitVerdict>;
   poll(hold: Hold, step: string, signalName: string): Promise<StepOutcome>;
   checkpoint(hold: Hold, state: JsonObject): Promise<void>;
-  /** Ends the run, with its hold or, when nobody executes it, from one of the statuses `from`. */
-  end(hold: Hold | { readonly runId: string; readonly from: readonly RunStatus[] }, ending: Ending): Promise<Ended>;
+  end(hold: Hold, ending: Ending): Promise<Ended>;
   /** @returns undefined when the run has ended or there is none */
   signal(runId: string, signal: NewSignal, within?: StoreScope): Promise<Told | undefined>;
   /** The processes that have runs. */
@@ -225,27 +212,19 @@ export function createRunLedger(parts: LedgerParts): RunLedger {
       if (row?.kept !== true) throw new RunLost();
     },
 
-    async end(held, { status, event, result, error }) {
-      const { runId } = held;
+    async end({ runId, epoch, traceId }, { status, event, result, error }) {
       const at = now();
-      const [executor, epoch, from] =
-        'from' in held ? [null, null, held.from] : [executorId, held.epoch, ['running'] satisfies RunStatus[]];
       const row = await act({ kind: 'move', runId, name: status }, (within) =>
-        sql<EndRow>`
+        sql<RunRow & AftermathRow & { state: 'moved' | 'stayed' | 'lost'; seqs: number[] }>`
           select (moved.run).*, moved.state, moved.seqs, moved.next_run, moved.parent_woken, moved.parent_executor,
-            moved.parent_kind from aos.move_run(${runId}, ${executor}, ${epoch}, ${[...from]}, ${status},
+            moved.parent_kind from aos.move_run(${runId}, ${executorId}, ${epoch}, ${['running']}, ${status},
             ${isTerminal(status)}, ${at}, null, ${result === undefined ? null : JSON.stringify(result)},
             ${error === undefined ? null : JSON.stringify(error)},
-            ${encodeEvents(runId, [event], at, 'from' in held ? undefined : held.traceId)}) moved`.execute(within),
+            ${encodeEvents(runId, [event], at, traceId)}) moved`.execute(within),
       );
       if (row === undefined || row.state === 'lost') throw new RunLost();
       const run = toRun(row);
-      const { parent_woken: woken, parent_executor: parentExecutor, parent_kind: kind } = row;
-      const parent =
-        run.parentId === null || kind === null
-          ? undefined
-          : { runId: run.parentId, woken, executor: parentExecutor, kind };
-      return { run, moved: row.state === 'moved', nextRun: row.next_run, parent };
+      return { run, moved: row.state === 'moved', ...toAftermath(run, row) };
     },
 
     async signal(runId, { id = newUuid(), name, payload, actor }, given) {
@@ -313,12 +292,3 @@ interface WaitRow {
   wake: Date | null;
   seqs: number[];
 }
-
-type EndRow = RunRow & {
-  state: 'moved' | 'stayed' | 'lost';
-  seqs: number[];
-  next_run: string | null;
-  parent_woken: boolean;
-  parent_executor: string | null;
-  parent_kind: RunKind | null;
-};

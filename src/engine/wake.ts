@@ -4,9 +4,9 @@
  */
 import { sql } from 'kysely';
 import type { Clock, Timer } from '../core/clock.ts';
+import type { Told } from '../runs/aftermath.ts';
 import type { StoreScope } from '../store/database.ts';
 import type { Notifications } from '../store/standing-connection.ts';
-import type { Told } from './run-ledger.ts';
 
 const MAX_TIMER_MS = 2_147_483_647;
 

@@ -8,6 +8,7 @@ import { AosError } from '../core/errors.ts';
 import type { JsonObject, JsonValue } from '../core/json.ts';
 import type { Database, StoreScope } from '../store/database.ts';
 import type { RunStepTable } from '../store/tables/run.ts';
+import { type Aftermath, type AftermathRow, toAftermath } from './aftermath.ts';
 import { type ActPerformer, performDirectly } from './durable-act.ts';
 import type { KeyedEvent, NewRunEvent } from './event.ts';
 import { encodeEvents, traceIdOf } from './event-encoding.ts';
@@ -24,7 +25,7 @@ import {
   sourcesOf,
   type WaitReason,
 } from './run.ts';
-import { type AftermathRow, type RunRow, toAftermath, toRun } from './run-record.ts';
+import { type RunRow, toRun } from './run-record.ts';
 
 export interface RunAdmission {
   readonly id: string;
@@ -99,24 +100,6 @@ export interface RunChange {
   readonly waitingFor?: WaitReason;
   readonly result?: JsonObject;
   readonly error?: RunFailure;
-}
-
-/** Where a run is that was given a signal. */
-export interface Told {
-  readonly runId: string;
-  /** It waited for the signal, and is due. */
-  readonly woken: boolean;
-  /** The process that executes it. */
-  readonly executor: string | null;
-  readonly kind: RunKind;
-}
-
-/** What follows from the end of a run. */
-export interface Aftermath {
-  /** The chat run of its session whose turn it is now. */
-  readonly nextRun: string | null;
-  /** The run that started it and was told, unless it has ended. */
-  readonly parent: Told | undefined;
 }
 
 export interface CancelRequest extends Aftermath {

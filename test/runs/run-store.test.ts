@@ -133,16 +133,27 @@ describe('moving', () => {
 });
 
 describe('asking for cancellation', () => {
-  it('notes the first reason, writes one event and tells every process', async () => {
+  it('notes the first reason, writes one event and tells every process, when somebody executes the run', async () => {
     const { run } = await stores.runs.admit(testAdmission());
+    await stores.runs.move(run.id, 'running', started);
     const heard: string[] = [];
     await database.notifications.listen('aos_cancels', { heard: (id) => heard.push(id), missed() {} });
-    const asked = await stores.runs.requestCancel(run.id, 'too slow', { tenantId: 'default', userId: '' });
-    expect(asked).toMatchObject({ status: 'queued', cancelReason: 'too slow', lastEvent: 2 });
-    const again = await stores.runs.requestCancel(run.id, 'really', { tenantId: 'default', userId: '' });
-    expect(again).toMatchObject({ cancelReason: 'too slow', lastEvent: 2 });
-    expect(await typesOf(run.id)).toEqual(['run.queued', 'run.cancel_requested']);
+    const asked = await stores.runs.requestCancel(run.id, 'too slow', run.caller);
+    expect(asked).toMatchObject({ ended: false, run: { status: 'running', cancelReason: 'too slow', lastEvent: 3 } });
+    const again = await stores.runs.requestCancel(run.id, 'really', run.caller);
+    expect(again).toMatchObject({ run: { cancelReason: 'too slow', lastEvent: 3 } });
+    expect(await typesOf(run.id)).toEqual(['run.queued', 'run.started', 'run.cancel_requested']);
     await expect.poll(() => heard).toEqual([run.id]);
+  });
+
+  it('ends a run that nobody executes', async () => {
+    const { run } = await stores.runs.admit(testAdmission());
+    const asked = await stores.runs.requestCancel(run.id, 'too slow', run.caller);
+    expect(asked).toMatchObject({
+      ended: true,
+      run: { status: 'cancelled', cancelReason: 'too slow', completedAt: expect.any(String), lastEvent: 3 },
+    });
+    expect(await typesOf(run.id)).toEqual(['run.queued', 'run.cancel_requested', 'run.cancelled']);
   });
 
   it('leaves an ended run as it is', async () => {
@@ -150,8 +161,8 @@ describe('asking for cancellation', () => {
     await stores.runs.move(run.id, 'running', started);
     await stores.runs.move(run.id, 'completed', completed);
     expect(await stores.runs.requestCancel(run.id, 'late', { tenantId: 'default', userId: '' })).toMatchObject({
-      status: 'completed',
-      cancelReason: null,
+      ended: false,
+      run: { status: 'completed', cancelReason: null },
     });
   });
 

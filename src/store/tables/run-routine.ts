@@ -342,8 +342,28 @@ export const runRoutines = `
     return true;
   end $$;
 
-  -- Moves a run to a status with its events, if it is in one of p_from: 'moved', 'stayed', 'lost'. Its end is a signal
-  -- to its parent. next_run: the chat run of the session whose turn it is then. No row: there is no such run.
+  -- What follows from the end of a run: the chat run of its session whose turn it is then, and a signal to its parent.
+  create function aos.follow_end(
+    p_run aos.runs, p_now timestamptz, out next_run text, out parent_woken boolean, out parent_executor text,
+    out parent_kind text
+  ) language plpgsql as $$
+  begin
+    parent_woken := false;
+    if p_run.kind = 'chat' then
+      select r.id into next_run from aos.runs r
+        where r.tenant_id = p_run.tenant_id and r.user_id = p_run.user_id and r.session_id = p_run.session_id
+          and r.kind = 'chat' and r.completed_at is null
+        order by r.number limit 1;
+    end if;
+    if p_run.parent_id is not null then
+      select s.woken, s.executor, s.kind into parent_woken, parent_executor, parent_kind
+        from aos.signal_run(p_run.parent_id, 'run/' || p_run.id, 'run/' || p_run.id,
+          json_build_object('status', p_run.status), 'run:' || p_run.id, p_now) s;
+    end if;
+  end $$;
+
+  -- Moves a run to a status with its events, if it is in one of p_from: 'moved', 'stayed', 'lost'. No row: there is
+  -- no such run.
   create function aos.move_run(
     p_run text, p_executor text, p_epoch integer, p_from text[], p_to text, p_end boolean, p_now timestamptz,
     p_reason text, p_result json, p_error json, p_events json
@@ -353,12 +373,12 @@ export const runRoutines = `
   declare
     v_run aos.runs;
     v_written record;
-    v_next text;
-    v_parent record;
+    v_end record;
   begin
     select r.* into v_run from aos.runs r where r.id = p_run for no key update;
     if not found then return; end if;
-    select false as woken, null::text as executor, null::text as kind into v_parent;
+    select null::text as next_run, false as parent_woken, null::text as parent_executor, null::text as parent_kind
+      into v_end;
     if p_executor is not null and v_run.completed_at is null
       and (v_run.executor is distinct from p_executor or v_run.epoch <> p_epoch) then
       return query select 'lost', v_run, '{}'::integer[], null::text, false, null::text, null::text;
@@ -377,42 +397,51 @@ export const runRoutines = `
         last_event = v_written.p_last, last_hash = v_written.p_hash
       where r.id = p_run returning * into v_run;
     if p_end then
-      if v_run.kind = 'chat' then
-        select r.id into v_next from aos.runs r
-          where r.tenant_id = v_run.tenant_id and r.user_id = v_run.user_id and r.session_id = v_run.session_id
-            and r.kind = 'chat' and r.completed_at is null
-          order by r.number limit 1;
-      end if;
-      if v_run.parent_id is not null then
-        select * into v_parent from aos.signal_run(v_run.parent_id, 'run/' || p_run, 'run/' || p_run,
-          json_build_object('status', p_to), 'run:' || p_run, p_now);
-      end if;
+      select * into v_end from aos.follow_end(v_run, p_now);
     end if;
-    return query select 'moved', v_run, v_written.seqs, v_next, v_parent.woken, v_parent.executor, v_parent.kind;
+    return query select 'moved', v_run, v_written.seqs, v_end.next_run, v_end.parent_woken, v_end.parent_executor,
+      v_end.parent_kind;
   end $$;
 
-  -- Notes that somebody wants the run to end; only the first reason counts. A waiting run is due from then on.
+  -- Notes that somebody wants the run to end; only the first reason counts. A run that nobody executes ends at once,
+  -- with the events of p_end.
   create function aos.request_cancel(
-    p_run text, p_tenant text, p_user text, p_reason text, p_now timestamptz, p_events json
-  ) returns table (run aos.runs, seqs integer[]) language plpgsql as $$
+    p_run text, p_tenant text, p_user text, p_reason text, p_now timestamptz, p_events json, p_end json
+  ) returns table (
+    run aos.runs, seqs integer[], ended boolean, next_run text, parent_woken boolean, parent_executor text,
+    parent_kind text
+  ) language plpgsql as $$
   declare
     v_run aos.runs;
     v_written record;
+    v_end record;
+    v_seqs integer[];
   begin
     select r.* into v_run from aos.runs r
       where r.id = p_run and r.tenant_id = p_tenant and r.user_id = p_user for no key update;
     if not found then return; end if;
     if v_run.completed_at is not null or v_run.cancel_reason is not null then
-      return query select v_run, '{}'::integer[];
+      return query select v_run, '{}'::integer[], false, null::text, false, null::text, null::text;
       return;
     end if;
     select * into v_written
       from aos.write_events(p_run, v_run.tenant_id, true, p_now, p_events, v_run.last_event, v_run.last_hash);
-    update aos.runs r set cancel_reason = p_reason, last_event = v_written.p_last, last_hash = v_written.p_hash,
-        wake_at = case when r.status = 'waiting' then 'epoch'::timestamptz end
+    v_seqs := v_written.seqs;
+    if v_run.status in ('queued', 'waiting') then
+      select * into v_written
+        from aos.write_events(p_run, v_run.tenant_id, true, p_now, p_end, v_written.p_last, v_written.p_hash);
+      update aos.runs r set cancel_reason = p_reason, status = 'cancelled', completed_at = p_now, waiting_for = null,
+          wake_at = null, waits = null, waiting_on = null, last_event = v_written.p_last, last_hash = v_written.p_hash
+        where r.id = p_run returning * into v_run;
+      select * into v_end from aos.follow_end(v_run, p_now);
+      return query select v_run, v_seqs || v_written.seqs, true, v_end.next_run, v_end.parent_woken,
+        v_end.parent_executor, v_end.parent_kind;
+      return;
+    end if;
+    update aos.runs r set cancel_reason = p_reason, last_event = v_written.p_last, last_hash = v_written.p_hash
       where r.id = p_run returning * into v_run;
     perform pg_notify('aos_cancels', p_run);
-    return query select v_run, v_written.seqs;
+    return query select v_run, v_seqs, false, null::text, false, null::text, null::text;
   end $$;
 
   -- The runs that somebody should execute now, the most urgent first: those of dead processes, those whose wait is
