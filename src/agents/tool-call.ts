@@ -123,6 +123,7 @@ async function runTool(setting: TurnSetting, planned: PlannedToolCall, checked: 
   const stored = await scope.step<StoredAnswer>(
     step,
     async (context) => {
+      if (effect === 'external' && (await hasBegun(setting, planned, context))) return unknownOutcome(tool);
       const called = calledEvent(planned, args, effect);
       await scope.emit(called.key, called);
       const begun = clock.monotonic();
@@ -142,6 +143,18 @@ async function runTool(setting: TurnSetting, planned: PlannedToolCall, checked: 
     { effect, event: (value) => endedEvent(planned, value) },
   );
   return stored.answer;
+}
+
+/** Whether an execution before this one began the call: it was interrupted, and nobody knows how far it came. */
+async function hasBegun({ scope }: TurnSetting, { step }: PlannedToolCall, { attempt }: StepContext): Promise<boolean> {
+  if (attempt > 1) return false;
+  const history = await scope.history({ turn: step });
+  return history.some(({ type }) => type === 'tool.called');
+}
+
+function unknownOutcome({ name }: Tool): StoredAnswer {
+  const message = `${name} was under way when its process ended; whether it had its effect is not known, so do not just repeat it`;
+  return { answer: { error: { code: 'unknown_outcome', message } }, duration_ms: 0 };
 }
 
 /** Runs the tool until its time is up, also one that does not look at its signal. */

@@ -2,6 +2,7 @@
  * One step of a run: attempts, the pause between them, the end of waiting when the run is to stop. This is the only
  * retry loop of the system. A failure comes back as a value, so that it is stored and replayed like a result.
  */
+import { untilAborted } from '../core/abort.ts';
 import type { Clock } from '../core/clock.ts';
 import { AosError, asError, type ErrorCode, type Retry } from '../core/errors.ts';
 import type { JsonObject, JsonValue } from '../core/json.ts';
@@ -10,6 +11,7 @@ import type { StepContext, StepRetry } from './engine.ts';
 
 const DEFAULT_RETRY = { attempts: 4, firstPauseMs: 500 };
 const PAUSE_GROWTH = 3;
+const LONGEST_ASKED_PAUSE_MS = 60_000;
 
 export type StepOutcome =
   | { readonly value: JsonValue }
@@ -49,7 +51,9 @@ export async function attemptStep(
       if (signal.aborted) return failure(signal.reason, log, fields);
       const later = thrown instanceof AosError && thrown.retry === 'later';
       if (!later || attempt >= attempts) return failure(thrown, log, fields);
-      const pause = pauseAfter(attempt, firstPauseMs);
+      // Whoever refused may ask for a longer pause than ours, within reason.
+      const asked = Math.min(thrown.retryAfterMs ?? 0, LONGEST_ASKED_PAUSE_MS);
+      const pause = Math.max(pauseAfter(attempt, firstPauseMs), asked);
       log.warn('step failed and is tried again', {
         attempt,
         pause_ms: pause,
@@ -88,14 +92,4 @@ export function callerError(thrown: unknown, log: Log, fields: LogFields): AosEr
   if (thrown instanceof AosError) return thrown;
   log.error('a run met an unexpected error', { ...fields, error: asError(thrown) });
   return new AosError('internal_error', 'An internal error occurred; the log has the details.');
-}
-
-/** The promise's outcome, or a rejection with the signal's reason as soon as it fires. */
-export function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const onAbort = () => reject(signal.reason);
-    if (signal.aborted) onAbort();
-    signal.addEventListener('abort', onAbort, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
-  });
 }

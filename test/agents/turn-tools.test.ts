@@ -454,4 +454,27 @@ describe('a turn that is resumed', () => {
     expect(run.events.at(-1)).toMatchObject({ type: 'turn.completed', data: { usage: { tokens_input: 30 } } });
     expect(new Set(run.events.map(({ key }) => key)).size).toBe(run.events.length);
   });
+
+  test.each(points)('after a death at %o never does again what others may have seen', async (death) => {
+    const done: string[] = [];
+    const sending = tool({
+      effect: 'external',
+      async run({ of }, { idempotencyKey }) {
+        done.push(idempotencyKey);
+        return of;
+      },
+    });
+    const run = new MemoryRun({});
+    const model = saying([ask(1)], ['done']);
+    const program = () => turnProgram({ model, tools: [sending] });
+    if ((await run.execute(program(), { death })) !== 'died') return;
+    const before = done.length;
+    expect(await run.execute(program())).toMatchObject({ output: 'done', tool_calls: 1 });
+    expect(done.length).toBeLessThanOrEqual(1);
+    const [answer] = answersIn(model.asked.at(-1)?.exchanges) ?? [];
+    // It is told as done only when it was done and stored; begun and not stored, as what nobody knows.
+    if (run.types.includes('tool.completed')) expect(answer).toEqual({ result: 1 });
+    else expect(answer).toMatchObject({ error: { code: 'unknown_outcome' } });
+    expect(before).toBeLessThanOrEqual(1);
+  });
 });

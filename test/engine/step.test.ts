@@ -36,6 +36,22 @@ describe('a step', () => {
     expect([1, 2, 3].map((attempt) => pauseAfter(attempt))).toEqual([500, 1_500, 4_500]);
   });
 
+  it('pauses as long as whoever refused asks for, but no longer than a minute', async () => {
+    const clock = new ManualClock();
+    const times: number[] = [];
+    const start = clock.now();
+    const hints = [2_000, 100, 3_600_000];
+    const outcome = attemptStep(async ({ attempt }) => {
+      times.push(clock.now() - start);
+      const retryAfterMs = hints[attempt - 1];
+      if (retryAfterMs !== undefined) throw new AosError('overloaded', 'The model is busy.', { retryAfterMs });
+      return 'at last';
+    }, parts({ clock }));
+    await clock.advance(120_000);
+    expect(unwrap(await outcome)).toBe('at last');
+    expect(times).toEqual([0, 2_000, 3_500, 63_500]);
+  });
+
   it('fails for good after four attempts', async () => {
     const clock = new ManualClock();
     let attempts = 0;
