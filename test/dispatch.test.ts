@@ -48,7 +48,7 @@ function build({ status = 'queued', active = [], oldestWaitMs = 0, parent, signa
           throw new AosError('conflict', 'busy', { reason: 'SESSION_BUSY' });
         }
         admissions.push(admission);
-        return { run: testRun({ id: admission.id, status }), outcome: 'created' };
+        return { run: testRun({ id: admission.id, request: admission.request, status }), outcome: 'created' };
       },
       activeInSession: async () => active.map((run) => testRun(run)),
       load: async () => (parent === undefined ? undefined : testRun(parent)),
@@ -189,6 +189,15 @@ describe('what a run is pinned to', () => {
     const { gate, admissions } = build();
     await gate.submit(work({ agent_ids: ['ceo'], workflow: 'collaborative', purpose: 'keep watch' }));
     expect(admissions[0]?.definition).toBe('hash-of-perpetual@1');
+  });
+});
+
+describe('an orchestration that another run starts', () => {
+  test('is checked and pinned, and not started', async () => {
+    const { gate, admissions, begun } = build();
+    expect(await gate.prepare(review)).toEqual({ request: review, definition: 'hash-of-collaborative@1' });
+    expect([...admissions, ...begun]).toEqual([]);
+    await expect(gate.prepare({ ...review, workflow: 'swarm' })).rejects.toMatchObject({ code: 'invalid_request' });
   });
 });
 
