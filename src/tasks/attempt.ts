@@ -10,8 +10,8 @@ import type { Engine } from '../engine/engine.ts';
 import type { Run } from '../runs/run.ts';
 import type { RunStore } from '../runs/run-store.ts';
 import type { Log } from '../telemetry/log.ts';
+import type { AttemptEnding } from './attempt-outcome.ts';
 import { attemptRunId, type Task } from './task.ts';
-import type { AttemptEnding } from './task-claims.ts';
 import { waitText } from './waiting.ts';
 
 export interface AttemptParts {

@@ -4,25 +4,14 @@
  */
 import { sql } from 'kysely';
 import type { Clock } from '../core/clock.ts';
-import type { JsonObject } from '../core/json.ts';
 import type { Feed } from '../runs/feed.ts';
 import type { WaitReason } from '../runs/run.ts';
 import type { Database, StoreScope } from '../store/database.ts';
-import { type AttemptFailure, afterFailure, retryDelayMs } from './retry.ts';
+import { type AttemptEnding, outcomeOf } from './attempt-outcome.ts';
 import { attemptRunId, type Task } from './task.ts';
 import type { TaskSettingsStore } from './task-settings.ts';
 import { isEnded } from './task-state.ts';
-import { TASK_CHANNEL, type TaskFact, type TaskRow, tellFact, toTask } from './task-store.ts';
-
-/** What became of an attempt. */
-export type AttemptEnding =
-  | { readonly status: 'completed'; readonly result: JsonObject }
-  | { readonly status: 'failed'; readonly failure: AttemptFailure }
-  | { readonly status: 'cancelled'; readonly reason: string }
-  /** The run waits; the task needs no worker until it is woken. */
-  | { readonly status: 'waiting'; readonly reason: WaitReason; readonly message: string }
-  /** The attempt was not executed, or not to its end: any worker may go on with it after the pause. */
-  | { readonly status: 'given_back'; readonly afterMs: number };
+import { TASK_CHANNEL, type TaskRow, tellFact, toTask } from './task-store.ts';
 
 /** What waits for workers. */
 export interface Line {
@@ -64,63 +53,6 @@ export interface TaskClaimsParts {
 export function createTaskClaims({ database, feed, settings, clock, random }: TaskClaimsParts): TaskClaims {
   const { db, notifications } = database;
 
-  /** The changes of a task that an ending makes, and the fact to tell of it. */
-  function outcomeOf(task: Task, ending: AttemptEnding) {
-    const now = new Date(clock.now());
-    switch (ending.status) {
-      case 'completed':
-        return {
-          fact: 'task.completed',
-          set: { status: 'completed', status_message: null, result: JSON.stringify(ending.result), completed_at: now },
-        } as const;
-      case 'cancelled':
-        return {
-          fact: 'task.cancelled',
-          set: { status: 'cancelled', status_message: ending.reason, completed_at: now },
-        } as const;
-      case 'waiting':
-        return {
-          fact: undefined,
-          set: {
-            status: ending.reason === 'approval' ? 'awaiting_approval' : 'running',
-            status_message: ending.message,
-            waiting_for: ending.reason,
-          },
-        } as const;
-      case 'given_back':
-        return {
-          fact: undefined,
-          set: { status: 'pending', ...(ending.afterMs > 0 && { due_at: new Date(now.getTime() + ending.afterMs) }) },
-        } as const;
-      case 'failed':
-        return failureOutcome(task, ending.failure, now);
-    }
-  }
-
-  function failureOutcome(task: Task, failure: AttemptFailure, now: Date) {
-    const { code, message } = failure;
-    const { max_retries: maxRetries } = task.submission;
-    const next = afterFailure(failure, { retryCount: task.retryCount, maxRetries });
-    const failed = { status: next, last_error: JSON.stringify({ code, message }) };
-    if (next !== 'retrying') {
-      const tried = next === 'dead' ? `given up after ${task.retryCount + 1} attempts: ${message}` : message;
-      return { fact: `task.${next}`, set: { ...failed, status_message: tried, completed_at: now } } as const;
-    }
-    const retry = task.retryCount + 1;
-    const { retry_delay_seconds: baseSeconds, max_retry_delay_seconds: maxSeconds } = settings.current();
-    const delay = retryDelayMs(retry, { baseSeconds, maxSeconds }, random());
-    return {
-      fact: 'task.retrying',
-      set: {
-        ...failed,
-        status_message: `attempt ${task.attempt} failed: ${message}`,
-        retry_count: retry,
-        attempt: task.attempt + 1,
-        due_at: new Date(now.getTime() + delay),
-      },
-    } as const;
-  }
-
   async function lockClaim(trx: StoreScope, task: Task, pool: string): Promise<TaskRow | undefined> {
     return trx
       .selectFrom('tasks')
@@ -137,7 +69,9 @@ export function createTaskClaims({ database, feed, settings, clock, random }: Ta
       const row = await lockClaim(trx, task, pool);
       if (row === undefined) return undefined;
       const current = toTask(row);
-      const outcome = isEnded(current.status) ? undefined : outcomeOf(current, ending);
+      const { retry_delay_seconds: baseSeconds, max_retry_delay_seconds: maxSeconds } = settings.current();
+      const terms = { now: new Date(clock.now()), pace: { baseSeconds, maxSeconds }, random: random() };
+      const outcome = isEnded(current.status) ? undefined : outcomeOf(current, ending, terms);
       const after = await trx
         .updateTable('tasks')
         .set({ ...outcome?.set, executor: null })
@@ -145,7 +79,7 @@ export function createTaskClaims({ database, feed, settings, clock, random }: Ta
         .returningAll()
         .executeTakeFirstOrThrow();
       if (ending.status === 'waiting' && waitsForOthers(ending.reason)) await liftDeadline(trx, task);
-      if (outcome?.fact !== undefined) await tellFact(feed, trx, outcome.fact as TaskFact, toTask(after));
+      if (outcome?.fact !== undefined) await tellFact(feed, trx, outcome.fact, toTask(after));
       return toTask(after);
     });
     if (settled === undefined) return;

@@ -4,55 +4,18 @@
  */
 import { type Clock, isoTime } from '../core/clock.ts';
 import { AosError } from '../core/errors.ts';
-import { newUuid } from '../core/ids.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { Feed } from '../runs/feed.ts';
 import type { Caller } from '../runs/run.ts';
 import type { Database, StoreScope } from '../store/database.ts';
 import type { Log } from '../telemetry/log.ts';
-import { rankOf } from './priority.ts';
-import {
-  agentOfTask,
-  attemptRunId,
-  hashSubmission,
-  type NewTask,
-  submissionOf,
-  type Task,
-  type TaskType,
-} from './task.ts';
+import { attemptRunId, type NewTask, type Task } from './task.ts';
+import { createTaskAdmission, type SubmitOptions } from './task-admission.ts';
+import { listTasks, type TaskFilter, type TaskPage } from './task-list.ts';
 import type { TaskSettingsStore } from './task-settings.ts';
-import { isEnded, type TaskStatus } from './task-state.ts';
+import { isEnded } from './task-state.ts';
 import { isCallers, loadTask, lockTask, TASK_CHANNEL, tellFact, toTask } from './task-store.ts';
 import { type Waiting, whyItWaits } from './waiting.ts';
-
-export interface SubmitOptions {
-  /** The caller's own id: the same id and the same submission give the task that exists. A new one by default. */
-  readonly id?: string | undefined;
-  readonly callId?: string | undefined;
-  /** The W3C trace it belongs to. */
-  readonly traceparent?: string | undefined;
-  /** A transaction that the submission is part of; workers find the task when it is committed. */
-  readonly within?: StoreScope | undefined;
-}
-
-export interface TaskFilter {
-  readonly status?: TaskStatus | undefined;
-  readonly taskType?: TaskType | undefined;
-  readonly agentId?: string | undefined;
-  /** Created at this time or later, epoch milliseconds. */
-  readonly since?: number | undefined;
-  readonly limit: number;
-  /** `nextCursor` of the page before. */
-  readonly cursor?: string | undefined;
-}
-
-export interface TaskPage {
-  /** Newest first. */
-  readonly items: readonly Task[];
-  /** How many there are of the filter, on all pages. */
-  readonly total: number;
-  readonly nextCursor: string | null;
-}
 
 export interface TaskQueue {
   /**
@@ -96,93 +59,13 @@ export interface TaskQueueParts {
   readonly log: Log;
 }
 
-/** How long a count of the waiting tasks is good enough for the bound on their number. */
-const COUNT_AGE_MS = 1_000;
-
 export function createTaskQueue(parts: TaskQueueParts): TaskQueue {
   const { engine, feed, settings, clock, log } = parts;
   const { db, notifications } = parts.database;
   const endListeners = new Set<(task: Task) => void>();
-  let counted = { at: Number.NEGATIVE_INFINITY, waiting: 0 };
   let stopListening: (() => void) | undefined;
 
-  /** The bound protects the database, so a count that is a second old, plus what came since, will do. */
-  async function checkRoom(): Promise<void> {
-    const { max_pending: max } = settings.current();
-    if (clock.monotonic() - counted.at > COUNT_AGE_MS) {
-      const at = clock.monotonic();
-      const { waiting } = await db
-        .selectFrom('tasks')
-        .select(({ fn }) => fn.countAll<string>().as('waiting'))
-        .where('status', '=', 'pending')
-        .executeTakeFirstOrThrow();
-      counted = { at, waiting: Number(waiting) };
-    }
-    if (counted.waiting >= max) {
-      throw new AosError(
-        'overloaded',
-        `The queue is full: ${counted.waiting} tasks wait (at most ${max} may). Try again later.`,
-        {
-          reason: 'QUEUE_FULL',
-          facts: { pending: counted.waiting, max_pending: max },
-        },
-      );
-    }
-    counted.waiting += 1;
-  }
-
-  async function submit(given: NewTask, caller: Caller, options: SubmitOptions = {}): Promise<Task> {
-    const submission = submissionOf(given);
-    const id = options.id ?? newUuid();
-    const now = clock.now();
-    const scheduledAt = submission.scheduled_at === null ? null : new Date(submission.scheduled_at);
-    const requestHash = hashSubmission(submission);
-    const enter = async (trx: StoreScope): Promise<Task> => {
-      const created = await trx
-        .insertInto('tasks')
-        .values({
-          id,
-          tenant_id: caller.tenantId,
-          user_id: caller.userId,
-          submission: JSON.stringify(submission),
-          request_hash: requestHash,
-          task_type: submission.task_type,
-          rank: rankOf(submission.priority),
-          status: 'pending',
-          agent_id: agentOfTask(submission) ?? '',
-          target_system: submission.target_system ?? '',
-          call_id: options.callId ?? '',
-          traceparent: options.traceparent ?? null,
-          created_at: new Date(now),
-          scheduled_at: scheduledAt,
-          // A time that has passed brings no advantage in line.
-          due_at: new Date(Math.max(now, scheduledAt?.getTime() ?? now)),
-          max_retries: submission.max_retries,
-        })
-        .onConflict((conflict) => conflict.column('id').doNothing())
-        .returningAll()
-        .executeTakeFirst();
-      if (created !== undefined) {
-        const task = toTask(created);
-        await tellFact(feed, trx, 'task.submitted', task);
-        return task;
-      }
-      const existing = await trx.selectFrom('tasks').selectAll().where('id', '=', id).executeTakeFirst();
-      const isSame =
-        existing?.tenant_id === caller.tenantId &&
-        existing.user_id === caller.userId &&
-        existing.request_hash === requestHash;
-      if (existing !== undefined && isSame) return toTask(existing);
-      throw new AosError(
-        'conflict',
-        `The id "${id}" already belongs to another task: repeat that submission exactly to get its task, or use a new id.`,
-      );
-    };
-    await checkRoom();
-    const task = await (options.within === undefined ? db.transaction().execute(enter) : enter(options.within));
-    if (task.status === 'pending') announceWork();
-    return task;
-  }
+  const submit = createTaskAdmission(parts);
 
   function announceWork(): void {
     notifications.announce(TASK_CHANNEL, 'work', 'work');
@@ -262,30 +145,6 @@ export function createTaskQueue(parts: TaskQueueParts): TaskQueue {
     return task;
   }
 
-  async function list(caller: Caller, filter: TaskFilter): Promise<TaskPage> {
-    const { status, taskType, agentId, since, limit, cursor } = filter;
-    if (cursor !== undefined && !/^\d{1,18}$/.test(cursor)) {
-      throw new AosError('invalid_request', `"cursor" must be the next_cursor of the page before, got "${cursor}"`);
-    }
-    let query = db.selectFrom('tasks').where('tenant_id', '=', caller.tenantId);
-    if (caller.userId !== '') query = query.where('user_id', '=', caller.userId);
-    if (status !== undefined) query = query.where('status', '=', status);
-    if (taskType !== undefined) query = query.where('task_type', '=', taskType);
-    if (agentId !== undefined) query = query.where('agent_id', '=', agentId);
-    if (since !== undefined) query = query.where('created_at', '>=', new Date(since));
-    const page = cursor === undefined ? query : query.where('seq', '<', cursor);
-    const [{ total }, rows] = await Promise.all([
-      query.select(({ fn }) => fn.countAll<string>().as('total')).executeTakeFirstOrThrow(),
-      page
-        .selectAll()
-        .orderBy('seq', 'desc')
-        .limit(limit + 1)
-        .execute(),
-    ]);
-    const items = rows.slice(0, limit).map(toTask);
-    return { items, total: Number(total), nextCursor: rows.length > limit ? (items.at(-1)?.seq ?? null) : null };
-  }
-
   async function tellEnd(id: string): Promise<void> {
     if (endListeners.size === 0) return;
     const task = await loadTask(db, id);
@@ -296,7 +155,7 @@ export function createTaskQueue(parts: TaskQueueParts): TaskQueue {
   return {
     submit,
     find,
-    list,
+    list: (caller, filter) => listTasks(db, caller, filter),
     cancel,
     requeue,
     explain: (task) => whyItWaits(db, settings.current(), task, isoTime(clock.now())),

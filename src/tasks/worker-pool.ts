@@ -6,17 +6,18 @@ import type { Clock, Timer } from '../core/clock.ts';
 import { AosError, asError } from '../core/errors.ts';
 import { newHexId } from '../core/ids.ts';
 import type { Feed } from '../runs/feed.ts';
-import { DEFAULT_TENANT } from '../runs/run.ts';
 import type { Database } from '../store/database.ts';
 import type { Log } from '../telemetry/log.ts';
 import { type AttemptParts, executeAttempt } from './attempt.ts';
+import type { AttemptEnding } from './attempt-outcome.ts';
 import { poolLock, releaseOrphans } from './orphans.ts';
-import { allowedWorkers, type Scaling, scaled } from './pool-scaling.ts';
+import { createPoolSize, type LastScaling } from './pool-size.ts';
 import { attemptRunId, type Task, taskIdOf } from './task.ts';
-import type { AttemptEnding, TaskClaims } from './task-claims.ts';
+import type { TaskClaims } from './task-claims.ts';
 import type { TaskSettings, TaskSettingsPatch, TaskSettingsStore } from './task-settings.ts';
 import { TASK_CHANNEL } from './task-store.ts';
-import { createWorker, type Worker, type WorkerView } from './worker.ts';
+import type { Worker, WorkerView } from './worker.ts';
+import { createWorkerRoster, type RosterTotals } from './worker-roster.ts';
 
 export interface PoolStats {
   readonly poolId: string;
@@ -28,10 +29,8 @@ export interface PoolStats {
   readonly loopLoad: number;
   readonly workers: readonly WorkerView[];
   /** Of all workers this pool ever had. */
-  readonly totals: { readonly processed: number; readonly completed: number; readonly failed: number };
-  readonly lastScaling:
-    | { readonly at: number; readonly from: number; readonly to: number; readonly reason: string }
-    | undefined;
+  readonly totals: RosterTotals;
+  readonly lastScaling: LastScaling | undefined;
 }
 
 export interface WorkerPool {
@@ -65,57 +64,50 @@ const DEFAULT_STOP_GRACE_MS = 5_000;
 const MAX_TIMER_MS = 2_147_483_647;
 
 export function createWorkerPool(parts: WorkerPoolParts): WorkerPool {
-  const { claims, settings, feed, clock, log } = parts;
+  const { claims, settings, feed, clock, log, loopLoad } = parts;
   const { db, notifications, locks } = parts.database;
   const poolId = `pool-${newHexId(4)}`;
+  const roster = createWorkerRoster(poolId, clock);
+  const size = createPoolSize({ poolId, roster, settings, feed, db, clock, log, loopLoad });
   const attempts = new Set<Promise<void>>();
-  const totals = { processed: 0, completed: 0, failed: 0 };
-  /** Runs of this pool's tasks that were woken; one of them may just be on its way to be put aside. */
+  /** Runs of tasks at work here that were woken: they may just be on their way to be put aside. */
   const woken = new Set<string>();
   const timers: { look?: Timer; due?: Timer; again?: Timer } = {};
   let status: PoolStats['status'] = 'stopped';
-  let workers: readonly Worker[] = [];
-  let born = 0;
-  let size = 0;
-  let allowed = Number.POSITIVE_INFINITY;
-  let loopLoad = 0;
-  let lastScaling: PoolStats['lastScaling'];
-  let lastScaledAt: number | undefined;
-  let serving: 'no' | 'yes' | 'again' = 'no';
+  let serving = false;
+  let askedAgain = false;
   let looking = false;
   let letGo: (() => Promise<void>) | undefined;
   let stopListening: (() => void) | undefined;
 
-  const busy = () => workers.filter((worker) => !worker.isIdle).length;
+  const complain = (what: string) => (failure: unknown) =>
+    log.warn(what, { pool_id: poolId, reason: asError(failure).message });
 
   /** Gives idle workers tasks; called whenever there may be some. */
-  async function serve(): Promise<void> {
-    if (serving !== 'no') {
-      serving = 'again';
-      return;
-    }
-    try {
-      do {
-        serving = 'yes';
-        await takeTasks();
-      } while ((serving as string) === 'again');
-    } catch (failure) {
-      log.warn('workers could not be given tasks', { pool_id: poolId, reason: asError(failure).message });
+  function wakeUp(): void {
+    askedAgain = true;
+    if (serving) return;
+    serving = true;
+    serve().catch((failure: unknown) => {
+      complain('workers could not be given tasks')(failure);
       timers.again?.cancel();
       timers.again = clock.after(AGAIN_MS, wakeUp);
-    } finally {
-      serving = 'no';
-    }
+    });
   }
 
-  function wakeUp(): void {
-    // Rejects never.
-    void serve();
+  async function serve(): Promise<void> {
+    try {
+      while (askedAgain) {
+        askedAgain = false;
+        await takeTasks();
+      }
+    } finally {
+      serving = false;
+    }
   }
 
   async function takeTasks(): Promise<void> {
-    const room = Math.max(0, allowed - busy());
-    const idle = workers.filter((worker) => worker.isIdle).slice(0, room);
+    const idle = roster.idle().slice(0, Math.max(0, size.allowed - roster.busy));
     if (status !== 'running' || idle.length === 0) return;
     const tasks = await claims.claim(
       poolId,
@@ -137,20 +129,16 @@ export function createWorkerPool(parts: WorkerPoolParts): WorkerPool {
   }
 
   function work(worker: Worker, task: Task): void {
-    worker.begin(task);
+    roster.begin(worker, task);
     const attempt = attemptTask(task)
       .catch((failure: unknown): AttemptEnding => {
-        // Its claim ends with this process, or when the database is back: the look every second sees to it.
-        log.error('the outcome of a task could not be stored', { task_id: task.id, error: asError(failure) });
+        // Its claim ends with this process: others put it back in line.
+        complain('the outcome of a task could not be stored')(failure);
         return { status: 'given_back', afterMs: 0 };
       })
       .then((ending) => {
-        worker.end(ending);
-        if (ending.status === 'completed') totals.completed += 1;
-        if (ending.status === 'failed') totals.failed += 1;
-        if (ending.status !== 'waiting' && ending.status !== 'given_back') totals.processed += 1;
+        roster.end(worker, ending);
         attempts.delete(attempt);
-        fitSize();
         wakeUp();
       });
     attempts.add(attempt);
@@ -158,16 +146,15 @@ export function createWorkerPool(parts: WorkerPoolParts): WorkerPool {
 
   async function attemptTask(task: Task): Promise<AttemptEnding> {
     const runId = attemptRunId(task);
-    woken.delete(runId);
     const begun = await claims.begin(task, poolId);
-    // Cancelled between being assigned and begun.
+    // Without it: cancelled between being assigned and begun.
     const ending: AttemptEnding =
       begun === undefined
         ? { status: 'given_back', afterMs: 0 }
         : await executeAttempt(begun, parts, () => claims.isWanted(begun, poolId));
     await settleSurely(task, ending);
     // What woke the run before the task was put aside found nothing to put back in line.
-    if (ending.status === 'waiting' && woken.delete(runId)) await claims.wake([task.id]);
+    if (woken.delete(runId) && ending.status === 'waiting') await claims.wake([task.id]);
     return ending;
   }
 
@@ -178,91 +165,50 @@ export function createWorkerPool(parts: WorkerPoolParts): WorkerPool {
         return await claims.settle(task, poolId, ending);
       } catch (failure) {
         if (status === 'stopped') throw failure;
-        log.warn('the outcome of a task could not be stored; trying again', {
-          task_id: task.id,
-          reason: asError(failure).message,
-        });
+        complain('the outcome of a task could not be stored; trying again')(failure);
         await clock.sleep(AGAIN_MS);
       }
     }
   }
 
-  /** Brings the number of workers to the size; busy ones leave when they are done. */
-  function fitSize(): void {
-    while (workers.length < size) {
-      workers = [...workers, createWorker(`${poolId}-worker-${born}`, clock)];
-      born += 1;
-    }
-    for (const worker of workers) {
-      if (workers.length > size && worker.isIdle) workers = workers.filter((other) => other !== worker);
-    }
-  }
-
-  function resize({ workers: to, reason }: Scaling): void {
-    const from = size;
-    if (to === from || reason === undefined) return;
-    size = to;
-    lastScaledAt = clock.monotonic();
-    lastScaling = { at: clock.now(), from, to, reason };
-    fitSize();
-    log.info('the worker pool was scaled', { pool_id: poolId, from, to, reason });
-    const data = { pool_id: poolId, from, to, reason, policy: settings.current().policy };
-    feed
-      .write(db, { tenantId: DEFAULT_TENANT, type: 'pool.scaled', subject: poolId, data })
-      .catch((failure: unknown) => {
-        log.warn('a scaling was not told to the feed', { pool_id: poolId, reason: asError(failure).message });
-      });
-    wakeUp();
-  }
-
   /** The look every second. */
-  async function look(): Promise<void> {
+  function look(): void {
     if (looking || status !== 'running') return;
     looking = true;
-    try {
-      loopLoad = parts.loopLoad();
-      const current = settings.current();
-      const load = { load: loopLoad, busy: busy(), maxLoad: current.max_loop_load, maxWorkers: current.max_workers };
-      allowed = allowedWorkers(allowed, load);
-      await releaseOrphans(poolId, { claims, locks, log });
-      await claims.wake('due');
-      await fitToLine();
-      wakeUp();
-    } catch (failure) {
-      log.warn('the worker pool could not look at its tasks', { pool_id: poolId, reason: asError(failure).message });
-    } finally {
-      looking = false;
-    }
+    size.weigh();
+    lookAround()
+      .catch(complain('the worker pool could not look at its tasks'))
+      .finally(() => {
+        looking = false;
+        wakeUp();
+      });
   }
 
-  async function fitToLine(): Promise<void> {
-    const line = await claims.line();
-    const now = clock.monotonic();
-    const effectiveBusy = Math.min(busy(), size);
-    resize(scaled(settings.current(), { now, workers: size, busy: effectiveBusy, allowed, lastScaledAt, ...line }));
+  async function lookAround(): Promise<void> {
+    await releaseOrphans(poolId, { claims, locks, log });
+    await claims.wake('due');
+    size.fit(await claims.line());
   }
 
   function heard(payload: string): void {
-    if (payload === 'work' || payload.startsWith('ended ')) {
-      wakeUp();
-      return;
-    }
     if (payload === 'settings') {
-      settings.load().then(fitToLine, (failure: unknown) => {
-        log.warn('changed settings could not be read', { pool_id: poolId, reason: asError(failure).message });
-      });
-      return;
+      settings
+        .load()
+        .then(() => claims.line())
+        .then(size.fit)
+        .then(wakeUp, complain('changed settings could not be read'));
+    } else if (payload === 'work' || payload.startsWith('ended ')) {
+      wakeUp();
+    } else {
+      // The engine's: the id of a run that is to go on.
+      wakeTask(payload).then(wakeUp, complain('a task was not put back in line'));
     }
-    // Anything else is the engine's: the id of a run that is to go on.
-    woken.add(payload);
-    claims.wake([taskIdOf(payload)]).then(
-      (inLine) => {
-        if (inLine > 0) woken.delete(payload);
-        wakeUp();
-      },
-      (failure: unknown) =>
-        log.warn('a task was not put back in line', { run_id: payload, reason: asError(failure).message }),
-    );
+  }
+
+  async function wakeTask(runId: string): Promise<void> {
+    const taskId = taskIdOf(runId);
+    if (roster.hasTask(taskId)) woken.add(runId);
+    await claims.wake([taskId]);
   }
 
   function stats(): PoolStats {
@@ -270,11 +216,11 @@ export function createWorkerPool(parts: WorkerPoolParts): WorkerPool {
       poolId,
       status,
       settings: settings.current(),
-      allowed: Math.min(allowed, settings.current().max_workers),
-      loopLoad,
-      workers: workers.map((worker) => worker.view()),
-      totals: { ...totals },
-      lastScaling,
+      allowed: size.allowed,
+      loopLoad: size.loopLoad,
+      workers: roster.views(),
+      totals: roster.totals(),
+      lastScaling: size.last,
     };
   }
 
@@ -283,13 +229,11 @@ export function createWorkerPool(parts: WorkerPoolParts): WorkerPool {
     change: (patch) => settings.change(patch),
     async start() {
       letGo = await locks.tryHold(poolLock(poolId));
-      const current = await settings.load();
+      const { initial_workers: initial } = await settings.load();
       status = 'running';
-      size = current.initial_workers;
-      allowed = current.max_workers;
-      fitSize();
-      stopListening = await notifications.listen(TASK_CHANNEL, { heard, missed: () => void look() });
-      timers.look = clock.every(LOOK_MS, () => void look());
+      roster.resize(initial);
+      stopListening = await notifications.listen(TASK_CHANNEL, { heard, missed: look });
+      timers.look = clock.every(LOOK_MS, look);
       wakeUp();
     },
     async stop() {
@@ -301,7 +245,7 @@ export function createWorkerPool(parts: WorkerPoolParts): WorkerPool {
       const done = Promise.allSettled(attempts).finally(() => grace.abort());
       await Promise.race([done, clock.sleep(parts.stopGraceMs ?? DEFAULT_STOP_GRACE_MS, grace.signal).catch(() => {})]);
       status = 'stopped';
-      workers = [];
+      roster.resize(0);
       await claims.releaseAll(poolId);
       await letGo?.();
     },
@@ -319,7 +263,8 @@ export function createWorkerPool(parts: WorkerPoolParts): WorkerPool {
           `target_workers must lie between min_workers ${min} and max_workers ${max}, got ${target}`,
         );
       }
-      resize({ workers: target, reason: 'asked' });
+      size.set({ workers: target, reason: 'asked' });
+      wakeUp();
       return stats();
     },
   };

@@ -1,7 +1,7 @@
 /** A worker: takes one task at a time. It is a place in this process, not a thread; what it counts is for people. */
 import { type Clock, isoTime } from '../core/clock.ts';
+import type { AttemptEnding } from './attempt-outcome.ts';
 import type { Task } from './task.ts';
-import type { AttemptEnding } from './task-claims.ts';
 
 export type WorkerStatus = 'starting' | 'idle' | 'processing' | 'stopping' | 'stopped' | 'error';
 

@@ -1,0 +1,55 @@
+/**
+ * What a run has recorded, as an evaluation looks at it.
+ */
+import { isJsonObject, type JsonObject } from '../core/json.ts';
+import type { TurnUsage } from '../runs/event.ts';
+import type { EventLog } from '../runs/event-log.ts';
+import type { Caller, Run } from '../runs/run.ts';
+import { isTerminal } from '../runs/run.ts';
+import type { RunStore } from '../runs/run-store.ts';
+import { type EvaluationParts, type Observation, toolsOf } from './handler-evaluation.ts';
+import { judge } from './judgement.ts';
+
+export interface RecordedRunParts {
+  readonly runs: Pick<RunStore, 'findInTenant'>;
+  readonly events: Pick<EventLog, 'read'>;
+}
+
+const PAGE = 500;
+
+/** Evaluations over the runs there are. */
+export function createEvaluation({ runs, events }: RecordedRunParts): EvaluationParts {
+  return {
+    judge,
+    async recorded(runId, caller: Caller) {
+      const run = await runs.findInTenant(runId, caller);
+      return run === undefined || !isTerminal(run.status) ? undefined : observationOf(run, await toolsCalled(run));
+    },
+  };
+
+  async function toolsCalled(run: Run): Promise<string[]> {
+    const tools: string[] = [];
+    for (let after = 0; ; ) {
+      const page = await events.read(run.id, after, PAGE);
+      tools.push(...toolsOf(page));
+      const last = page.at(-1);
+      if (last === undefined || page.length < PAGE) return tools;
+      after = last.seq;
+    }
+  }
+}
+
+function observationOf(run: Run, tools: string[]): Observation {
+  const result: JsonObject = run.result ?? {};
+  const started = Date.parse(run.startedAt ?? run.createdAt);
+  return {
+    status: run.status === 'completed' ? 'completed' : 'failed',
+    output: result['summary'] ?? result['message'] ?? result['output'] ?? run.result,
+    tools,
+    usage: isJsonObject(result['usage']) ? (result['usage'] as TurnUsage) : NOTHING,
+    duration_ms: Date.parse(run.completedAt ?? run.createdAt) - started,
+    error: run.error,
+  };
+}
+
+const NOTHING: TurnUsage = { tokens_input: 0, tokens_output: 0, cost_usd: 0 };

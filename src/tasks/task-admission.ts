@@ -1,0 +1,126 @@
+/** How a task comes into the line: once for an id, as long as there is room. */
+import { sql } from 'kysely';
+import type { Clock } from '../core/clock.ts';
+import { AosError } from '../core/errors.ts';
+import { newUuid } from '../core/ids.ts';
+import type { Feed } from '../runs/feed.ts';
+import type { Caller } from '../runs/run.ts';
+import type { Database, StoreScope } from '../store/database.ts';
+import { rankOf } from './priority.ts';
+import { agentOfTask, hashSubmission, type NewTask, submissionOf, type Task } from './task.ts';
+import type { TaskSettingsStore } from './task-settings.ts';
+import { TASK_CHANNEL, tellFact, toTask } from './task-store.ts';
+
+export interface SubmitOptions {
+  /** The caller's own id: the same id and the same submission give the task that exists. A new one by default. */
+  readonly id?: string | undefined;
+  readonly callId?: string | undefined;
+  /** The W3C trace it belongs to. */
+  readonly traceparent?: string | undefined;
+  /** A transaction that the submission is part of; workers find the task when it is committed. */
+  readonly within?: StoreScope | undefined;
+}
+
+/** How long a count of the waiting tasks is good enough for the bound on their number. */
+const COUNT_AGE_MS = 1_000;
+
+export interface TaskAdmissionParts {
+  readonly database: Pick<Database, 'db' | 'notifications'>;
+  readonly feed: Pick<Feed, 'write'>;
+  readonly settings: TaskSettingsStore;
+  readonly clock: Clock;
+}
+
+/** @throws AosError unprocessable (INVALID_TASK), overloaded (QUEUE_FULL), conflict (the id belongs to another submission) */
+export type TaskAdmission = (task: NewTask, caller: Caller, options?: SubmitOptions) => Promise<Task>;
+
+export function createTaskAdmission({ database, feed, settings, clock }: TaskAdmissionParts): TaskAdmission {
+  const { db, notifications } = database;
+  let counted = { at: Number.NEGATIVE_INFINITY, waiting: 0 };
+
+  /** The bound protects the database, so a count that is a second old, plus what came since, will do. */
+  async function checkRoom(): Promise<void> {
+    const { max_pending: max } = settings.current();
+    if (clock.monotonic() - counted.at > COUNT_AGE_MS) {
+      const at = clock.monotonic();
+      const { waiting } = await db
+        .selectFrom('tasks')
+        .select(({ fn }) => fn.countAll<string>().as('waiting'))
+        .where('status', '=', 'pending')
+        .executeTakeFirstOrThrow();
+      counted = { at, waiting: Number(waiting) };
+    }
+    if (counted.waiting >= max) {
+      throw new AosError(
+        'overloaded',
+        `The queue is full: ${counted.waiting} tasks wait (at most ${max} may). Try again later.`,
+        {
+          reason: 'QUEUE_FULL',
+          facts: { pending: counted.waiting, max_pending: max },
+        },
+      );
+    }
+    counted.waiting += 1;
+  }
+
+  async function submit(given: NewTask, caller: Caller, options: SubmitOptions = {}): Promise<Task> {
+    const submission = submissionOf(given);
+    const id = options.id ?? newUuid();
+    const now = clock.now();
+    const scheduledAt = submission.scheduled_at === null ? null : new Date(submission.scheduled_at);
+    const requestHash = hashSubmission(submission);
+    const enter = async (trx: StoreScope): Promise<Task> => {
+      const created = await trx
+        .insertInto('tasks')
+        .values({
+          id,
+          tenant_id: caller.tenantId,
+          user_id: caller.userId,
+          submission: JSON.stringify(submission),
+          request_hash: requestHash,
+          task_type: submission.task_type,
+          rank: rankOf(submission.priority),
+          status: 'pending',
+          agent_id: agentOfTask(submission) ?? '',
+          target_system: submission.target_system ?? '',
+          call_id: options.callId ?? '',
+          traceparent: options.traceparent ?? null,
+          created_at: new Date(now),
+          scheduled_at: scheduledAt,
+          // A time that has passed brings no advantage in line.
+          due_at: new Date(Math.max(now, scheduledAt?.getTime() ?? now)),
+          max_retries: submission.max_retries,
+        })
+        .onConflict((conflict) => conflict.column('id').doNothing())
+        .returningAll()
+        .executeTakeFirst();
+      if (created !== undefined) {
+        const task = toTask(created);
+        await tellFact(feed, trx, 'task.submitted', task);
+        return task;
+      }
+      const existing = await trx.selectFrom('tasks').selectAll().where('id', '=', id).executeTakeFirst();
+      const isSame =
+        existing?.tenant_id === caller.tenantId &&
+        existing.user_id === caller.userId &&
+        existing.request_hash === requestHash;
+      if (existing !== undefined && isSame) return toTask(existing);
+      throw new AosError(
+        'conflict',
+        `The id "${id}" already belongs to another task: repeat that submission exactly to get its task, or use a new id.`,
+      );
+    };
+    await checkRoom();
+    if (options.within !== undefined) {
+      const task = await enter(options.within);
+      // Part of the transaction: heard when it is committed, and not before.
+      await sql`select pg_notify(${TASK_CHANNEL}, 'work')`.execute(options.within);
+      return task;
+    }
+    const task = await db.transaction().execute(enter);
+    if (task.status === 'pending') notifications.announce(TASK_CHANNEL, 'work', 'work');
+    return task;
+  }
+
+  return submit;
+}
