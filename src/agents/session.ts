@@ -25,6 +25,14 @@ export interface SessionSummary {
   readonly lastAt: string;
 }
 
+export interface SessionMessage extends ChatMessage {
+  /** Counts 1, 2, 3 … within the session. */
+  readonly seq: number;
+  readonly runId: string;
+  /** ISO-8601 UTC. */
+  readonly at: string;
+}
+
 export interface NewMessage extends SessionKey {
   readonly runId: string;
   readonly role: ChatMessage['role'];
@@ -44,6 +52,8 @@ export interface SessionMemory {
 export interface SessionRegister {
   /** The caller's sessions, the one that was spoken in last first. */
   list(caller: Caller, limit: number): Promise<readonly SessionSummary[]>;
+  /** Up to `limit` messages of a session with numbers above `after`, in order. */
+  messages(session: SessionKey, after: number, limit: number): Promise<readonly SessionMessage[]>;
 }
 
 export function createSessionMemory({

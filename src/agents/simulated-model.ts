@@ -49,14 +49,13 @@ async function answerTo({ brief, tools = [], toolsClosed, exchanges = [] }: Mode
   if (brief.kind !== 'chat') {
     return { text: (await import('./simulated/answer.ts')).simulatedAnswer(brief), calls: [] };
   }
-  const toolUse = tools.length > 0 ? await import('./simulated/tool-use.ts') : undefined;
-  if (toolUse !== undefined && exchanges.length > 0) {
-    return { text: toolUse.simulatedConclusion(exchanges), calls: [] };
-  }
+  const toolUse = await import('./simulated/tool-use.ts');
+  if (exchanges.length > 0) return { text: toolUse.simulatedConclusion(exchanges), calls: [] };
   const offered = toolsClosed === true ? [] : tools.map(({ name }) => name);
-  const calls = toolUse?.simulatedCalls(brief, offered) ?? [];
+  const calls = toolUse.simulatedCalls(brief, offered);
   if (calls.length > 0) return { text: '', calls };
-  return { text: (await import('./simulated/chat.ts')).simulatedReply(brief), calls };
+  const { simulatedReply } = await import('./simulated/chat.ts');
+  return { text: toolUse.simulatedExplanation(brief) ?? simulatedReply(brief), calls };
 }
 
 function tokensOf({ prompt, exchanges = [] }: ModelRequest): number {

@@ -228,9 +228,10 @@ function createTurnLoop(
         role: 'user',
         content: `As ${titleOf(agent)} you want to use the tool ${call.name} with ${call.arguments}. Somebody has to approve that first and asks: ${question}\nAnswer that question, in a few sentences.`,
       } as const;
+      const conversation = [...messages, asked];
       const request = {
-        brief: { kind: 'chat', agent, messages: [asked], today: dayOf(words) },
-        prompt: { instructions, messages: [...messages, asked] },
+        brief: { kind: 'chat', agent, messages: conversation, today: dayOf(words) },
+        prompt: { instructions, messages: conversation },
       } as const;
       const began = isoTime(clock.now());
       const said = await callModel({ traceContext: beginSpan(), captureContent }, subject, request, () => {}, signal);

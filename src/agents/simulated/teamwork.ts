@@ -36,7 +36,7 @@ function assignments({ agent, assignment, workers }: Brief<'assign'>): string {
   const own = perspectiveOf(agent);
   const parts = workers.map((worker) => {
     const [first] = perspectiveOf(worker).propose(view);
-    return [worker, `${first}; say what it needs and report ${dueDay(view.data.period, view.today, 0.4)}`] as const;
+    return [worker, `${first}; say what it needs and report by ${dueDay(view.data.period, view.today, 0.4)}`] as const;
   });
   return paragraphs(
     `${titleOf(agent)} leads the work on ${subjectOf(assignment)}. ${findings(own, view)}`,

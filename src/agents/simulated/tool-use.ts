@@ -92,6 +92,16 @@ export function simulatedCalls({ messages }: ChatBrief, offered: readonly string
   return [];
 }
 
+/** What an approver who asks back is told; undefined for any other message. */
+export function simulatedExplanation({ messages }: ChatBrief): string | undefined {
+  const last = messages.at(-1)?.content ?? '';
+  const tool = /you want to use the tool (?<tool>[\w-]+) with [\s\S]*has to approve that first and asks:/.exec(last);
+  if (tool === null) return undefined;
+  const wish = messages.slice(0, -1).findLast(({ role }) => role === 'user')?.content ?? '';
+  const grounds = wish === '' ? '' : `I was asked: “${shortened(wish)}”. `;
+  return `${grounds}That is all I know; I am the simulated model and asked for ${tool.groups?.['tool']} by a rule.`;
+}
+
 /** What is said after the tools, from what they gave. */
 export function simulatedConclusion(exchanges: readonly ToolExchange[]): string {
   return exchanges.flatMap(({ calls }) => calls.map(({ name, answer }) => conclusion(name, answer))).join(' ');
