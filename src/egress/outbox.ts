@@ -155,7 +155,8 @@ export function createOutbox({ database, clock }: { database: Database; clock: C
     },
     async retry(id, owner) {
       const known = await owned(owner).where('id', '=', id).executeTakeFirst();
-      if (known === undefined) throw new AosError('not_found', `There is no delivery "${id}".`);
+      if (known === undefined)
+        throw new AosError('not_found', `Delivery ${id} not found`, { reason: 'DELIVERY_NOT_FOUND' });
       const dead = known.dead_at !== null;
       const row = await db.transaction().execute(async (trx) => {
         const again = await trx

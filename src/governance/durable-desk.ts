@@ -86,5 +86,5 @@ function deciderOf(decision: ApprovalDecision, { userId }: Caller): string {
 }
 
 function unknown(id: string): AosError {
-  return new AosError('not_found', `There is no approval "${id}".`);
+  return new AosError('not_found', `Approval ${id} not found`, { reason: 'APPROVAL_NOT_FOUND' });
 }

@@ -9,7 +9,7 @@ import type { ApprovalAsk, ApprovalDecision } from '../../src/governance/approva
 import { type ApprovalStore, createApprovalStore } from '../../src/governance/approval-store.ts';
 import { createApprovalDesk, type DurableDesk } from '../../src/governance/durable-desk.ts';
 import type { RunEvent } from '../../src/runs/event.ts';
-import type { NewFeedItem } from '../../src/runs/feed.ts';
+import { createFeed, type Feed } from '../../src/runs/feed.ts';
 import type { Run } from '../../src/runs/run.ts';
 import type { Database } from '../../src/store/database.ts';
 import { testAsk } from '../support/approvals.ts';
@@ -25,18 +25,17 @@ const HOURS = 3_600_000;
 let database: Database;
 let here: TestRuns;
 let approvals: ApprovalStore;
+let feed: Feed;
 let engine: Engine;
 let desk: DurableDesk;
 let program: RunProgram;
 /** How far the clock of the desks is ahead. */
 let ahead = 0;
 const clock = { ...systemClock, now: () => systemClock.now() + ahead };
-const told: NewFeedItem[] = [];
 const started: { stop(): Promise<void> }[] = [];
 
 /** What another process would have: its own desk on the same database. */
 function openDesk(): DurableDesk {
-  const feed = { write: async (_: unknown, item: NewFeedItem) => void told.push(item) };
   const { events } = createTestRuns(database);
   return createApprovalDesk({
     database,
@@ -66,11 +65,11 @@ beforeAll(async () => {
   database = await openTestDatabase();
   here = createTestRuns(database);
   approvals = createApprovalStore(database);
+  feed = createFeed({ database, clock: systemClock });
 });
 
 beforeEach(async () => {
   ahead = 0;
-  told.length = 0;
   desk = openDesk();
   await startEngine();
 });
@@ -479,7 +478,8 @@ describe('the end of the run', () => {
     await engine.cancel(run.id, 'not needed', ann);
     await expect.poll(async () => (await approvals.load(b?.id ?? ''))?.status).toBe('cancelled');
     expect(await approvals.load(a?.id ?? '')).toMatchObject({ status: 'approved' });
-    expect(told).toMatchObject([{ type: 'approval.cancelled', subject: b?.id, tenantId: 'default' }]);
+    const facts = async () => (await feed.read(operator, '', 500)).filter(({ type }) => type === 'approval.cancelled');
+    await expect.poll(facts).toMatchObject([{ subject: b?.id, data: { run_id: run.id, status: 'cancelled' } }]);
   });
 
   it('comes before a decision, also when what was open has not been cancelled yet', async () => {

@@ -1,0 +1,108 @@
+/** What performs the approval API. */
+import { AosError } from '../core/errors.ts';
+import type { JsonObject } from '../core/json.ts';
+import type { Approval } from '../governance/approval.ts';
+import type { ApprovalDecision, ApprovalDesk } from '../governance/approval-desk.ts';
+import type { ApprovalFilter, ApprovalPage, ApprovalStore } from '../governance/approval-store.ts';
+import {
+  answerApproval,
+  approveApproval,
+  askApproval,
+  escalateApproval,
+  getApproval,
+  listApprovals,
+  pendingApprovals,
+  rejectApproval,
+  respondApproval,
+  respondRunApproval,
+  runApprovals,
+} from './approval-spec.ts';
+import { showApproval } from './approval-view.ts';
+import { type Operation, realize } from './operation.ts';
+
+const NO_REASON = 'no reason was given';
+
+export interface ApprovalParts {
+  readonly approvalDesk: Pick<ApprovalDesk, 'decide'>;
+  readonly approvalStore: Pick<ApprovalStore, 'find' | 'list'>;
+}
+
+export function createApprovalOperations({
+  approvalDesk: desk,
+  approvalStore: store,
+}: ApprovalParts): readonly Operation[] {
+  return [
+    realize(listApprovals, async ({ status, ...asked }, { caller }) =>
+      showPage(await store.list(caller, { ...filterOf(asked), status: status === 'expired' ? 'timeout' : status })),
+    ),
+    realize(pendingApprovals, async (asked, { caller }) =>
+      showPage(await store.list(caller, { ...filterOf(asked), status: 'open' })),
+    ),
+    realize(runApprovals, async (asked, { caller }) => showPage(await store.list(caller, filterOf(asked)))),
+    realize(getApproval, async ({ approval_id: id }, { caller }) =>
+      showApproval(found(id, await store.find(id, caller))),
+    ),
+    realize(approveApproval, async ({ approval_id: id, notes, args, action_hash: actionHash, by }, { caller }) => {
+      // Only a body of JSON comes here.
+      const edited = args as JsonObject | undefined;
+      return showApproval(await desk.decide(id, { type: 'approve', notes, args: edited, actionHash, by }, caller));
+    }),
+    realize(rejectApproval, async ({ approval_id: id, reason = NO_REASON, by }, { caller }) =>
+      showApproval(await desk.decide(id, { type: 'reject', reason, by }, caller)),
+    ),
+    realize(askApproval, async ({ approval_id: id, question, by }, { caller }) =>
+      showApproval(await desk.decide(id, { type: 'ask', question, by }, caller)),
+    ),
+    realize(answerApproval, async ({ approval_id: id, answer, by }, { caller }) =>
+      showApproval(await desk.decide(id, { type: 'answer', answer, by }, caller)),
+    ),
+    realize(escalateApproval, async ({ approval_id: id, to, reason, by }, { caller }) =>
+      showApproval(await desk.decide(id, { type: 'escalate', to, reason, by }, caller)),
+    ),
+    realize(respondApproval, async ({ approval_id: id, ...response }, { caller }) =>
+      showApproval(await desk.decide(id, decisionOf(response), caller)),
+    ),
+    realize(respondRunApproval, async ({ approval_id: id, agent_id: agent, run_id: run, ...response }, { caller }) => {
+      const approval = found(id, await store.find(id, caller));
+      if (approval.runId !== run || approval.agentId !== agent) throw unknown(id);
+      return showApproval(await desk.decide(id, decisionOf(response), caller));
+    }),
+  ];
+}
+
+interface AskedFilter {
+  readonly run_id?: string | undefined;
+  readonly task_id?: string | undefined;
+  readonly agent_id?: string | undefined;
+  readonly limit: number;
+  readonly cursor?: string | undefined;
+}
+
+function filterOf({ run_id: runId, task_id: taskId, agent_id: agentId, limit, cursor }: AskedFilter): ApprovalFilter {
+  return { runId, taskId, agentId, limit, cursor };
+}
+
+interface Response {
+  readonly approved: boolean;
+  readonly notes?: string | null | undefined;
+  readonly rejection_reason?: string | null | undefined;
+  readonly by?: string | undefined;
+}
+
+function decisionOf({ approved, notes, rejection_reason: reason, by }: Response): ApprovalDecision {
+  if (approved) return { type: 'approve', notes: notes ?? undefined, by };
+  return { type: 'reject', reason: reason ?? notes ?? NO_REASON, by };
+}
+
+function showPage({ items, total, nextCursor }: ApprovalPage) {
+  return { items: items.map(showApproval), total, next_cursor: nextCursor };
+}
+
+function found(id: string, approval: Approval | undefined): Approval {
+  if (approval !== undefined) return approval;
+  throw unknown(id);
+}
+
+function unknown(id: string): AosError {
+  return new AosError('not_found', `Approval ${id} not found`, { reason: 'APPROVAL_NOT_FOUND' });
+}
