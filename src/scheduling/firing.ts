@@ -19,8 +19,8 @@ import { lockJobs, nextTurns, noteSubmitted, stillQueued } from './turn.ts';
 
 /** Number of the lock under which jobs fire; any constant does, as long as it stays. */
 const FIRING_LOCK = 4_710_005;
-/** Jobs that fire in one transaction. */
-const BATCH = 100;
+/** Jobs that fire in one transaction: many share its cost, and workers see the first of hundreds soon. */
+const BATCH = 50;
 
 export interface FiringParts {
   readonly database: Pick<Database, 'db'>;
@@ -157,7 +157,7 @@ export function createFiring(parts: FiringParts): Firing {
         lateness_ms: now - Date.parse(run.plannedAt),
       });
     }
-    if (submitted.length > 0) await noteSubmitted(trx, submitted, now);
+    if (submitted.length > 0) await noteSubmitted(trx, submitted, clock.now());
     await endRuns({ feed, now }, trx, failed);
     return submitted.length;
   }
