@@ -1,7 +1,7 @@
 /**
  * What a run has recorded, as an evaluation looks at it.
  */
-import { isJsonObject, type JsonObject } from '../core/json.ts';
+import { isJsonObject, type JsonObject, type JsonValue } from '../core/json.ts';
 import type { TurnUsage } from '../runs/event.ts';
 import type { EventLog } from '../runs/event-log.ts';
 import type { Caller, Run } from '../runs/run.ts';
@@ -46,10 +46,18 @@ function observationOf(run: Run, tools: string[]): Observation {
     status: run.status === 'completed' ? 'completed' : 'failed',
     output: result['summary'] ?? result['message'] ?? result['output'] ?? run.result,
     tools,
-    usage: isJsonObject(result['usage']) ? (result['usage'] as TurnUsage) : NOTHING,
+    usage: usageOf(isJsonObject(result['usage']) ? result['usage'] : result),
     duration_ms: Date.parse(run.completedAt ?? run.createdAt) - started,
     error: run.error,
   };
 }
 
-const NOTHING: TurnUsage = { tokens_input: 0, tokens_output: 0, cost_usd: 0 };
+/** What a result says it used: orchestrations and chats beside the rest, attempts at tasks among it. */
+function usageOf({ tokens_input, tokens_output, cost_usd }: JsonObject): TurnUsage {
+  const count = (value: JsonValue | undefined) => (typeof value === 'number' ? value : 0);
+  return {
+    tokens_input: count(tokens_input),
+    tokens_output: count(tokens_output),
+    cost_usd: cost_usd === null ? null : count(cost_usd),
+  };
+}
