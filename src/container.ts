@@ -7,7 +7,8 @@ import type { Config } from './config.ts';
 import { createApiApp } from './container/api-door.ts';
 import { describeDatabase, startDatabaseServer } from './container/database-server.ts';
 import { loadParts } from './container/loading.ts';
-import { startRuntime } from './container/runtime.ts';
+import { createContainerHealth, createOperationTable } from './container/operation-table.ts';
+import { createRuntime } from './container/runtime.ts';
 import type { Clock } from './core/clock.ts';
 import type { JsonObject } from './core/json.ts';
 import type { ServerAddress } from './host/agent-server.ts';
@@ -89,16 +90,23 @@ export async function startContainer(options: ContainerOptions): Promise<Contain
   const database = await parts.openDatabase({ url, clock, log });
   starting.defer(() => database.close());
   const perform = seams?.acts(database);
-  const runtime = await startRuntime({
+  const runtime = await createRuntime({
     parts,
     config,
     clock,
     log,
     database,
-    starting,
+    health: () => health,
     ...(perform === undefined ? {} : { perform }),
   });
-  const { gate, runs, events, engine, operations, catalogue, model } = runtime;
+  const table = { parts, runtime, database, clock, log };
+  const health = createContainerHealth(table);
+  const operations = createOperationTable(table, health);
+  for (const service of runtime.services) {
+    await service.start();
+    starting.defer(() => service.stop());
+  }
+  const { gate, runs, events, engine, catalogue, model } = runtime;
 
   const stopping = new AbortController();
   server.onBeforeShutdown(() => stopping.abort());

@@ -5,17 +5,18 @@
 export type Parts = Awaited<ReturnType<typeof loadParts>>;
 
 export async function loadParts() {
-  const [store, egress, agents, runs, work, operations, api, invocations] = await Promise.all([
+  const [store, egress, agents, runs, work, tasks, operations, api, invocations] = await Promise.all([
     loadStore(),
     loadEgress(),
     loadAgents(),
     loadRuns(),
     loadWork(),
+    loadTasks(),
     loadOperations(),
     loadApi(),
     loadInvocations(),
   ]);
-  return { ...store, ...egress, ...agents, ...runs, ...work, ...operations, ...api, ...invocations };
+  return { ...store, ...egress, ...agents, ...runs, ...work, ...tasks, ...operations, ...api, ...invocations };
 }
 
 async function loadStore() {
@@ -32,43 +33,71 @@ async function loadEgress() {
 }
 
 async function loadAgents() {
-  const [catalogue, agent, model, session] = await Promise.all([
+  const [catalogue, agent, model, session, documents, tool, standardTools] = await Promise.all([
     import('../agents/catalogue.ts'),
     import('../agents/agent.ts'),
     import('../agents/model-choice.ts'),
     import('../agents/session.ts'),
+    import('../agents/session-documents.ts'),
+    import('../agents/tool.ts'),
+    import('../agents/standard-tools/standard-tools.ts'),
   ]);
-  return { ...catalogue, ...agent, ...model, ...session };
+  return { ...catalogue, ...agent, ...model, ...session, ...documents, ...tool, ...standardTools };
 }
 
 async function loadRuns() {
-  const [eventLog, runStore, engine] = await Promise.all([
+  const [eventLog, runStore, feed, engine, approvalStore, desk] = await Promise.all([
     import('../runs/event-log.ts'),
     import('../runs/run-store.ts'),
+    import('../runs/feed.ts'),
     import('../engine/run-engine.ts'),
+    import('../governance/approval-store.ts'),
+    import('../governance/durable-desk.ts'),
   ]);
-  return { ...eventLog, ...runStore, ...engine };
+  return { ...eventLog, ...runStore, ...feed, ...engine, ...approvalStore, ...desk };
 }
 
 async function loadWork() {
-  const [program, definitions, dispatch] = await Promise.all([
+  const [program, definitions, wake, dispatch] = await Promise.all([
     import('../orchestration/program.ts'),
     import('../orchestration/definition-store.ts'),
+    import('../orchestration/definition-wake.ts'),
     import('../dispatch.ts'),
   ]);
-  return { ...program, ...definitions, ...dispatch };
+  return { ...program, ...definitions, ...wake, ...dispatch };
+}
+
+async function loadTasks() {
+  const [settings, queue, claims, load, pool, program, recorded, scheduler, jobs, reader] = await Promise.all([
+    import('../tasks/task-settings.ts'),
+    import('../tasks/task-queue.ts'),
+    import('../tasks/task-claims.ts'),
+    import('../tasks/loop-load.ts'),
+    import('../tasks/worker-pool.ts'),
+    import('../tasks/task-program.ts'),
+    import('../tasks/recorded-run.ts'),
+    import('../scheduling/scheduler.ts'),
+    import('../scheduling/job-store.ts'),
+    import('../scheduling/job-reader.ts'),
+  ]);
+  const tasks = { ...settings, ...queue, ...claims, ...load, ...pool, ...program, ...recorded };
+  return { ...tasks, ...scheduler, ...jobs, ...reader };
 }
 
 async function loadOperations() {
-  const [table, register, records, pulse, callback, partial] = await Promise.all([
+  const [table, health, request, register, records, pulse, callback, partial, retention] = await Promise.all([
     import('../operations/table.ts'),
+    import('../operations/health.ts'),
+    import('../operations/orchestration-request.ts'),
     import('../operations/agent-register.ts'),
     import('../operations/record-store.ts'),
     import('../operations/run-pulse.ts'),
     import('../operations/callback.ts'),
     import('../operations/partial-result.ts'),
+    import('../operations/retention.ts'),
   ]);
-  return { ...table, ...register, ...records, ...pulse, ...callback, ...partial };
+  const kept = { ...register, ...records, ...pulse, ...callback, ...partial, ...retention };
+  return { ...table, ...health, ...request, ...kept };
 }
 
 async function loadApi() {

@@ -1,11 +1,12 @@
 /**
- * The runtime behind the doors: what stores, executes and answers. Parts that work on their own are started here, from
- * the bottom up, and are stopped in the reverse order.
+ * The runtime behind the doors, made and not yet at work: what stores, executes, queues, schedules and delivers. What
+ * works on its own is listed in the order in which it is to be started; it is stopped in the reverse order.
  */
 import type { Config } from '../config.ts';
 import type { Clock } from '../core/clock.ts';
-import { newHexId } from '../core/ids.ts';
-import { HOST_VERSION } from '../host/server-identity.ts';
+import { randomUnit } from '../core/ids.ts';
+import type { Engine, RunProgram } from '../engine/engine.ts';
+import type { Health } from '../operations/health.ts';
 import type { ActPerformer } from '../runs/durable-act.ts';
 import type { Database } from '../store/database.ts';
 import type { Log } from '../telemetry/log.ts';
@@ -17,9 +18,15 @@ export interface RuntimeOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly database: Database;
-  /** Stops what was started, last first. */
-  readonly starting: AsyncDisposableStack;
   readonly perform?: ActPerformer;
+  /** How the server is; asked only when a task wants to know. */
+  readonly health: () => Health;
+}
+
+/** Something that works on its own. */
+export interface Service {
+  start(): Promise<void> | void;
+  stop(): Promise<void> | void;
 }
 
 /** Where callbacks may go besides, when the operator says so: this machine and networks that are not public. */
@@ -34,31 +41,47 @@ const PRIVATE_ADDRESSES = [
   'fe80::/10',
 ];
 
-export type Runtime = Awaited<ReturnType<typeof startRuntime>>;
+export type Runtime = Awaited<ReturnType<typeof createRuntime>>;
 
-export async function startRuntime(options: RuntimeOptions) {
-  const { parts, config, clock, log, database, starting, perform } = options;
+export async function createRuntime(options: RuntimeOptions) {
+  const { parts, config, clock, log, database, perform } = options;
   const { db, notifications } = database;
-  const { allowUnregisteredAgents, maxRuns } = config.runtime;
+  const { captureContent } = config;
+  const settings = config.runtime;
   const acts = perform === undefined ? {} : { perform };
 
   const records = parts.createRecordStore({ db, clock });
-  const shipped = await parts.loadCatalogue(config.registryPath);
-  const catalogue = parts.createAgentRegister({ shipped, records, notifications });
-  await catalogue.start();
+  const documents = parts.createSessionDocuments({ db, clock });
+  // What a model asks for never reaches private addresses, wherever callbacks may go.
+  const toolFetch = parts.createGuardedFetch({ clock });
+  const tools = parts.createToolSet(parts.createStandardTools({ documents, fetch: toolFetch }));
+  const toolNames = Object.keys(tools.versions);
+  const shipped = await parts.loadCatalogue(config.registryPath, toolNames);
+  const catalogue = parts.createAgentRegister({ shipped, records, notifications, toolNames });
   const model = parts.createModel(config.model, { clock });
   const { simulated } = model;
 
   const events = parts.createEventLog({ database, clock, ...acts });
   const runs = parts.createRunStore({ database, events, clock, ...acts });
+  const feed = parts.createFeed({ database, clock });
   const memory = parts.createSessionMemory({ db, clock });
   const definitions = parts.createDefinitionStore({ database, clock });
-  const { captureContent } = config;
-  const program = parts.createRunProgram({ catalogue, model, memory, definitions, events, clock, captureContent, log });
-  const engine = parts.createEngine({ database, runs, events, program, clock, log, maxRuns, ...acts });
-  await engine.start();
-  starting.defer(() => engine.stop());
 
+  // Whoever answers a question wakes the run that asked; the engine that does it is made from the program that asks.
+  const approvals = parts.createApprovalStore(database);
+  const signal: Engine['signal'] = (...message) => engine.signal(...message);
+  const desk = parts.createApprovalDesk({ database, approvals, events, feed, clock, log, signal });
+  const agentParts = { catalogue, model, tools, approvals: desk, clock, captureContent, log };
+  const runProgram = parts.createRunProgram({ ...agentParts, memory, definitions, events });
+  const taskProgram = parts.createTaskProgram({
+    agents: agentParts,
+    evaluation: parts.createEvaluation({ runs, events }),
+    prepareOrchestration: async (payload) => gate.prepare(parts.workOfPayload(payload, [])),
+    health: (caller) => options.health().ofTask(caller),
+  });
+  const program: RunProgram = (scope) => (scope.run.kind === 'task' ? taskProgram : runProgram)(scope);
+  const { maxRuns, allowUnregisteredAgents } = settings;
+  const engine: Engine = parts.createEngine({ database, runs, events, program, clock, log, maxRuns, ...acts });
   const gate = parts.createGate({
     catalogue,
     runs,
@@ -67,42 +90,82 @@ export async function startRuntime(options: RuntimeOptions) {
     definitions,
     clock,
     simulated,
+    toolVersions: tools.versions,
     allowUnregisteredAgents,
   });
+
+  const { min, max } = settings.workers;
+  const taskSettings = parts.createTaskSettings(database, {
+    min_workers: min,
+    max_workers: max,
+    initial_workers: Math.min(Math.max(min, parts.defaultTaskSettings.initial_workers), max),
+  });
+  const queue = parts.createTaskQueue({ database, engine, feed, settings: taskSettings, clock, log });
+  const claims = parts.createTaskClaims({ database, feed, settings: taskSettings, clock, random: randomUnit });
+  const loopLoad = parts.createLoopLoad(clock);
+  const pool = parts.createWorkerPool({
+    database,
+    runs,
+    engine,
+    claims,
+    settings: taskSettings,
+    feed,
+    clock,
+    log,
+    simulated,
+    loopLoad,
+  });
+  const scheduler = parts.createScheduler({ database, queue, feed, clock, log });
+  const jobs = parts.createJobStore({ database, queue, feed, clock });
+  const jobReader = parts.createJobReader({ db, clock });
+
   const outbox = parts.createOutbox({ database, clock });
-  const { callbackSecret, allowPrivateCallbacks } = config.runtime;
-  const fetch = parts.createGuardedFetch(allowPrivateCallbacks ? { clock, allow: PRIVATE_ADDRESSES } : { clock });
-  const deliveries = parts.createDeliveries({ database, fetch, secret: callbackSecret, clock, log });
-  await deliveries.start();
-  starting.defer(() => deliveries.stop());
+  const fetch = parts.createGuardedFetch(
+    settings.allowPrivateCallbacks ? { clock, allow: PRIVATE_ADDRESSES } : { clock },
+  );
+  const deliveries = parts.createDeliveries({ database, fetch, secret: settings.callbackSecret, clock, log });
   const partialResults = parts.createPartialResults(events);
   const callbacks = parts.createCallbacks({ database, outbox, runs, events, partialResults, clock, log });
-  callbacks.start();
-  starting.defer(() => callbacks.stop());
 
-  const operations = parts.createOperations({
-    gate,
-    runs,
-    events,
+  const wakingDefinitions: Service = {
+    start: async () =>
+      void (await parts.wakeRunsOfKnownDefinitions({ database, definitions, engine, toolVersions: tools.versions })),
+    stop() {},
+  };
+  const retention = parts.createRetention({ runs, days: settings.retentionDays, clock, log });
+  const services: readonly Service[] = [
+    catalogue,
     engine,
+    wakingDefinitions,
+    deliveries,
+    callbacks,
+    desk,
+    queue,
+    scheduler,
+    pool,
+    retention,
+  ];
+  return {
+    catalogue,
+    model,
+    tools,
+    events,
+    runs,
+    feed,
     records,
-    clock,
-    db,
-    agents: catalogue,
-    pulse: parts.createRunPulse({ db }),
+    approvals,
+    desk,
+    engine,
+    gate,
+    queue,
+    claims,
+    pool,
+    scheduler,
+    jobs,
+    jobReader,
+    outbox,
     callbacks,
     partialResults,
-    mcpServers: [],
-    version: HOST_VERSION,
-    runtimeId: `aoa-runtime-${newHexId(4)}`,
-    checks: {
-      engine: async () => {
-        const { executing, queued, oldestWaitMs } = engine.backlog();
-        return { status: 'healthy', executing, queued, oldest_wait_ms: Math.round(oldestWaitMs) };
-      },
-      model: async () => ({ status: 'healthy', model: model.name, provider: model.provider, simulated }),
-    },
-    onFailure: (part, failure) => log.warn('a part could not be asked how it is', { part, error: failure }),
-  });
-  return { catalogue, model, events, runs, engine, gate, operations };
+    services,
+  };
 }

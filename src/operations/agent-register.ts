@@ -34,21 +34,26 @@ export interface AgentRegister extends AgentCatalogue {
   register(agent: NewAgent, caller: Caller): Promise<KeptRecord>;
   /** Reads what is registered and listens for more. */
   start(): Promise<void>;
+  stop(): void;
 }
 
 export interface AgentRegisterParts {
   readonly shipped: AgentCatalogue;
   readonly records: RecordStore;
   readonly notifications: Database['notifications'];
+  /** The tools there are: of those an agent was registered with, it has these. */
+  readonly toolNames: readonly string[];
 }
 
 export function createAgentRegister(parts: AgentRegisterParts): AgentRegister {
-  const { shipped, records, notifications } = parts;
+  const { shipped, records, notifications, toolNames } = parts;
   let registered: ReadonlyMap<string, { readonly agent: Agent; readonly tenantId: string }> = new Map();
+
+  let unlisten: (() => void) | undefined;
 
   async function refresh(): Promise<void> {
     const kept = await records.all('agent');
-    const agents = kept.map((record) => ({ agent: agentOf(record), tenantId: record.tenantId }));
+    const agents = kept.map((record) => ({ agent: agentOf(record, toolNames), tenantId: record.tenantId }));
     // The oldest of an id wins, should two processes have taken it at once.
     registered = new Map(agents.toReversed().map((entry) => [entry.agent.agent_id, entry]));
   }
@@ -87,13 +92,16 @@ export function createAgentRegister(parts: AgentRegisterParts): AgentRegister {
     },
     async start() {
       const again = () => void refresh().catch(() => {});
-      await notifications.listen(CHANNEL, { heard: again, missed: again });
+      unlisten = await notifications.listen(CHANNEL, { heard: again, missed: again });
       await refresh();
+    },
+    stop() {
+      unlisten?.();
     },
   };
 }
 
-function agentOf({ id, data }: KeptRecord): Agent {
+function agentOf({ id, data }: KeptRecord, toolNames: readonly string[]): Agent {
   const list = (value: unknown) => (Array.isArray(value) ? value.map(String) : []);
   return {
     agent_id: id,
@@ -101,7 +109,7 @@ function agentOf({ id, data }: KeptRecord): Agent {
     purpose: String(data['purpose']),
     adapter_name: String(data['adapterName']),
     capabilities: list(data['capabilities']),
-    config: { title: String(data['name']), tools: list(data['tools']) },
+    config: { title: String(data['name']), tools: list(data['tools']).filter((name) => toolNames.includes(name)) },
     enabled: true,
   };
 }

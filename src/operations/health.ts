@@ -5,7 +5,8 @@
 import { type Kysely, sql } from 'kysely';
 import { z } from 'zod';
 import { type Clock, isoTime } from '../core/clock.ts';
-import type { JsonValue } from '../core/json.ts';
+import type { JsonObject, JsonValue } from '../core/json.ts';
+import type { Caller } from '../runs/run.ts';
 import type { Schema } from '../store/schema.ts';
 import type { AgentRegister } from './agent-register.ts';
 import { time } from './field.ts';
@@ -103,10 +104,24 @@ export interface HealthParts {
   readonly onFailure: (part: string, failure: unknown) => void;
 }
 
-export function createHealthOperations(parts: HealthParts): readonly Operation[] {
+export interface Health {
+  /** As the seed system's server tells it. */
+  ofServer(caller: Caller): Promise<z.infer<typeof getHealth.output>>;
+  /** As the seed system's runtime tells it. */
+  ofRuntime(): Promise<z.infer<typeof getRuntimeHealth.output>>;
+  /** The same as JSON, for a task whose work it is to look. */
+  ofTask(caller: Caller): Promise<JsonObject>;
+}
+
+export function createHealth(parts: HealthParts): Health {
   const { db, records, agents, clock, version, runtimeId, onFailure } = parts;
   const startedAt = clock.monotonic();
   const checks: Readonly<Record<string, HealthCheck>> = { storage: () => checkStorage(db), ...parts.checks };
+
+  const failed = (name: string) => (failure: unknown) => {
+    onFailure(name, failure);
+    return { status: 'unhealthy', detail: 'does not answer' } as const;
+  };
 
   async function look() {
     const found = await Promise.all(
@@ -116,13 +131,8 @@ export function createHealthOperations(parts: HealthParts): readonly Operation[]
     return { status, components: Object.fromEntries(found) };
   }
 
-  const failed = (name: string) => (failure: unknown) => {
-    onFailure(name, failure);
-    return { status: 'unhealthy', detail: 'does not answer' } as const;
-  };
-
-  return [
-    realize(getHealth, async (_input, { caller }) => {
+  const health: Health = {
+    async ofServer(caller) {
       const [{ status, components: found }, active, apps] = await Promise.all([
         look(),
         countActive(db, caller.tenantId).catch(() => 0),
@@ -141,15 +151,24 @@ export function createHealthOperations(parts: HealthParts): readonly Operation[]
         components: found,
         ...(status === 'unhealthy' && { error: sentence(found) }),
       };
-    }),
-    realize(getRuntimeHealth, async () => ({
+    },
+    ofRuntime: async () => ({
       runtime_id: runtimeId,
       version,
       timestamp: isoTime(clock.now()),
       uptime_seconds: Math.round(clock.monotonic() - startedAt) / 1000,
       fabric_context: null,
       ...(await look()),
-    })),
+    }),
+    ofTask: async () => (await health.ofRuntime()) as unknown as JsonObject,
+  };
+  return health;
+}
+
+export function createHealthOperations({ health }: { readonly health: Health }): readonly Operation[] {
+  return [
+    realize(getHealth, (_input, { caller }) => health.ofServer(caller)),
+    realize(getRuntimeHealth, () => health.ofRuntime()),
   ];
 }
 

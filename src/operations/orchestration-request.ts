@@ -3,7 +3,8 @@
  */
 import { z } from 'zod';
 import { AosError } from '../core/errors.ts';
-import type { JsonObject, JsonValue } from '../core/json.ts';
+import { isJsonObject, type JsonObject, type JsonValue } from '../core/json.ts';
+import { checkSchema } from '../core/schema-check.ts';
 import { agentId, freeForm, protocolId } from './field.ts';
 
 const mcpServer = z.looseObject({
@@ -23,10 +24,10 @@ export const submission = z
       .meta({ description: "The caller's name for it, which makes repeating the call harmless; else a new UUID" }),
     agent_ids: z
       .array(agentId, { error: 'agent_ids must be a non-empty list' })
-      .min(1, { error: 'agent_ids must be a non-empty list' })
       .max(32)
       .refine((ids) => new Set(ids).size === ids.length, { error: 'agent_ids must name each agent once' })
-      .meta({ description: 'The agents that take part', uniqueItems: true }),
+      .default([])
+      .meta({ description: 'The agents that take part; may be empty only beside a graph', uniqueItems: true }),
     workflow: z.string().min(1).max(100).default('collaborative').meta({ description: 'How the agents work together' }),
     task: freeForm.nullish().meta({
       description: 'Finite work; by convention { "type": string, "data": object }, otherwise free-form',
@@ -34,6 +35,7 @@ export const submission = z
     purpose: purpose.nullish().meta({
       description: 'Without a task: perpetual work, which goes on until it is stopped. With one: what the task is for',
     }),
+    graph: freeForm.nullish().meta({ description: 'For the workflow graph: nodes and edges' }),
     context: freeForm.nullish().meta({ description: 'Facts every agent is given' }),
     config: freeForm.nullish().meta({
       description:
@@ -53,9 +55,6 @@ export const submission = z
 
 export type Submission = z.output<typeof submission>;
 
-/** The workflow of work without an end. */
-export const PERPETUAL = 'perpetual';
-
 /** Settings with bounds, which every workflow reads alike. */
 const sharedConfig = z.looseObject({
   timeout_seconds: z
@@ -70,7 +69,10 @@ const sharedConfig = z.looseObject({
  * @throws AosError invalid_request when it has neither task nor purpose, or names a server that is not configured
  */
 export function workOf(asked: Submission, mcpServers: readonly string[]): JsonObject {
-  const { task, purpose, context, callback_url: callbackUrl, mcp_servers: servers } = asked;
+  const { task, purpose, context, graph, callback_url: callbackUrl, mcp_servers: servers } = asked;
+  if (asked.agent_ids.length === 0 && !graph && !isJsonObject(asked.config?.['graph'])) {
+    throw new AosError('invalid_request', 'agent_ids must be a non-empty list', { reason: 'INVALID_ORCHESTRATION' });
+  }
   if (!task && !purpose) {
     throw new AosError('invalid_request', 'an orchestration needs a task (finite) or a purpose (perpetual)', {
       reason: 'INVALID_ORCHESTRATION',
@@ -100,14 +102,19 @@ export function workOf(asked: Submission, mcpServers: readonly string[]): JsonOb
   }
   return {
     agent_ids: asked.agent_ids,
-    // A purpose alone is work without an end, whatever way of working together stands beside it.
-    workflow: task ? asked.workflow : PERPETUAL,
+    workflow: asked.workflow,
     config: config as JsonObject,
     ...(task && { task: task as JsonObject }),
     ...(purpose && { purpose: purpose as JsonValue }),
+    ...(graph && { graph: graph as JsonObject }),
     ...(context && Object.keys(context).length > 0 && { context: context as JsonObject }),
     ...(callbackUrl && { callback_url: callbackUrl }),
     // Which servers, never with which secrets.
     ...(chosen.length > 0 && { mcp_servers: Object.fromEntries(chosen) }),
   };
+}
+
+/** The work that a task's payload asks for: the same body as over HTTP. @throws AosError invalid_request */
+export function workOfPayload(payload: JsonObject, mcpServers: readonly string[]): JsonObject {
+  return workOf(checkSchema(submission, payload, 'the payload'), mcpServers);
 }

@@ -5,9 +5,10 @@
  */
 import { z } from 'zod';
 import { isJsonObject, type JsonObject } from '../core/json.ts';
+import { workflowOf } from '../orchestration/patterns.ts';
+import { perpetual } from '../orchestration/perpetual.ts';
 import { isTerminal, type Run, type RunStatus } from '../runs/run.ts';
 import { agentId, freeForm, protocolId, time } from './field.ts';
-import { PERPETUAL } from './orchestration-request.ts';
 
 export type OrchestrationKind = 'finite' | 'perpetual';
 
@@ -79,7 +80,7 @@ export interface Pulse {
 }
 
 export function kindOf({ request }: Run): OrchestrationKind {
-  return request['workflow'] === PERPETUAL ? 'perpetual' : 'finite';
+  return workflowOf(request) === perpetual.name ? 'perpetual' : 'finite';
 }
 
 export function statusOf(run: Run): (typeof statusWords)[number] {

@@ -1,0 +1,75 @@
+/**
+ * The operations of this container: the table, made from the parts of the runtime.
+ */
+import type { Clock } from '../core/clock.ts';
+import { newHexId } from '../core/ids.ts';
+import { HOST_VERSION } from '../host/server-identity.ts';
+import type { Health, HealthCheck } from '../operations/health.ts';
+import type { Operation } from '../operations/operation.ts';
+import type { Database } from '../store/database.ts';
+import type { Log } from '../telemetry/log.ts';
+import type { Parts } from './loading.ts';
+import type { Runtime } from './runtime.ts';
+
+export interface OperationTableOptions {
+  readonly parts: Parts;
+  readonly runtime: Runtime;
+  readonly database: Database;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+export function createContainerHealth({ parts, runtime, database, clock, log }: OperationTableOptions): Health {
+  const { records, catalogue } = runtime;
+  return parts.createHealth({
+    db: database.db,
+    records,
+    agents: catalogue,
+    clock,
+    version: HOST_VERSION,
+    runtimeId: `aoa-runtime-${newHexId(4)}`,
+    checks: checksOf(runtime),
+    onFailure: (part, failure) => log.warn('a part could not be asked how it is', { part, error: failure }),
+  });
+}
+
+function checksOf({ engine, model, claims, pool, scheduler }: Runtime): Readonly<Record<string, HealthCheck>> {
+  return {
+    async engine() {
+      const { executing, queued, oldestWaitMs } = engine.backlog();
+      return { status: 'healthy', executing, queued, oldest_wait_ms: Math.round(oldestWaitMs) };
+    },
+    model: async () => ({
+      status: 'healthy',
+      model: model.name,
+      provider: model.provider,
+      simulated: model.simulated,
+    }),
+    async queue() {
+      const { backlog, oldestWaitMs } = await claims.line();
+      return { status: 'healthy', pending: backlog, oldest_wait_ms: Math.round(oldestWaitMs) };
+    },
+    async pool() {
+      const { status, workers } = pool.stats();
+      return { status: status === 'running' ? 'healthy' : 'degraded', workers: workers.length };
+    },
+    async scheduler() {
+      const { running, lagMs } = scheduler.stats();
+      return { status: running ? 'healthy' : 'degraded', lag_ms: Math.round(lagMs) };
+    },
+  };
+}
+
+export function createOperationTable(options: OperationTableOptions, health: Health): readonly Operation[] {
+  const { parts, runtime, database, clock } = options;
+  const { db } = database;
+  return parts.createOperations({
+    ...runtime,
+    db,
+    clock,
+    health,
+    agents: runtime.catalogue,
+    pulse: parts.createRunPulse({ db }),
+    mcpServers: [],
+  });
+}
