@@ -8,6 +8,7 @@ import { AosError } from '../core/errors.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '../core/json.ts';
 import { parseJsonText } from '../core/json-text.ts';
 import { checkSchema, nameOfKind } from '../core/schema-check.ts';
+import { secondMessagePolicies } from '../dispatch/second-message.ts';
 import type { RunKind } from '../runs/run.ts';
 
 /** As large as a WebSocket message may be. */
@@ -42,10 +43,42 @@ const runConfig = z
       .int()
       .min(1)
       .optional()
-      .meta({ description: 'At most so many turns; later rounds are given up first' }),
+      .meta({ description: 'At most so many turns; planned rounds are given up first' }),
     continue_on_error: z.boolean().optional().meta({
-      description: 'Whether the run goes on when an agent fails; sequential: false, collaborative: true when left out',
+      description:
+        'Whether the run goes on when an agent fails; when left out: sequential and handoff false, the others true',
     }),
+    on_error: z
+      .enum(['fail', 'continue'], { error: 'must be fail or continue' })
+      .optional()
+      .meta({ description: 'The same as continue_on_error, in words' }),
+    synthesis: z
+      .boolean()
+      .optional()
+      .meta({ description: 'concurrent: whether the lead makes one result of the answers; false when left out' }),
+    speaker: z
+      .enum(['round-robin', 'model'], { error: 'must be round-robin or model' })
+      .optional()
+      .meta({ description: 'group-chat: who decides who speaks next; in turn when left out' }),
+    start: agentId.optional().meta({ description: 'handoff: who begins; the first of agent_ids when left out' }),
+    delegates: z.record(agentId, z.array(agentId)).optional().meta({
+      description: 'handoff: whom each agent may hand over to; everybody to everybody when left out',
+    }),
+    cycle_interval_seconds: z
+      .number()
+      .min(0)
+      .max(MAX_TIMEOUT_SECONDS)
+      .optional()
+      .meta({ description: 'perpetual: the pause between cycles; 30 when left out' }),
+    max_cycles: z.int().min(1).optional().meta({ description: 'perpetual: at most so many cycles' }),
+    max_tokens: z.int().min(1).optional().meta({ description: 'The run waits for a decision when it used so many' }),
+    max_cost_usd: z.number().positive().optional().meta({ description: 'The same for its cost in US dollars' }),
+    max_tool_calls: z.int().min(1).optional().meta({ description: 'The same for calls of tools' }),
+    max_depth: z.int().min(0).optional().meta({ description: 'How deep sub-runs may be nested; 4 when left out' }),
+    loop_guard: z
+      .boolean()
+      .optional()
+      .meta({ description: 'Whether the run waits for a decision when it goes in circles; true when left out' }),
   })
   .meta({ id: 'RunConfig', description: 'Settings of one run; other members are kept with the run' });
 
@@ -61,13 +94,21 @@ export const orchestrationBody = z
       .min(1)
       .max(MAX_AGENTS)
       .refine((ids) => new Set(ids).size === ids.length, { error: 'must name each agent once' })
-      .meta({ description: 'The agents that take part, by their ids in the registry', uniqueItems: true }),
+      .optional()
+      .meta({
+        description: 'The agents that take part, by their ids in the registry; a graph names its own',
+        uniqueItems: true,
+      }),
     workflow: z.string().default('collaborative').meta({ description: 'How the agents work together' }),
-    task: freeForm.meta({
+    task: freeForm.optional().meta({
       description: 'What is to be done; by convention { "type": string, "data": object }, otherwise free-form',
     }),
+    graph: freeForm.optional().meta({ description: 'graph: its nodes and edges' }),
     config: runConfig.default({}),
-    purpose: purpose.optional().meta({ description: 'What the work is for; given to every agent' }),
+    purpose: purpose.optional().meta({
+      description:
+        'What the work is for; given to every agent. Without a task the work is perpetual: it goes on in cycles until it is stopped',
+    }),
     context: freeForm.optional().meta({ description: 'Facts every agent is given beside the task' }),
     background,
   })
@@ -78,6 +119,13 @@ export const chatBody = z
     message: z.string().refine((message) => message.trim() !== '', { error: 'must not be empty' }),
     agent_id: agentId.optional().meta({ description: 'Who answers; the chief executive when left out' }),
     agent_ids: z.array(agentId).length(1).optional().meta({ description: 'The same as agent_id, as a list of one' }),
+    second_message: z
+      .enum(secondMessagePolicies, { error: `must be one of ${secondMessagePolicies.join(', ')}` })
+      .optional()
+      .meta({
+        description:
+          "What happens while an earlier message of the session is being answered: it is refused (reject), answered afterwards (enqueue), answered in its place (interrupt), or handed to the run that is answering (steer); the agent's choice, else enqueue, when left out",
+      }),
     background,
   })
   .meta({ id: 'Chat', description: 'One agent answers a message; the session remembers the conversation' });
@@ -118,18 +166,14 @@ export function parseInvocationRequest(body: JsonValue): InvocationRequest {
     }
     return chatRequest(body);
   }
-  if ('task' in body || 'agent_ids' in body || 'workflow' in body) return orchestrationRequest(body);
-  if ('purpose' in body) {
-    throw new AosError(
-      'invalid_request',
-      'a purpose alone asks for work without an end, which is not offered here: add agent_ids and a task',
-    );
+  if (['task', 'agent_ids', 'workflow', 'purpose', 'graph'].some((member) => member in body)) {
+    return orchestrationRequest(body);
   }
   throw new AosError('invalid_request', `the request body has neither message nor task: ${EXAMPLES}`);
 }
 
 function chatRequest(body: JsonObject): InvocationRequest {
-  const { background, agent_id, agent_ids, message } = checkSchema(chatBody, body, BODY);
+  const { background, agent_id, agent_ids, message, second_message } = checkSchema(chatBody, body, BODY);
   const named = agent_id ?? agent_ids?.[0];
   if (agent_id !== undefined && agent_ids !== undefined && agent_ids[0] !== agent_id) {
     throw new AosError(
@@ -137,11 +181,25 @@ function chatRequest(body: JsonObject): InvocationRequest {
       `agent_id "${agent_id}" and agent_ids ["${agent_ids[0]}"] differ: send one of them`,
     );
   }
-  return { kind: 'chat', work: named === undefined ? { message } : { message, agent_id: named }, background };
+  const work = {
+    message,
+    ...(named === undefined ? {} : { agent_id: named }),
+    ...(second_message === undefined ? {} : { second_message }),
+  };
+  return { kind: 'chat', work, background };
 }
 
 function orchestrationRequest(body: JsonObject): InvocationRequest {
   const { background, ...work } = checkSchema(orchestrationBody, body, BODY);
+  if (work.agent_ids === undefined && work.graph === undefined) {
+    throw new AosError('invalid_request', 'the request body cannot be used: "agent_ids" is missing: expected a list');
+  }
+  if (work.task === undefined && work.purpose === undefined && work.graph === undefined) {
+    throw new AosError(
+      'invalid_request',
+      `the request body has neither task (work that ends) nor purpose (work that goes on until it is stopped): ${EXAMPLES}`,
+    );
+  }
   // What was checked is JSON; dropping members that are undefined makes the type say so too.
   return { kind: 'orchestration', work: JSON.parse(JSON.stringify(work)) as JsonObject, background };
 }

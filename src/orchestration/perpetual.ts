@@ -12,7 +12,7 @@ import { isoTime } from '../core/clock.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '../core/json.ts';
 import type { Signal } from '../engine/engine.ts';
 import type { TurnUsage } from '../runs/event.ts';
-import { purposeOf } from './assignment.ts';
+import { dayOf, purposeOf } from './assignment.ts';
 import { type Attempt, attemptTurn, runFailureOf } from './attempt.ts';
 import type { OrchestrationSetting, Pattern } from './pattern.ts';
 import { configOf, continuesOnError, idsOf, invalid, type Plan, someOf, wholeNumber } from './plan.ts';
@@ -88,8 +88,10 @@ async function run(setting: OrchestrationSetting, plan: PerpetualPlan, assignmen
     // A checkpoint stands between a cycle and the pause after it, so a resumed run pauses first.
     const stop = pause === undefined ? undefined : await pauseUntil(setting, cycle, pause.next);
     if (stop !== undefined) return finish(setting, plan, accounts, cycle - 1, reasonOf(stop));
+    // The work may go on for months: each cycle has a day of its own.
+    const ofToday = pause === undefined ? assignment : { ...assignment, today: dayOf(pause.next) };
     for (const agent of plan.agents) {
-      const attempt = await takeTurn(setting, plan, assignment, accounts, { agent, cycle });
+      const attempt = await takeTurn(setting, plan, ofToday, accounts, { agent, cycle });
       accounts[agent.agent_id] = withAttempt(accounts[agent.agent_id], attempt);
       const [asked] = await scope.poll(`${attempt.turn.name}/stop`, STOP_SIGNAL);
       if (asked !== undefined) return finish(setting, plan, accounts, cycle, reasonOf(asked));

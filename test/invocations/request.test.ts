@@ -53,6 +53,18 @@ describe('what a body asks for', () => {
       { work: { ...review, purpose: 'grow', context: { a: 1 }, config: { rounds: 3, mine: true } } },
     ],
     [
+      { agent_ids: ['ceo'], purpose: 'grow', config: { cycle_interval_seconds: 5 } },
+      { work: { agent_ids: ['ceo'], purpose: 'grow', config: { cycle_interval_seconds: 5 } } },
+    ],
+    [
+      { workflow: 'graph', graph: { nodes: [] } },
+      { kind: 'orchestration', work: { workflow: 'graph', graph: { nodes: [] } } },
+    ],
+    [
+      { message: 'Wait', second_message: 'steer' },
+      { kind: 'chat', work: { message: 'Wait', second_message: 'steer' } },
+    ],
+    [
       { ...review, purpose: { purpose: 'grow', purpose_scope: 'EU' } },
       { work: { purpose: { purpose: 'grow', purpose_scope: 'EU' } } },
     ],
@@ -75,8 +87,12 @@ describe('a body that cannot be used is refused with what to do', () => {
     [{ background: true }, 'has neither message nor task'],
     [{ message: 'x', task: {} }, 'has both message (a chat turn) and task (an orchestration)'],
     [{ message: 'x', workflow: 'sequential' }, 'has both message (a chat turn) and workflow (an orchestration)'],
-    [{ purpose: 'grow' }, 'a purpose alone asks for work without an end'],
-    [{ agent_ids: ['ceo'] }, '"task" is missing: expected an object'],
+    [{ purpose: 'grow' }, '"agent_ids" is missing: expected a list'],
+    [
+      { agent_ids: ['ceo'] },
+      'the request body has neither task (work that ends) nor purpose (work that goes on until it is stopped)',
+    ],
+    [{ message: 'x', second_message: 'shout' }, '"second_message": must be one of reject, enqueue, interrupt, steer'],
     [{ task: {} }, '"agent_ids" is missing: expected a list'],
     [{ ...review, agent_ids: [] }, '"agent_ids": Too small: expected array to have >=1 items'],
     [{ ...review, agent_ids: ['ceo', 7] }, '"agent_ids[1]": expected a text, got a number'],
@@ -92,7 +108,10 @@ describe('a body that cannot be used is refused with what to do', () => {
     [{ message: 7 }, '"message": expected a text, got a number'],
     [{ message: 'x', agent_ids: ['ceo', 'cfo'] }, '"agent_ids": Too big'],
     [{ message: 'x', agent_id: 'ceo', agent_ids: ['cfo'] }, 'agent_id "ceo" and agent_ids ["cfo"] differ'],
-    [{ message: 'x', agnt: 'ceo' }, 'unknown field "agnt" (known: message, agent_id, agent_ids, background)'],
+    [
+      { message: 'x', agnt: 'ceo' },
+      'unknown field "agnt" (known: message, agent_id, agent_ids, second_message, background)',
+    ],
   ])('%j', (body, message) => {
     expect(refusal(body).message).toContain(message);
   });
