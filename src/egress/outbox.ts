@@ -83,6 +83,12 @@ export interface Outbox {
    * @throws AosError not_found; conflict when it is delivered
    */
   retry(id: string, owner: Owner): Promise<Delivery>;
+  /**
+   * Deletes messages that were delivered or given up.
+   * @param before ISO-8601 UTC: those for which that was before
+   * @returns how many
+   */
+  prune(before: string): Promise<number>;
 }
 
 /** The channel on which processes hear of new messages. */
@@ -174,6 +180,13 @@ export function createOutbox({ database, clock }: { database: Database; clock: C
         reason: 'DELIVERED',
         facts: { status: 'delivered' },
       });
+    },
+    async prune(before) {
+      const { numDeletedRows } = await db
+        .deleteFrom('outbox')
+        .where(({ fn, ref }) => fn.coalesce(ref('delivered_at'), ref('dead_at')), '<', new Date(before))
+        .executeTakeFirstOrThrow();
+      return Number(numDeletedRows);
     },
   };
 }

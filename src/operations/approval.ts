@@ -2,8 +2,8 @@
 import { AosError } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { Approval } from '../governance/approval.ts';
+import type { ApprovalFilter, ApprovalPage, ApprovalStore } from '../governance/approval-approvals.ts';
 import type { ApprovalDecision, ApprovalDesk } from '../governance/approval-desk.ts';
-import type { ApprovalFilter, ApprovalPage, ApprovalStore } from '../governance/approval-store.ts';
 import {
   answerApproval,
   approveApproval,
@@ -23,24 +23,21 @@ import { type Operation, realize } from './operation.ts';
 const NO_REASON = 'no reason was given';
 
 export interface ApprovalParts {
-  readonly approvalDesk: Pick<ApprovalDesk, 'decide'>;
-  readonly approvalStore: Pick<ApprovalStore, 'find' | 'list'>;
+  readonly desk: Pick<ApprovalDesk, 'decide'>;
+  readonly approvals: Pick<ApprovalStore, 'find' | 'list'>;
 }
 
-export function createApprovalOperations({
-  approvalDesk: desk,
-  approvalStore: store,
-}: ApprovalParts): readonly Operation[] {
+export function createApprovalOperations({ desk, approvals }: ApprovalParts): readonly Operation[] {
   return [
     realize(listApprovals, async ({ status, ...asked }, { caller }) =>
-      showPage(await store.list(caller, { ...filterOf(asked), status: status === 'expired' ? 'timeout' : status })),
+      showPage(await approvals.list(caller, { ...filterOf(asked), status: status === 'expired' ? 'timeout' : status })),
     ),
     realize(pendingApprovals, async (asked, { caller }) =>
-      showPage(await store.list(caller, { ...filterOf(asked), status: 'open' })),
+      showPage(await approvals.list(caller, { ...filterOf(asked), status: 'open' })),
     ),
-    realize(runApprovals, async (asked, { caller }) => showPage(await store.list(caller, filterOf(asked)))),
+    realize(runApprovals, async (asked, { caller }) => showPage(await approvals.list(caller, filterOf(asked)))),
     realize(getApproval, async ({ approval_id: id }, { caller }) =>
-      showApproval(found(id, await store.find(id, caller))),
+      showApproval(found(id, await approvals.find(id, caller))),
     ),
     realize(approveApproval, async ({ approval_id: id, notes, args, action_hash: actionHash, by }, { caller }) => {
       // Only a body of JSON comes here.
@@ -63,7 +60,7 @@ export function createApprovalOperations({
       showApproval(await desk.decide(id, decisionOf(response), caller)),
     ),
     realize(respondRunApproval, async ({ approval_id: id, agent_id: agent, run_id: run, ...response }, { caller }) => {
-      const approval = found(id, await store.find(id, caller));
+      const approval = found(id, await approvals.find(id, caller));
       if (approval.runId !== run || approval.agentId !== agent) throw unknown(id);
       return showApproval(await desk.decide(id, decisionOf(response), caller));
     }),

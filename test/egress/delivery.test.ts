@@ -286,6 +286,20 @@ describe('the list of deliveries', () => {
   });
 });
 
+describe('forgetting', () => {
+  it('takes what is over for long, and nothing that is still to be sent', async () => {
+    const url = 'https://receiver.example/';
+    const [delivered, dead, recent, pending] = [await send(url), await send(url), await send(url), await send(url)];
+    const at = (id: string, change: { delivered_at?: Date; dead_at?: Date }) =>
+      database.db.updateTable('outbox').set(change).where('id', '=', id).execute();
+    await at(delivered, { delivered_at: new Date('2025-12-31T00:00:00Z') });
+    await at(dead, { dead_at: new Date('2025-12-31T00:00:00Z') });
+    await at(recent, { delivered_at: new Date('2026-01-02T00:00:00Z') });
+    expect(await outbox.prune('2026-01-01T00:00:00.000Z')).toBe(2);
+    expect((await outbox.list(owner, { limit: 9 })).items.map(({ id }) => id)).toEqual([pending, recent]);
+  });
+});
+
 describe('the pause between attempts', () => {
   it.each([
     [1, 0.999, 4_995],

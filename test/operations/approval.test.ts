@@ -38,10 +38,10 @@ beforeAll(async () => {
   database = await openTestDatabase();
   here = createTestRuns(database);
   const clock = systemClock;
-  const approvalStore = createApprovalStore(database);
-  const approvalDesk = createApprovalDesk({
+  const approvals = createApprovalStore(database);
+  const desk = createApprovalDesk({
     database,
-    approvals: approvalStore,
+    approvals,
     events: here.events,
     feed: createFeed({ database, clock }),
     signal: (...parameters) => engine.signal(...parameters),
@@ -51,16 +51,13 @@ beforeAll(async () => {
   engine = createEngine({
     database,
     ...here,
-    program: async (scope) => ({ outcome: (await approvalDesk.ask(scope, testAsk(ask))) as unknown as JsonObject }),
+    program: async (scope) => ({ outcome: (await desk.ask(scope, testAsk(ask))) as unknown as JsonObject }),
     clock,
     log: silentLog,
   });
   await engine.start();
   outbox = createOutbox({ database, clock });
-  const operations = [
-    ...createApprovalOperations({ approvalDesk, approvalStore }),
-    ...createDeliveryOperations({ outbox }),
-  ];
+  const operations = [...createApprovalOperations({ desk, approvals }), ...createDeliveryOperations({ outbox })];
   const idempotency = createIdempotency({ db: database.db, clock });
   const door = createApiDoor({ idempotency, clock, log: silentLog, stopping: new AbortController().signal });
   host = await startHost(() => {}, { app: createApiRoutes(operations, door) });
