@@ -2,7 +2,7 @@
 import { AosError } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { Approval } from '../governance/approval.ts';
-import type { ApprovalFilter, ApprovalPage, ApprovalStore } from '../governance/approval-approvals.ts';
+import type { ApprovalFilter, ApprovalPage, ApprovalStore } from '../governance/approval-store.ts';
 import type { ApprovalDecision, ApprovalDesk } from '../governance/approval-desk.ts';
 import {
   answerApproval,
