@@ -8,8 +8,17 @@ import type { JsonObject } from '../core/json.ts';
 import { type JobPlan, overlapPolicies } from '../scheduling/job.ts';
 import { misfirePolicies } from '../scheduling/misfire.ts';
 import { checkSchedule, type Schedule, type ScheduleDraft, scheduleTypes } from '../scheduling/schedule.ts';
+import { innerWork } from '../tasks/handler-scheduled-job.ts';
 import { type Priority, priorities, priorityFrom } from '../tasks/priority.ts';
-import { retryBounds, submissionOf, type TaskSubmission, taskTypes, timeoutBounds } from '../tasks/task.ts';
+import {
+  agentOfTask,
+  type NewTask,
+  retryBounds,
+  submissionOf,
+  type TaskSubmission,
+  taskTypes,
+  timeoutBounds,
+} from '../tasks/task.ts';
 import { agentId, freeForm, givenName } from './field.ts';
 
 const number = (description: string) => z.number().nullish().meta({ description });
@@ -118,7 +127,7 @@ export function planOf(body: z.output<typeof jobBody>): JobPlan {
     name: body.name,
     description: body.description ?? '',
     schedule: scheduleOf(body),
-    task: submissionOf({ ...taskMembers(body), task_type: body.task_type ?? 'scheduled_job' }),
+    task: checkTask({ ...taskMembers(body), task_type: body.task_type ?? 'scheduled_job' }),
     misfirePolicy: body.misfire_policy ?? 'run_once',
     misfireGraceSeconds: body.misfire_grace_seconds ?? 60,
     overlapPolicy: body.overlap_policy ?? 'skip',
@@ -143,13 +152,21 @@ export function patchedPlan(plan: JobPlan, patch: z.output<typeof jobPatch>): Jo
     name: patch.name ?? plan.name,
     description: patch.description ?? plan.description,
     schedule: Object.keys(draft).length === 0 ? plan.schedule : checkSchedule(schedule),
-    task: submissionOf({ ...plan.task, ...taskMembers(patch) }),
+    task: checkTask({ ...plan.task, ...taskMembers(patch) }),
     misfirePolicy: patch.misfire_policy ?? plan.misfirePolicy,
     misfireGraceSeconds: patch.misfire_grace_seconds ?? plan.misfireGraceSeconds,
     overlapPolicy: patch.overlap_policy ?? plan.overlapPolicy,
     maxConcurrentRuns: patch.max_concurrent_runs ?? plan.maxConcurrentRuns,
     failureThreshold: patch.failure_threshold === undefined ? plan.failureThreshold : patch.failure_threshold,
   };
+}
+
+/** A task that could never run is refused now, rather than every time its job fires. */
+function checkTask(task: NewTask): TaskSubmission {
+  const submission = submissionOf(task);
+  const { task_type: type, payload } = submission;
+  if (type === 'scheduled_job') innerWork({ type, payload, agentId: agentOfTask(submission) });
+  return submission;
 }
 
 /** What a body says of the task; what it leaves out is left out. */

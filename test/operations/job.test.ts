@@ -138,9 +138,25 @@ describe('scheduling a job', () => {
     });
   });
 
-  it('refuses a task that could never run', async () => {
-    const { status, body } = await call('POST', BASE, { ...daily, task_type: 'fabric_action' });
-    expect({ status, body }).toMatchObject({ status: 422, body: { code: 'INVALID_TASK' } });
+  it.each<[JsonObject, RegExp]>([
+    [{ task_type: 'fabric_action' }, /^fabric_action needs target_system and action_type$/],
+    [{ task_type: 'agent_run', agent_id: 'ceo' }, /^agent_run needs payload.input/],
+    [{}, /^agent_run needs agent_id or payload.agent$/],
+    [{ payload: { run: { task_type: 'nap' } } }, /^payload.run.task_type must be one of/],
+  ])('refuses %j, a task that could never run', async (task, detail) => {
+    const { status, body } = await call('POST', BASE, { ...daily, ...task });
+    expect({ status, body }).toMatchObject({
+      status: 422,
+      body: { code: 'INVALID_TASK', detail: expect.stringMatching(detail) },
+    });
+  });
+
+  it.each<[JsonObject]>([
+    [{ payload: { run: { task_type: 'health_check' } } }],
+    [{ agent_id: 'ceo', payload: { input: 'What changed since {{last_run_at}}?' } }],
+    [{ payload: { agent_ids: ['ceo', 'cfo'], task: { type: 'review' } } }],
+  ])('takes %j as the work of a scheduled_job', async (task) => {
+    expect((await call('POST', BASE, { ...daily, ...task })).body).toMatchObject({ task_type: 'scheduled_job' });
   });
 
   it('refuses a single time in the past, unless it is asked for', async () => {

@@ -90,6 +90,20 @@ describe('a job', () => {
     expect(factsOf(id)).toEqual(['job.created', 'job.fired', 'job.run_completed']);
   });
 
+  it('is done by the workers, and hears from them when it is', async () => {
+    await jobs.queue.start();
+    await jobs.pool.start();
+    try {
+      const { id } = await create(everyMinute);
+      await pass(MINUTE);
+      await expect.poll(() => jobs.history(id)).toEqual(['12:01:00 completed']);
+      expect(await jobs.job(id)).toMatchObject({ status: 'scheduled', lastRunResult: { status: 'completed' } });
+    } finally {
+      await jobs.pool.stop();
+      jobs.queue.stop();
+    }
+  });
+
   it('fires as planned, however long its runs take', async () => {
     const { id } = await create(everyMinute, { maxConcurrentRuns: 5 });
     for (let minute = 0; minute < 3; minute++) await pass(MINUTE);

@@ -10,6 +10,7 @@ import { createScheduler, type Scheduler } from '../../src/scheduling/scheduler.
 import type { Database } from '../../src/store/database.ts';
 import { submissionOf, type TaskSubmission } from '../../src/tasks/task.ts';
 import type { TaskQueue } from '../../src/tasks/task-queue.ts';
+import type { WorkerPool } from '../../src/tasks/worker-pool.ts';
 import { silentLog } from './log.ts';
 import { acme, createTestTasks } from './tasks.ts';
 
@@ -18,6 +19,8 @@ export interface TestJobs {
   readonly reader: JobReader;
   readonly scheduler: Scheduler;
   readonly queue: TaskQueue;
+  /** Workers, for tests that start them. */
+  readonly pool: WorkerPool;
   readonly facts: NewFeedItem[];
   /** The job as it is now. */
   job(id: string): Promise<Job>;
@@ -36,7 +39,8 @@ export interface TestJobsOptions {
 }
 
 export function createTestJobs(database: Database, clock: Clock, options: TestJobsOptions = {}): TestJobs {
-  const { queue } = createTestTasks(database);
+  const tasks = createTestTasks(database);
+  const { queue } = tasks;
   const { submit = (real) => real, ...limits } = options;
   const facts: NewFeedItem[] = [];
   const feed = { write: async (_within: unknown, item: NewFeedItem) => void facts.push(item) };
@@ -65,6 +69,7 @@ export function createTestJobs(database: Database, clock: Clock, options: TestJo
     reader,
     scheduler,
     queue,
+    pool: tasks.pool,
     facts,
     job,
     runs,
