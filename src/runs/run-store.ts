@@ -126,7 +126,7 @@ export interface RunStore {
   /** The stored steps of a run, in the order in which they were stored. */
   steps(id: string): Promise<readonly RecordedStep[]>;
   /**
-   * Deletes ended runs and all that belongs to them.
+   * Deletes ended runs and all that belongs to them, and what the feed says of that time.
    * @param before ISO-8601 UTC: those that ended before it, with their whole family
    * @returns how many
    */
@@ -260,6 +260,7 @@ export function createRunStore(parts: RunStoreParts): RunStore {
             .having(sql<boolean>`bool_and(completed_at is not null) and max(completed_at) < ${before}`),
         )
         .executeTakeFirst();
+      await db.deleteFrom('feed').where('at', '<', new Date(before)).execute();
       return Number(ended.numDeletedRows);
     },
     async move(id, to, change) {
