@@ -61,10 +61,11 @@ export function createApprovalDesk(parts: ApprovalChangeParts & { readonly log: 
     },
     ask: (scope, ask) => waitForApproval({ approvals, changes, now: clock.now, expiresAt: rounds.due }, scope, ask),
     async decide(id, decision, caller) {
-      if ((await approvals.find(id, caller)) === undefined) throw unknown(id);
+      const known = await approvals.find(id, caller);
+      if (known === undefined) throw unknown(id);
       const by = deciderOf(decision, caller);
       // Whoever comes after the deadline comes after what time decided, whether or not that has been noted yet.
-      await changes.expire(id);
+      if (clock.now() >= Date.parse(known.expiresAt)) await changes.expire(id);
       const changed = await changes.change(id, `user:${by}`, (approval) => decide(approval, decision, by, clock.now()));
       if (changed === undefined) throw unknown(id);
       if (!changed.moved) throw decided(changed.approval);
