@@ -97,6 +97,8 @@ export type TeamBrief =
       readonly transcript: readonly Contribution[];
       /** How many may speak after this one. */
       readonly left: number;
+      /** What came for this agent from outside. */
+      readonly messages?: readonly string[];
     }
   /** The lead names who speaks next. */
   | {
@@ -127,6 +129,8 @@ export type TeamBrief =
       readonly cycle: number;
       /** The last words of every agent, its own included. */
       readonly latest: readonly Contribution[];
+      /** What came for this agent from outside. */
+      readonly messages?: readonly string[];
     }
   /** The agent's part in a graph of steps. */
   | {

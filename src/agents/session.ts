@@ -115,9 +115,7 @@ export function createSessionMemory({
         .orderBy('seq', 'desc')
         .limit(MAX_MESSAGES)
         .execute();
-      return withinBounds(
-        rows.map(({ role, content }) => ({ role: role === 'assistant' ? role : 'user', content: String(content) })),
-      );
+      return withinBounds(rows.map(messageOf));
     },
 
     async list({ tenantId, userId }, limit) {
@@ -143,7 +141,30 @@ export function createSessionMemory({
         lastAt: isoTime(last_at.getTime()),
       }));
     },
+
+    async messages({ tenantId, userId, sessionId }, after, limit) {
+      const rows = await db
+        .selectFrom('session_messages')
+        .select(['seq', 'role', 'content', 'run_id', 'created_at'])
+        .where('tenant_id', '=', tenantId)
+        .where('user_id', '=', userId)
+        .where('session_id', '=', sessionId)
+        .where('seq', '>', after)
+        .orderBy('seq')
+        .limit(limit)
+        .execute();
+      return rows.map(({ seq, role, content, run_id, created_at }) => ({
+        ...messageOf({ role, content }),
+        seq,
+        runId: run_id,
+        at: isoTime(created_at.getTime()),
+      }));
+    },
   };
+}
+
+function messageOf({ role, content }: { role: string; content: unknown }): ChatMessage {
+  return { role: role === 'assistant' ? role : 'user', content: String(content) };
 }
 
 /** Newest first in, oldest first out; the newest message is kept however long it is. */

@@ -30,6 +30,7 @@ export function teamRequest(brief: TeamBrief): string[] {
       return [
         `You are in a discussion of ${brief.group.map(titleOf).join(', ')}.`,
         ...quoted('What was said so far', brief.transcript),
+        ...fromOutside(brief.messages),
         `Say your next word as ${titleOf(brief.agent)}, briefly: answer the others, do not repeat. ${
           brief.left === 0
             ? 'Nobody speaks after you: conclude.'
@@ -57,6 +58,7 @@ export function teamRequest(brief: TeamBrief): string[] {
     case 'cycle':
       return [
         ...quoted('The last words of everybody', brief.latest),
+        ...fromOutside(brief.messages),
         `This is cycle ${brief.cycle} of work that goes on until it is stopped. Say what has changed, what you do in this cycle for the purpose, and what the others should know.`,
       ];
     case 'node':
@@ -75,6 +77,12 @@ export function quoted(heading: string, contributions: readonly Contribution[]):
     `${heading}:`,
     ...contributions.map(({ agent, text }) => `--- ${titleOf(agent)} (${agent.agent_id}) ---\n${text}`),
   ];
+}
+
+function fromOutside(messages: readonly string[] = []): string[] {
+  return messages.length === 0
+    ? []
+    : [`Messages for you from outside, to be answered or taken into account:\n${messages.join('\n---\n')}`];
 }
 
 function allowed(delegates: readonly Agent[]): string {

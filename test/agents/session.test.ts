@@ -83,6 +83,18 @@ describe('the memory of a session', () => {
     expect(await memory.list({ tenantId: 'default', userId: 'lister' }, 1)).toHaveLength(1);
   });
 
+  it('shows the messages of a session, page by page', async () => {
+    const session = { tenantId: 'default', userId: 'reader', sessionId: 'paged' };
+    for (const content of ['one', 'two', 'three']) await memory.add(told('paged', content, 'reader'));
+    const first = await memory.messages(session, 0, 2);
+    expect(first).toMatchObject([
+      { seq: 1, role: 'user', content: 'one', runId: expect.stringContaining('run-') },
+      { seq: 2, content: 'two', at: expect.stringMatching(/Z$/) },
+    ]);
+    expect((await memory.messages(session, 2, 2)).map(({ content }) => content)).toEqual(['three']);
+    expect(await memory.messages({ ...session, userId: 'eve' }, 0, 10)).toEqual([]);
+  });
+
   it('numbers messages that come at once without gaps, and below a given number nothing changes any more', async () => {
     const session = { tenantId: 'default', userId: '', sessionId: 'crowd' };
     const seen = await Promise.all(

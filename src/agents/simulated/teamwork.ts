@@ -58,21 +58,28 @@ function work({ agent, assignment, lead, part }: Brief<'work'>): string {
 /** Everybody says two things, then the discussion has nothing new. */
 const WORDS_EACH = 2;
 
-function nextWord({ agent, assignment, group, transcript, left }: Brief<'discussion'>): string {
+function nextWord(brief: Brief<'discussion'>): string {
+  const { agent, assignment, group, transcript, left, messages } = brief;
   const said = transcript.filter((word) => word.agent.agent_id === agent.agent_id).length;
   const previous = transcript.findLast((word) => word.agent.agent_id !== agent.agent_id);
-  if (previous === undefined) return position(agent, assignment);
+  if (previous === undefined) return paragraphs(position(agent, assignment), ...received(messages));
   const view = viewOf(assignment);
   const own = perspectiveOf(agent);
   const heard = positionIn(previous.text).proposals[0];
   const answer = `${titleOf(agent)}: ${titleOf(previous.agent)} says ${heard === undefined ? 'its word' : `“${shortened(heard)}”`}; ${own.responseTo(perspectiveOf(previous.agent).lens)}.`;
   const proposed = own.propose(view)[Math.min(said, 1)] ?? '';
   if (transcript.length + 1 < WORDS_EACH * group.length && left > 0) {
-    return paragraphs(`${answer} ${findings(own, view)}`, proposals([proposed]), closing(own, view));
+    return paragraphs(
+      `${answer} ${findings(own, view)}`,
+      ...received(messages),
+      proposals([proposed]),
+      closing(own, view),
+    );
   }
   const agreed = firstProposals(transcript);
   return paragraphs(
     `${answer} Nothing new has come in the last words, so I conclude on ${subjectOf(assignment)}.`,
+    ...received(messages),
     `Agreed:\n${numbered(agreed.length > 0 ? agreed : [proposed])}`,
     DONE_MARK,
   );
@@ -117,7 +124,7 @@ function answerOrHandOver(brief: Brief<'delegation'>): string {
   return paragraphs(...(taken === '' ? [] : [taken]), position(agent, assignment));
 }
 
-function cycle({ agent, assignment, cycle: number, latest }: Brief<'cycle'>): string {
+function cycle({ agent, assignment, cycle: number, latest, messages }: Brief<'cycle'>): string {
   const view = viewOf(assignment);
   const own = perspectiveOf(agent);
   const peers = latest.filter((word) => word.agent.agent_id !== agent.agent_id);
@@ -126,6 +133,7 @@ function cycle({ agent, assignment, cycle: number, latest }: Brief<'cycle'>): st
   return paragraphs(
     `${titleOf(agent)}, cycle ${number}, for ${subjectOf(assignment)}. ${findings(own, view)}`,
     heard.length === 0 ? 'Nobody has reported yet.' : `I heard: ${heard.join('; ')}.`,
+    ...received(messages),
     proposals([steps[(number - 1) % steps.length] ?? steps[0]]),
     closing(own, view),
   );
@@ -149,6 +157,10 @@ function node({ agent, assignment, instructions, given, format }: Brief<'node'>)
     proposals(steps),
     closing(own, view),
   );
+}
+
+function received(messages: readonly string[] = []): string[] {
+  return messages.map((message) => `I was told: “${shortened(message)}”, and take it into account.`);
 }
 
 /** How many words of the task an agent's purpose and capabilities share, by their beginnings (`invoice`, `invoices`). */
