@@ -6,6 +6,8 @@
  * instant at which the clock was put forward.
  */
 const DAY_MS = 86_400_000;
+/** No zone has changed its clocks twice within a week since 1970. */
+const STRIDE_MS = 5 * DAY_MS;
 
 export interface Zone {
   readonly name: string;
@@ -51,21 +53,25 @@ function createZone(name: string): Zone {
   const offsetAt = offsetReader(name);
   const years = new Map<number, readonly number[]>();
 
-  /** The instants of clock changes in a year (UTC): read once, day by day. */
+  /** The instants of clock changes in a year (UTC): looked for once, every few days. */
   function changesIn(year: number): readonly number[] {
     const known = years.get(year);
     if (known !== undefined) return known;
     const changes: number[] = [];
     const end = Date.UTC(year + 1, 0, 1);
-    for (let day = Date.UTC(year, 0, 1); day < end; day += DAY_MS) {
-      if (offsetAt(day) !== offsetAt(day + DAY_MS)) changes.push(changeBetween(day, day + DAY_MS));
+    let before = Date.UTC(year, 0, 1);
+    let offset = offsetAt(before);
+    while (before < end) {
+      const after = Math.min(before + STRIDE_MS, end);
+      const next = offsetAt(after);
+      if (next !== offset) changes.push(changeBetween(before, after, offset));
+      [before, offset] = [after, next];
     }
     years.set(year, changes);
     return changes;
   }
 
-  function changeBetween(before: number, after: number): number {
-    const offset = offsetAt(before);
+  function changeBetween(before: number, after: number, offset: number): number {
     let [low, high] = [before, after];
     while (high - low > 1) {
       const middle = Math.floor((low + high) / 2);
