@@ -2,6 +2,7 @@
  * The catalogue of agents as clients browse and extend it, and talking to one of them. An answer is a chat run like any
  * other: it has an invocation, a session and a log.
  */
+
 import { z } from 'zod';
 import type { Agent } from '../agents/agent.ts';
 import type { Clock } from '../core/clock.ts';
@@ -10,6 +11,7 @@ import { AosError } from '../core/errors.ts';
 import { newUuid } from '../core/ids.ts';
 import type { Gate } from '../dispatch.ts';
 import type { Engine } from '../engine/engine.ts';
+import { hearsMessages } from '../orchestration/patterns.ts';
 import type { EventLog } from '../runs/event-log.ts';
 import { type Caller, isTerminal, type Run } from '../runs/run.ts';
 import type { RunStore } from '../runs/run-store.ts';
@@ -284,6 +286,11 @@ export function createAgentOperations(parts: AgentParts): readonly Operation[] {
       const orchestration = await runs.findInTenant(within, caller);
       if (orchestration?.kind !== 'orchestration') {
         throw new AosError('not_found', `Orchestration '${within}' not found`, { reason: 'ORCHESTRATION_NOT_FOUND' });
+      }
+      if (!hearsMessages(orchestration.request)) {
+        throw new AosError('conflict', `The agents of orchestration '${within}' take no messages while it runs`, {
+          reason: 'NOT_LISTENING',
+        });
       }
       const messageId = newUuid();
       const payload = { agent_id: id, message, direction };

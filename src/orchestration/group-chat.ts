@@ -9,6 +9,7 @@ import type { Assignment, Contribution } from '../agents/brief.ts';
 import { DONE_MARK } from '../agents/teamwork.ts';
 import type { JsonObject } from '../core/json.ts';
 import { type Attempt, attemptTurn, runFailureOf } from './attempt.ts';
+import { createInbox } from './inbox.ts';
 import type { OrchestrationSetting, Pattern } from './pattern.ts';
 import { configOf, continuesOnError, idsOf, oneOf, type Plan, type SomeAgents, someOf, wholeNumber } from './plan.ts';
 import { resultOf } from './result.ts';
@@ -23,7 +24,7 @@ export interface GroupChatPlan extends Plan {
   readonly speaker: 'round-robin' | 'model';
 }
 
-export const groupChat: Pattern<GroupChatPlan> = { name: 'group-chat', version: 1, plan, run };
+export const groupChat: Pattern<GroupChatPlan> = { name: 'group-chat', version: 1, hearsMessages: true, plan, run };
 
 function plan(request: JsonObject, all: readonly Agent[]): GroupChatPlan {
   const agents = someOf(all);
@@ -50,6 +51,7 @@ async function run(setting: OrchestrationSetting, plan: GroupChatPlan, assignmen
   const attempts: Attempt[] = [];
   const choices: Attempt[] = [];
   const transcript: Contribution[] = [];
+  const inbox = createInbox(setting.scope, plan);
   let ended = 'max_turns';
   let speaker: Agent = agents[0];
   for (let nth = 1; nth <= words; nth++) {
@@ -58,6 +60,7 @@ async function run(setting: OrchestrationSetting, plan: GroupChatPlan, assignmen
     const turn = { name: `word-${nth}/${agent.agent_id}`, agent, round: Math.ceil(nth / agents.length) };
     const heard = [...transcript];
     const peers = [...new Set(heard.map((word) => word.agent.agent_id))].filter((id) => id !== agent.agent_id);
+    const messages = await inbox.take(agent.agent_id, turn.name);
     const attempt = await attemptTurn(setting, turn, peers, () => ({
       kind: 'discussion',
       agent,
@@ -65,6 +68,7 @@ async function run(setting: OrchestrationSetting, plan: GroupChatPlan, assignmen
       group: agents,
       transcript: heard,
       left: words - nth,
+      messages,
     }));
     attempts.push(attempt);
     if (attempt.status === 'failed') {

@@ -24,6 +24,8 @@ export interface Pattern<P extends Plan = Plan> {
   readonly name: string;
   /** From 1. */
   readonly version: number;
+  /** Whether its agents take messages while it runs; not when left out. */
+  readonly hearsMessages?: boolean;
   /** Agents that a request of this pattern names elsewhere than in `agent_ids`. */
   agentIds?(request: JsonObject): readonly string[];
   /**

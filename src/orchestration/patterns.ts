@@ -49,6 +49,11 @@ export function patternFor(request: JsonObject): Pattern {
   );
 }
 
+/** Whether the agents of a request take messages while it runs. */
+export function hearsMessages(request: JsonObject): boolean {
+  return newestPattern(patterns, workflowOf(request))?.hearsMessages ?? false;
+}
+
 /** The agents a request names, each once. */
 export function agentIdsOf(pattern: Pattern, request: JsonObject): readonly string[] {
   const listed = Array.isArray(request['agent_ids']) ? request['agent_ids'].map(String) : [];

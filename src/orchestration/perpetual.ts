@@ -14,6 +14,7 @@ import type { Signal } from '../engine/engine.ts';
 import type { TurnUsage } from '../runs/event.ts';
 import { dayOf, purposeOf } from './assignment.ts';
 import { type Attempt, attemptTurn, runFailureOf } from './attempt.ts';
+import { createInbox, type Inbox } from './inbox.ts';
 import type { OrchestrationSetting, Pattern } from './pattern.ts';
 import { configOf, continuesOnError, idsOf, invalid, type Plan, someOf, wholeNumber } from './plan.ts';
 
@@ -28,7 +29,7 @@ export interface PerpetualPlan extends Plan {
   readonly maxCycles: number;
 }
 
-export const perpetual: Pattern<PerpetualPlan> = { name: 'perpetual', version: 1, plan, run };
+export const perpetual: Pattern<PerpetualPlan> = { name: 'perpetual', version: 1, hearsMessages: true, plan, run };
 
 function plan(request: JsonObject, all: readonly Agent[]): PerpetualPlan {
   const agents = someOf(all);
@@ -74,6 +75,7 @@ type State = {
   cycle: number;
   accounts: Record<string, Account>;
   meter: JsonObject;
+  inbox: JsonObject;
   /** When the next cycle begins, ISO-8601 UTC. */
   next: string;
 };
@@ -84,6 +86,7 @@ async function run(setting: OrchestrationSetting, plan: PerpetualPlan, assignmen
   const accounts: Record<string, Account> = { ...earlier?.accounts };
   let pause = earlier;
   recountTurns(setting, plan, earlier?.cycle ?? 0);
+  const inbox = createInbox(scope, plan, earlier?.inbox);
   for (let cycle = (earlier?.cycle ?? 0) + 1; ; cycle++) {
     // A checkpoint stands between a cycle and the pause after it, so a resumed run pauses first.
     const stop = pause === undefined ? undefined : await pauseUntil(setting, cycle, pause.next);
@@ -91,14 +94,14 @@ async function run(setting: OrchestrationSetting, plan: PerpetualPlan, assignmen
     // The work may go on for months: each cycle has a day of its own.
     const ofToday = pause === undefined ? assignment : { ...assignment, today: dayOf(pause.next) };
     for (const agent of plan.agents) {
-      const attempt = await takeTurn(setting, plan, ofToday, accounts, { agent, cycle });
+      const attempt = await takeTurn(setting, plan, ofToday, accounts, { agent, cycle, inbox });
       accounts[agent.agent_id] = withAttempt(accounts[agent.agent_id], attempt);
       const [asked] = await scope.poll(`${attempt.turn.name}/stop`, STOP_SIGNAL);
       if (asked !== undefined) return finish(setting, plan, accounts, cycle, reasonOf(asked));
     }
     if (cycle >= plan.maxCycles) return finish(setting, plan, accounts, cycle, 'max_cycles');
     const next = await scope.step(`cycle-${cycle}/next`, async () => isoTime(clock.now() + plan.intervalMs));
-    pause = { cycle, accounts, meter: meter.state(), next };
+    pause = { cycle, accounts, meter: meter.state(), inbox: inbox.state(), next };
     await scope.checkpoint(pause as unknown as JsonObject);
   }
 }
@@ -121,7 +124,7 @@ async function takeTurn(
   plan: PerpetualPlan,
   assignment: Assignment,
   accounts: Readonly<Record<string, Account>>,
-  { agent, cycle }: { readonly agent: Agent; readonly cycle: number },
+  { agent, cycle, inbox }: { readonly agent: Agent; readonly cycle: number; readonly inbox: Inbox },
 ): Promise<Attempt> {
   const latest: Contribution[] = plan.agents.flatMap((one) => {
     const text = accounts[one.agent_id]?.output;
@@ -129,7 +132,15 @@ async function takeTurn(
   });
   const turn = { name: `cycle-${cycle}/${agent.agent_id}`, agent, round: cycle };
   const peers = idsOf(latest.map((word) => word.agent).filter((one) => one !== agent));
-  const attempt = await attemptTurn(setting, turn, peers, () => ({ kind: 'cycle', agent, assignment, cycle, latest }));
+  const messages = await inbox.take(agent.agent_id, turn.name);
+  const attempt = await attemptTurn(setting, turn, peers, () => ({
+    kind: 'cycle',
+    agent,
+    assignment,
+    cycle,
+    latest,
+    messages,
+  }));
   if (attempt.status === 'failed' && !plan.continueOnError) throw runFailureOf(turn, attempt.error);
   return attempt;
 }

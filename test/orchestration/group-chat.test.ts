@@ -1,7 +1,8 @@
 import { describe, expect, it, test } from 'vitest';
 import { namedIn, saysDone } from '../../src/orchestration/group-chat.ts';
 import { testAgent } from '../support/agents.ts';
-import { chorus, dieEverywhere, refused, requestOf, runToEnd } from '../support/orchestration.ts';
+import { chorus, dieEverywhere, programOf, refused, requestOf, runToEnd } from '../support/orchestration.ts';
+import { MemoryRun } from '../support/run-scope.ts';
 
 const body = (config = {}) => requestOf('group-chat', { config });
 
@@ -9,7 +10,8 @@ describe('a group chat', () => {
   it('lets everybody speak in turn, hearing everything before', async () => {
     const model = chorus();
     const { result, memoryRun } = await runToEnd(model, body({ max_turns: 4 }));
-    expect(memoryRun.stepOrder).toEqual(['word-1/cfo', 'word-2/ceo', 'word-3/cmo', 'word-4/cfo']);
+    const words = memoryRun.stepOrder.filter((step) => !step.endsWith('/messages'));
+    expect(words).toEqual(['word-1/cfo', 'word-2/ceo', 'word-3/cmo', 'word-4/cfo']);
     const heard = model.asked.map(({ brief }) => (brief.kind === 'discussion' ? brief.transcript.length : -1));
     expect(heard).toEqual([0, 1, 2, 3]);
     expect(result).toMatchObject({
@@ -37,7 +39,7 @@ describe('a group chat', () => {
       brief.kind === 'selection' ? (['cmo', 'The next should be cfo, not ceo.', 'nobody'][nth] ?? 'cmo') : undefined,
     );
     const { result, memoryRun } = await runToEnd(model, body({ speaker: 'model', max_turns: 4 }));
-    const words = memoryRun.stepOrder.filter((step) => step.startsWith('word'));
+    const words = memoryRun.stepOrder.filter((step) => step.startsWith('word') && !step.endsWith('/messages'));
     // Named nobody: in turn again.
     expect(words).toEqual(['word-1/cfo', 'word-2/cmo', 'word-3/cfo', 'word-4/ceo']);
     expect(
@@ -48,6 +50,20 @@ describe('a group chat', () => {
     // Choosing counts for the lead's usage, not as its word.
     expect(result).toMatchObject({ turns: 7, usage: { tokens_input: 70 } });
     expect(result['results']).toMatchObject({ ceo: { turns: 4, output: { position: 'ceo discussion 0' } } });
+  });
+
+  it('brings messages from outside to the agent they are for, and others to whoever speaks next', async () => {
+    const model = chorus(({ agent }) => {
+      if (agent.agent_id !== 'cfo') return undefined;
+      run.send('message', { agent_id: 'cmo', message: 'The price is fixed.' });
+      run.send('message', { message: 'Hurry.' });
+      return undefined;
+    });
+    const run = new MemoryRun(body({ max_turns: 3 }));
+    await run.execute(programOf(model));
+    const heard = model.asked.map(({ brief }) => (brief.kind === 'discussion' ? brief.messages : undefined));
+    expect(heard).toEqual([[], ['Hurry.'], ['The price is fixed.']]);
+    expect(model.asked[2]?.prompt.messages[0]?.content).toContain('The price is fixed.');
   });
 
   it('passes over a speaker that fails', async () => {

@@ -96,6 +96,21 @@ describe('a perpetual run', () => {
     });
   });
 
+  it('keeps messages over a pause for the agent they are for', async () => {
+    const run = new MemoryRun(body());
+    const model = chorus(({ agent }, nth) => {
+      // After the turn of the agent it is for, and before the last poll of the cycle.
+      if (agent.agent_id === 'ceo' && nth === 0) run.send('message', { agent_id: 'ceo', message: 'Hold the price.' });
+      return undefined;
+    });
+    await run.go(programOf(model));
+    expect(run.checkpoints[0]).toMatchObject({ inbox: { ceo: ['Hold the price.'] } });
+    run.pass('cycle-2/pause');
+    await run.go(programOf(model));
+    expect(model.asked[2]?.brief).toMatchObject({ cycle: 2, messages: ['Hold the price.'] });
+    expect(model.asked[3]?.brief).toMatchObject({ messages: [] });
+  });
+
   it('ends after as many cycles as it may have', async () => {
     const run = new MemoryRun(body({ max_cycles: 2 }));
     run.onWait = () => 'timeout';
