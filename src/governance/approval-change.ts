@@ -12,8 +12,9 @@ import type { Feed } from '../runs/feed.ts';
 import type { Run } from '../runs/run.ts';
 import type { Database, StoreScope } from '../store/database.ts';
 import type { Approval } from './approval.ts';
-import { type ApprovalEvent, cancel, expire, type Moved } from './approval-decision.ts';
+import { expire } from './approval-deadline.ts';
 import type { ApprovalAsk } from './approval-desk.ts';
+import { type ApprovalEvent, cancel, type Moved } from './approval-outcome.ts';
 import { openApproval } from './approval-request.ts';
 import type { ApprovalStore } from './approval-store.ts';
 

@@ -103,3 +103,8 @@ export interface Approval {
 export function isOpen({ status }: Pick<Approval, 'status'>): boolean {
   return status === 'pending' || status === 'escalated';
 }
+
+/** The votes that count: one of each person, for what is on the table. */
+export function countedVotes({ votes, actionHash: hash }: Approval): readonly Vote[] {
+  return votes.filter((vote) => vote.action_hash === hash);
+}

@@ -4,8 +4,9 @@ import { createRounds } from '../core/rounds.ts';
 import type { Caller } from '../runs/run.ts';
 import type { Log } from '../telemetry/log.ts';
 import { type ApprovalChangeParts, createApprovalChanges } from './approval-change.ts';
-import { decide, decided } from './approval-decision.ts';
+import { decide } from './approval-decision.ts';
 import type { ApprovalDecision, ApprovalDesk } from './approval-desk.ts';
+import { decided } from './approval-outcome.ts';
 import { waitForApproval } from './approval-wait.ts';
 
 /** How late time decides at the latest, when the process that wrote the deadline is gone. */

@@ -1,7 +1,6 @@
 /** An approval on the wire: every member that one of the seed systems' three models has, and what ours adds. */
 import { z } from 'zod';
-import { type Approval, approvalStatuses, autoActions, requestTypes } from '../governance/approval.ts';
-import { countedVotes } from '../governance/approval-decision.ts';
+import { type Approval, approvalStatuses, autoActions, countedVotes, requestTypes } from '../governance/approval.ts';
 import { approvalPriorities, escalationLevels } from '../governance/escalation.ts';
 import { freeForm, protocolId, time } from './field.ts';
 

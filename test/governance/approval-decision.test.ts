@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { actionHash } from '../../src/governance/action-hash.ts';
 import type { Approval } from '../../src/governance/approval.ts';
-import { cancel, decide, expire } from '../../src/governance/approval-decision.ts';
+import { expire } from '../../src/governance/approval-deadline.ts';
+import { decide } from '../../src/governance/approval-decision.ts';
+import { cancel } from '../../src/governance/approval-outcome.ts';
 import { pendingApproval, T0 } from '../support/approvals.ts';
 
 const AT = T0 + 60_000;

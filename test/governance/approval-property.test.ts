@@ -4,8 +4,10 @@ import { describe, expect, it } from 'vitest';
 import { AosError } from '../../src/core/errors.ts';
 import { actionHash } from '../../src/governance/action-hash.ts';
 import { type Approval, autoActions, isOpen } from '../../src/governance/approval.ts';
-import { cancel, decide, expire } from '../../src/governance/approval-decision.ts';
+import { expire } from '../../src/governance/approval-deadline.ts';
+import { decide } from '../../src/governance/approval-decision.ts';
 import type { ApprovalDecision } from '../../src/governance/approval-desk.ts';
+import { cancel } from '../../src/governance/approval-outcome.ts';
 import { approvalPriorities } from '../../src/governance/escalation.ts';
 import { pendingApproval, T0 } from '../support/approvals.ts';
 
