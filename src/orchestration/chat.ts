@@ -128,7 +128,9 @@ async function steeringMessages({ scope }: AttemptSetting, nth: number): Promise
 
 /** The result of a run whose message another run of the session has answered; undefined when it has to answer itself. */
 async function answeredElsewhere({ scope }: AttemptSetting, { events }: ChatParts): Promise<JsonObject | undefined> {
-  if (events === undefined) return undefined;
+  // The log of a run that is taken up for the first time holds its admission, and more only when it was handed over.
+  const begun = scope.recorded('chat/1/asked') !== undefined;
+  if (events === undefined || begun || scope.run.lastEvent <= 1) return undefined;
   const answered = await scope.step<JsonObject>('chat/steering', async () => {
     const handed = (await scope.history()).find((event) => event.type === 'run.steering');
     if (handed?.type !== 'run.steering') return {};

@@ -69,7 +69,7 @@ describe('a chat that is steered', () => {
 
 describe('a chat whose message was handed to another run', () => {
   const handed = async (other: MemoryRun, memory: SessionMemory) => {
-    const run = new MemoryRun({ message: 'And costs?' }, { id: 'second' });
+    const run = new MemoryRun({ message: 'And costs?' }, { id: 'second', lastEvent: 2 });
     await run.execute(async (scope) => {
       await scope.emit('steering', { type: 'run.steering', data: { into: 'first' } });
       return {};
