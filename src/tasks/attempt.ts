@@ -26,19 +26,22 @@ export interface AttemptParts {
 /** The step in which the program of an attempt says that its failure is no ordinary one of its code. */
 export const RETRY_STEP = 'task/retry';
 
+/** Whether the attempt begins: not when the task was cancelled, or when another pool has it now. */
+export type Begun = 'yes' | 'cancelled' | 'lost';
+
 /** How long a task that could not be executed now is left alone. */
 const GIVE_BACK_MS = 1_000;
 
 /**
- * @param isWanted whether the task still has this worker; asked when the run exists, because a cancellation that came
- * before found no run to cancel
+ * @param begin says that the worker begins. Called when the run exists: a cancellation before it finds the task, one
+ * after it the run
  * @returns what became of it; never rejects, and does not settle when the engine lets go of the run because the
  * process stops
  */
 export async function executeAttempt(
   task: Task,
   parts: AttemptParts,
-  isWanted: () => Promise<boolean>,
+  begin: () => Promise<Begun>,
 ): Promise<AttemptEnding> {
   const { runs, engine, clock, log, simulated } = parts;
   const id = attemptRunId(task);
@@ -55,7 +58,9 @@ export async function executeAttempt(
       deadlineAt: isoTime(clock.now() + task.submission.timeout_seconds * 1000),
       actor: `task:${task.id}`,
     });
-    if (!(await isWanted())) await engine.cancel(id, 'The task was cancelled.', task.caller);
+    const begun = await begin();
+    if (begun === 'cancelled') await engine.cancel(id, 'The task was cancelled.', task.caller);
+    if (begun !== 'yes') return { status: 'given_back', afterMs: 0 };
     return endingOf(await engine.perform(id), runs);
   } catch (thrown) {
     if (thrown instanceof AosError && thrown.retry === 'never') return { status: 'failed', failure: thrown };

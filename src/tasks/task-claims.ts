@@ -11,7 +11,7 @@ import { type AttemptEnding, outcomeOf } from './attempt-outcome.ts';
 import { attemptRunId, type Task } from './task.ts';
 import type { TaskSettingsStore } from './task-settings.ts';
 import { isEnded } from './task-state.ts';
-import { TASK_CHANNEL, type TaskRow, tellFact, toTask } from './task-store.ts';
+import { loadTask, TASK_CHANNEL, type TaskRow, tellFact, toTask } from './task-store.ts';
 
 /** What waits for workers. */
 export interface Line {
@@ -26,8 +26,7 @@ export interface TaskClaims {
   claim(pool: string, workers: readonly string[]): Promise<readonly Task[]>;
   /** The worker begins. @returns undefined when the claim is lost or the task was cancelled */
   begin(task: Task, pool: string): Promise<Task | undefined>;
-  /** Whether the worker that began the task is to go on with it. */
-  isWanted(task: Task, pool: string): Promise<boolean>;
+  isCancelled(task: Task): Promise<boolean>;
   /** Says what became of the attempt and lets the task go. */
   settle(task: Task, pool: string, ending: AttemptEnding): Promise<void>;
   /** Puts tasks whose runs waited back in line: those of these ids, or all whose runs are to go on or have ended. */
@@ -110,6 +109,8 @@ export function createTaskClaims({ database, feed, settings, clock, random }: Ta
           .where('executor', '=', pool)
           .where('claim', '=', task.claim)
           .where('status', '=', 'assigned')
+          // Should the machine lose power right now the task is simply in line again.
+          .where(sql`set_config('synchronous_commit', 'off', true)`, '=', 'off')
           .returningAll()
           .executeTakeFirst();
         if (row === undefined) return undefined;
@@ -117,17 +118,7 @@ export function createTaskClaims({ database, feed, settings, clock, random }: Ta
         await tellFact(feed, trx, 'task.started', toTask(row));
         return toTask(row);
       }),
-    async isWanted(task, pool) {
-      const row = await db
-        .selectFrom('tasks')
-        .select('id')
-        .where('id', '=', task.id)
-        .where('executor', '=', pool)
-        .where('claim', '=', task.claim)
-        .where('status', '=', 'running')
-        .executeTakeFirst();
-      return row !== undefined;
-    },
+    isCancelled: async ({ id }) => (await loadTask(db, id))?.status === 'cancelled',
     async wake(ids) {
       if (ids.length === 0) return 0;
       const which =

@@ -8,7 +8,7 @@ import { newHexId } from '../core/ids.ts';
 import type { Feed } from '../runs/feed.ts';
 import type { Database } from '../store/database.ts';
 import type { Log } from '../telemetry/log.ts';
-import { type AttemptParts, executeAttempt } from './attempt.ts';
+import { type AttemptParts, type Begun, executeAttempt } from './attempt.ts';
 import type { AttemptEnding } from './attempt-outcome.ts';
 import { poolLock, releaseOrphans } from './orphans.ts';
 import { createPoolSize, type LastScaling } from './pool-size.ts';
@@ -146,16 +146,16 @@ export function createWorkerPool(parts: WorkerPoolParts): WorkerPool {
 
   async function attemptTask(task: Task): Promise<AttemptEnding> {
     const runId = attemptRunId(task);
-    const begun = await claims.begin(task, poolId);
-    // Without it: cancelled between being assigned and begun.
-    const ending: AttemptEnding =
-      begun === undefined
-        ? { status: 'given_back', afterMs: 0 }
-        : await executeAttempt(begun, parts, () => claims.isWanted(begun, poolId));
+    const ending = await executeAttempt(task, parts, () => begin(task));
     await settleSurely(task, ending);
     // What woke the run before the task was put aside found nothing to put back in line.
     if (woken.delete(runId) && ending.status === 'waiting') await claims.wake([task.id]);
     return ending;
+  }
+
+  async function begin(task: Task): Promise<Begun> {
+    if ((await claims.begin(task, poolId)) !== undefined) return 'yes';
+    return (await claims.isCancelled(task)) ? 'cancelled' : 'lost';
   }
 
   /** An ending is said until it is heard: nobody else knows it. */

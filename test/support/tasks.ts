@@ -111,3 +111,6 @@ export const failed = (code: 'model_failed' | 'invalid_request'): Partial<Run> =
   status: 'failed',
   error: { code, message: `it was ${code}` },
 });
+
+/** For `expect.poll`: what comes by itself is waited for as long as a busy machine may need. */
+export const soon = { timeout: 20_000, interval: 5 } as const;

@@ -8,7 +8,7 @@ import { type Database, openDatabase } from '../../src/store/database.ts';
 import { taskHistory } from '../../src/tasks/task-history.ts';
 import { createTestDatabase } from '../support/database.ts';
 import { silentLog } from '../support/log.ts';
-import { acme, newTask, untilEnded } from '../support/tasks.ts';
+import { acme, newTask, soon, untilEnded } from '../support/tasks.ts';
 import { startWorkers, type WorkerPlan } from '../support/worker-program.ts';
 
 let url: string;
@@ -35,7 +35,7 @@ async function startElsewhere(plan: Pick<WorkerPlan, 'stuckIn'>) {
   children.push(child);
   const lines: string[] = [];
   createInterface({ input: child.stdout }).on('line', (line) => lines.push(line));
-  const said = (line: string) => expect.poll(() => lines, { timeout: 20_000, interval: 5 }).toContain(line);
+  const said = (line: string) => expect.poll(() => lines, soon).toContain(line);
   await said('ready');
   return { child, said };
 }
@@ -78,7 +78,7 @@ describe('with the real engine', () => {
     await here.queue.cancel(task.id, 'enough', acme);
     await elsewhere.said('aborted only');
     await expect
-      .poll(() => here.queue.find(task.id, acme), { timeout: 5_000 })
+      .poll(() => here.queue.find(task.id, acme), soon)
       .toMatchObject({ status: 'cancelled', statusMessage: 'enough', isClaimed: false });
   }, 30_000);
 
@@ -86,7 +86,7 @@ describe('with the real engine', () => {
     const here = await startHere();
     const task = await here.queue.submit(newTask({ payload: { steps: ['ask'], wait: 'approval/a-1' } }), acme);
     await expect
-      .poll(() => here.queue.find(task.id, acme))
+      .poll(() => here.queue.find(task.id, acme), soon)
       .toMatchObject({ status: 'awaiting_approval', isClaimed: false });
     const waiting = await here.queue.find(task.id, acme);
     expect(waiting && (await here.queue.explain(waiting))).toMatchObject({
@@ -108,12 +108,12 @@ describe('with the real engine', () => {
     expect(await here.runs.load(`${task.id}.1`)).toMatchObject({ deadlineAt: expect.any(String) });
     const history = () => taskHistory(database.db, task, { after: '', limit: 100 });
     await expect
-      .poll(async () => (await history()).map(({ type }) => type))
+      .poll(async () => (await history()).map(({ type }) => type), soon)
       .toEqual([
         'task.submitted',
         'task.assigned',
-        'task.started',
         'run.queued',
+        'task.started',
         'run.waiting',
         'task.assigned',
         'task.started',
@@ -123,7 +123,7 @@ describe('with the real engine', () => {
       ]);
     const [, second] = await history();
     const rest = await taskHistory(database.db, task, { after: second?.position ?? '', limit: 3 });
-    expect(rest.map(({ type }) => type)).toEqual(['task.started', 'run.queued', 'run.waiting']);
+    expect(rest.map(({ type }) => type)).toEqual(['run.queued', 'task.started', 'run.waiting']);
   }, 30_000);
 
   it('tells its listeners of every end', async () => {
@@ -131,6 +131,6 @@ describe('with the real engine', () => {
     const ended: string[] = [];
     here.queue.onEnd(({ id, status }) => ended.push(`${id} ${status}`));
     const task = await here.queue.submit(newTask({ payload: { steps: ['one'] } }), acme);
-    await expect.poll(() => ended).toEqual([`${task.id} completed`]);
+    await expect.poll(() => ended, soon).toEqual([`${task.id} completed`]);
   });
 });

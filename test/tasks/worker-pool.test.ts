@@ -6,6 +6,7 @@ import {
   createTestTasks,
   failed,
   newTask,
+  soon,
   type TestTasks,
   type TestTasksOptions,
   untilEnded,
@@ -91,7 +92,7 @@ describe('a worker', () => {
     await tasks.queue.cancel(task.id, 'no longer wanted', acme);
     expect(await aborted.promise).toBe('no longer wanted');
     await expect
-      .poll(async () => tasks.queue.find(task.id, acme))
+      .poll(async () => tasks.queue.find(task.id, acme), soon)
       .toMatchObject({ status: 'cancelled', isClaimed: false });
     expect(types(task.id)).toEqual(['task.submitted', 'task.assigned', 'task.started', 'task.cancelled']);
   });
@@ -107,7 +108,7 @@ describe('a worker', () => {
     });
     const waiting = await tasks.queue.submit(newTask({ payload: { wait: true } }), acme);
     await expect
-      .poll(async () => tasks.queue.find(waiting.id, acme))
+      .poll(async () => tasks.queue.find(waiting.id, acme), soon)
       .toMatchObject({ status: 'awaiting_approval', isClaimed: false });
     const other = await tasks.queue.submit(newTask(), acme);
     await untilEnded(tasks.queue, other);
@@ -142,10 +143,10 @@ describe('the pool', () => {
     const { gate, attempt } = held();
     await start({ attempt, settings: { max_workers: 4, scale_up_cooldown_seconds: 0, backlog_per_worker: 1 } });
     for (let n = 0; n < 12; n++) await tasks.queue.submit(newTask(), acme);
-    await expect.poll(states, { timeout: 5_000 }).toEqual(Array(4).fill('processing'));
+    await expect.poll(states, soon).toEqual(Array(4).fill('processing'));
     const before = tasks.pool.stats().workers.map(({ worker_id }) => worker_id);
     gate.resolve();
-    await expect.poll(() => tasks.pool.stats().totals.completed, { timeout: 5_000 }).toBe(12);
+    await expect.poll(() => tasks.pool.stats().totals.completed, soon).toBe(12);
     await tasks.pool.scale(1);
     await tasks.pool.scale(3);
     const after = tasks.pool.stats().workers.map(({ worker_id }) => worker_id);
@@ -166,12 +167,12 @@ describe('the pool', () => {
     const { gate, attempt } = held();
     await start({ attempt, settings: { policy: 'manual' } });
     const both = [await tasks.queue.submit(newTask(), acme), await tasks.queue.submit(newTask(), acme)];
-    await expect.poll(states).toEqual(['processing', 'processing']);
+    await expect.poll(states, soon).toEqual(['processing', 'processing']);
     await tasks.pool.scale(1);
     expect(states()).toEqual(['processing', 'processing']);
     gate.resolve();
     for (const task of both) expect(await untilEnded(tasks.queue, task)).toMatchObject({ status: 'completed' });
-    await expect.poll(states).toHaveLength(1);
+    await expect.poll(states, soon).toHaveLength(1);
   });
 
   it('holds workers back that the event loop has no time for', async () => {
@@ -179,11 +180,11 @@ describe('the pool', () => {
     let load = 0;
     await start({ attempt, loopLoad: () => load, settings: { policy: 'manual', initial_workers: 3 } });
     load = 1;
-    await expect.poll(() => tasks.pool.stats().allowed, { timeout: 5_000 }).toBe(1);
+    await expect.poll(() => tasks.pool.stats().allowed, soon).toBe(1);
     for (let n = 0; n < 3; n++) await tasks.queue.submit(newTask(), acme);
-    await expect.poll(states).toEqual(['processing', 'idle', 'idle']);
+    await expect.poll(states, soon).toEqual(['processing', 'idle', 'idle']);
     load = 0;
-    await expect.poll(states, { timeout: 5_000 }).toEqual(Array(3).fill('processing'));
+    await expect.poll(states, soon).toEqual(Array(3).fill('processing'));
     gate.resolve();
   });
 
@@ -202,7 +203,7 @@ describe('the pool', () => {
     const elsewhere = createTestTasks(database);
     await elsewhere.settings.load();
     await elsewhere.settings.change({ min_workers: 4, initial_workers: 4, limits: { agent: { names: { ceo: 1 } } } });
-    await expect.poll(() => tasks.pool.stats().workers.length).toBe(4);
+    await expect.poll(() => tasks.pool.stats().workers.length, soon).toBe(4);
     expect(tasks.pool.stats().settings.limits.agent).toEqual({ default: null, names: { ceo: 1 } });
   });
 
@@ -210,8 +211,21 @@ describe('the pool', () => {
     const { attempt } = held();
     await start({ attempt });
     const task = await tasks.queue.submit(newTask(), acme);
-    await expect.poll(states).toContain('processing');
+    await expect.poll(states, soon).toContain('processing');
     await tasks.pool.stop();
     expect(await tasks.queue.find(task.id, acme)).toMatchObject({ status: 'pending', isClaimed: false, attempt: 1 });
+  });
+});
+
+describe('a cancellation between claim and begin', () => {
+  it('ends the run that was admitted meanwhile, and nothing of it is executed', async () => {
+    tasks = createTestTasks(database);
+    const task = await tasks.queue.submit(newTask(), acme);
+    const [claimed] = await tasks.claims.claim('pool-a', ['worker-1']);
+    await tasks.queue.cancel(task.id, 'too late', acme);
+    expect(claimed && (await tasks.claims.begin(claimed, 'pool-a'))).toBeUndefined();
+    expect(claimed && (await tasks.claims.isCancelled(claimed))).toBe(true);
+    await tasks.claims.releaseAll('pool-a');
+    expect(await tasks.queue.find(task.id, acme)).toMatchObject({ status: 'cancelled', isClaimed: false });
   });
 });

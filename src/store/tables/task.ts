@@ -151,6 +151,8 @@ export const taskMigrations: readonly Migration[] = [
         v_task aos.tasks;
       begin
         perform pg_advisory_xact_lock(4710004);
+        -- Should the machine lose power right now the tasks are simply in line again; the lock is held for less long.
+        perform set_config('synchronous_commit', 'off', true);
         update aos.tasks set status = 'pending', status_message = null where status = 'retrying' and due_at <= p_now;
         foreach v_worker in array p_workers loop
           with recursive head as (
