@@ -102,8 +102,16 @@ export function unknownTool(name: string, known: readonly string[]): string {
   return `tool "${name}", which there is not (there ${known.length === 0 ? 'is none' : `are: ${known.join(', ')}`})`;
 }
 
+/** Made once per tool: a schema takes longer to describe than most tools to run. */
+const descriptions = new WeakMap<Tool, ToolDescription>();
+
 /** A tool as it is offered to a model. */
-export function describeTool({ name, description, input }: Tool): ToolDescription {
+export function describeTool(tool: Tool): ToolDescription {
+  const known = descriptions.get(tool);
+  if (known !== undefined) return known;
+  const { name, description, input } = tool;
   const { $schema: _, ...parameters } = z.toJSONSchema(input, { io: 'input' });
-  return { name, description, parameters: parameters as JsonObject };
+  const made = { name, description, parameters: parameters as JsonObject };
+  descriptions.set(tool, made);
+  return made;
 }
