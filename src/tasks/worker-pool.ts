@@ -74,7 +74,7 @@ export function createWorkerPool(parts: WorkerPoolParts): WorkerPool {
   const woken = new Set<string>();
   const timers: { look?: Timer; due?: Timer; again?: Timer } = {};
   let status: PoolStats['status'] = 'stopped';
-  let serving = false;
+  let serving: Promise<void> | undefined;
   let askedAgain = false;
   let looking = false;
   let letGo: (() => Promise<void>) | undefined;
@@ -86,9 +86,7 @@ export function createWorkerPool(parts: WorkerPoolParts): WorkerPool {
   /** Gives idle workers tasks; called whenever there may be some. */
   function wakeUp(): void {
     askedAgain = true;
-    if (serving) return;
-    serving = true;
-    serve().catch((failure: unknown) => {
+    serving ??= serve().catch((failure: unknown) => {
       complain('workers could not be given tasks')(failure);
       timers.again?.cancel();
       timers.again = clock.after(AGAIN_MS, wakeUp);
@@ -102,7 +100,7 @@ export function createWorkerPool(parts: WorkerPoolParts): WorkerPool {
         await takeTasks();
       }
     } finally {
-      serving = false;
+      serving = undefined;
     }
   }
 
@@ -113,6 +111,8 @@ export function createWorkerPool(parts: WorkerPoolParts): WorkerPool {
       poolId,
       idle.map(({ id }) => id),
     );
+    // Stopped meanwhile: they go back in line with everything else this pool has.
+    if (status !== 'running') return;
     for (const task of tasks) {
       const worker = idle.find(({ id }) => id === task.workerId);
       if (worker !== undefined) work(worker, task);
@@ -187,16 +187,17 @@ export function createWorkerPool(parts: WorkerPoolParts): WorkerPool {
   async function lookAround(): Promise<void> {
     await releaseOrphans(poolId, { claims, locks, log });
     await claims.wake('due');
-    size.fit(await claims.line());
+    await fitToLine();
+  }
+
+  async function fitToLine(): Promise<void> {
+    const line = await claims.line();
+    if (status === 'running') size.fit(line);
   }
 
   function heard(payload: string): void {
     if (payload === 'settings') {
-      settings
-        .load()
-        .then(() => claims.line())
-        .then(size.fit)
-        .then(wakeUp, complain('changed settings could not be read'));
+      settings.load().then(fitToLine).then(wakeUp, complain('changed settings could not be read'));
     } else if (payload === 'work' || payload.startsWith('ended ')) {
       wakeUp();
     } else {
@@ -244,6 +245,7 @@ export function createWorkerPool(parts: WorkerPoolParts): WorkerPool {
       const grace = new AbortController();
       const done = Promise.allSettled(attempts).finally(() => grace.abort());
       await Promise.race([done, clock.sleep(parts.stopGraceMs ?? DEFAULT_STOP_GRACE_MS, grace.signal).catch(() => {})]);
+      await serving;
       status = 'stopped';
       roster.resize(0);
       await claims.releaseAll(poolId);
