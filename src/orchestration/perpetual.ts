@@ -9,9 +9,9 @@ import type { Agent } from '../agents/agent.ts';
 import type { Assignment, Contribution } from '../agents/brief.ts';
 import { sumOfUsages } from '../agents/price.ts';
 import { isoTime } from '../core/clock.ts';
-import { isJsonObject, type JsonObject, type JsonValue } from '../core/json.ts';
+import { isJsonObject, type JsonObject } from '../core/json.ts';
 import type { Signal } from '../engine/engine.ts';
-import type { TurnUsage } from '../runs/event.ts';
+import { type Account, viewAccount, withAttempt } from './account.ts';
 import { dayOf, purposeOf } from './assignment.ts';
 import { type Attempt, attemptTurn, runFailureOf } from './attempt.ts';
 import { createInbox, type Inbox } from './inbox.ts';
@@ -56,18 +56,6 @@ function secondsOf({ cycle_interval_seconds: value }: JsonObject): number {
   if (typeof value === 'number' && value >= 0 && value <= MAX_INTERVAL_SECONDS) return value;
   throw invalid('config.cycle_interval_seconds', `a number of seconds from 0 to ${MAX_INTERVAL_SECONDS}`, value);
 }
-
-/** What one agent has done so far, over all cycles. */
-type Account = {
-  turns: number;
-  output: string | null;
-  error: JsonObject | null;
-  started_at: string | null;
-  completed_at: string | null;
-  /** Milliseconds. */
-  duration: number;
-  usage: TurnUsage;
-};
 
 /** What a checkpoint keeps. */
 type State = {
@@ -145,29 +133,6 @@ async function takeTurn(
   return attempt;
 }
 
-function withAttempt(before: Account | undefined, attempt: Attempt): Account {
-  const so: Account = before ?? {
-    turns: 0,
-    output: null,
-    error: null,
-    started_at: null,
-    completed_at: null,
-    duration: 0,
-    usage: { tokens_input: 0, tokens_output: 0, cost_usd: 0 },
-  };
-  if (attempt.status === 'failed') return { ...so, turns: so.turns + 1, error: { ...attempt.error } };
-  const { output, usage, started_at, completed_at } = attempt.outcome;
-  return {
-    turns: so.turns + 1,
-    output,
-    error: null,
-    started_at: so.started_at ?? started_at,
-    completed_at,
-    duration: so.duration + Date.parse(completed_at) - Date.parse(started_at),
-    usage: sumOfUsages([so.usage, usage]),
-  };
-}
-
 async function finish(
   { scope, model }: OrchestrationSetting,
   { agents }: PerpetualPlan,
@@ -187,7 +152,7 @@ async function finish(
     stop_reason: reason,
     cycles,
     agent_ids: idsOf(agents),
-    results: Object.fromEntries(agents.map(({ agent_id }) => [agent_id, resultOf(accounts[agent_id])])),
+    results: Object.fromEntries(agents.map(({ agent_id }) => [agent_id, viewAccount(accounts[agent_id])])),
     summary: [
       `Stopped after ${cycles} ${cycles === 1 ? 'cycle' : 'cycles'}.`,
       words.length === 0 ? 'No agent had spoken.' : `The last words:\n\n${words.join('\n\n')}`,
@@ -197,20 +162,6 @@ async function finish(
     progress: 1,
     model: model.name,
     simulated: model.simulated,
-  };
-}
-
-function resultOf(account: Account | undefined): JsonValue {
-  const { output = null, error = null, turns = 0, started_at = null, completed_at = null } = account ?? {};
-  return {
-    status: output !== null ? 'completed' : error !== null ? 'failed' : 'skipped',
-    output: output === null ? null : { position: output },
-    error,
-    turns,
-    started_at,
-    completed_at,
-    duration_seconds: account === undefined || started_at === null ? null : account.duration / 1000,
-    usage: account?.usage ?? sumOfUsages([]),
   };
 }
 
