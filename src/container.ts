@@ -120,7 +120,7 @@ export async function startContainer(options: ContainerOptions): Promise<Contain
   const agents = catalogue.enabled.map((agent) => ({ id: agent.agent_id, title: parts.titleOf(agent) }));
   const page: FrontPage = { model: `${model.name} (${model.provider})`, simulated: model.simulated, agents };
   const front = parts.createFrontRoutes(page, openapi);
-  const api = createApiApp({ parts, operations, database, clock, log, stopping: stopping.signal, front });
+  const api = createApiApp({ parts, runtime, operations, database, clock, log, stopping: stopping.signal, front });
   starting.defer(() => api.stop());
   app = api;
   starting.defer(() => server.close());

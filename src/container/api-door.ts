@@ -8,9 +8,11 @@ import type { Operation } from '../operations/operation.ts';
 import type { Database } from '../store/database.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Parts } from './loading.ts';
+import type { Runtime } from './runtime.ts';
 
 export interface ApiDoorOptions {
   readonly parts: Parts;
+  readonly runtime: Pick<Runtime, 'engine' | 'pool'>;
   readonly operations: readonly Operation[];
   readonly database: Database;
   readonly clock: Clock;
@@ -26,7 +28,11 @@ export function createApiApp(options: ApiDoorOptions): FetchApp & { stop(): void
   const { parts, operations, database, clock, log, stopping, front } = options;
   const idempotency = parts.createIdempotency({ db: database.db, clock });
   const door = parts.createApiDoor({ idempotency, clock, log, stopping });
-  const api = parts.createApiRoutes(operations, door);
+  const meter = parts.createRequestMeter();
+  const figures = parts.createFigures({ db: database.db, clock });
+  const { engine, pool } = options.runtime;
+  const instruments = () => parts.readInstruments({ figures, engine, pool, meter });
+  const api = parts.createApiRoutes({ operations, door, meter, instruments, clock });
   const sweep = clock.every(SWEEP_MS, () => void idempotency.sweep().catch(() => {}));
   return {
     fetch: (request) => (isApi(request.url) ? api.fetch(request) : front.fetch(request)),
@@ -36,5 +42,5 @@ export function createApiApp(options: ApiDoorOptions): FetchApp & { stop(): void
 
 function isApi(url: string): boolean {
   const path = url.slice(url.indexOf('/', url.indexOf('//') + 2));
-  return /^\/api(?:[/?]|$)/.test(path);
+  return /^\/(?:api(?:[/?]|$)|metrics\/?(?:\?|$))/.test(path);
 }

@@ -85,7 +85,7 @@ async function loadTasks() {
 }
 
 async function loadOperations() {
-  const [table, health, request, register, records, pulse, callback, partial, retention] = await Promise.all([
+  const [table, health, request, register, records, pulse, callback, partial, retention, figure] = await Promise.all([
     import('../operations/table.ts'),
     import('../operations/health.ts'),
     import('../operations/orchestration-request.ts'),
@@ -95,18 +95,21 @@ async function loadOperations() {
     import('../operations/callback.ts'),
     import('../operations/partial-result.ts'),
     import('../operations/retention.ts'),
+    import('../operations/figure.ts'),
   ]);
-  const kept = { ...register, ...records, ...pulse, ...callback, ...partial, ...retention };
+  const kept = { ...register, ...records, ...pulse, ...callback, ...partial, ...retention, ...figure };
   return { ...table, ...health, ...request, ...kept };
 }
 
 async function loadApi() {
-  const [routes, door, idempotency] = await Promise.all([
+  const [routes, door, idempotency, meter, instrument] = await Promise.all([
     import('../api/routes.ts'),
     import('../api/door.ts'),
     import('../api/idempotency.ts'),
+    import('../api/request-meter.ts'),
+    import('../api/instrument.ts'),
   ]);
-  return { ...routes, ...door, ...idempotency };
+  return { ...routes, ...door, ...idempotency, ...meter, ...instrument };
 }
 
 async function loadInvocations() {

@@ -1,8 +1,8 @@
 /**
  * The operations of this container: the table, made from the parts of the runtime.
  */
+import { getHeapStatistics } from 'node:v8';
 import type { Clock } from '../core/clock.ts';
-import { newHexId } from '../core/ids.ts';
 import { HOST_VERSION } from '../host/server-identity.ts';
 import type { Health, HealthCheck } from '../operations/health.ts';
 import type { Operation } from '../operations/operation.ts';
@@ -27,7 +27,7 @@ export function createContainerHealth({ parts, runtime, database, clock, log }: 
     agents: catalogue,
     clock,
     version: HOST_VERSION,
-    runtimeId: `aoa-runtime-${newHexId(4)}`,
+    runtimeId: runtime.runtimeId,
     checks: checksOf(runtime),
     onFailure: (part, failure) => log.warn('a part could not be asked how it is', { part, error: failure }),
   });
@@ -60,6 +60,12 @@ function checksOf({ engine, model, claims, pool, scheduler }: Runtime): Readonly
   };
 }
 
+/** Share of the heap in use, 0..1. */
+function memoryUse(): number {
+  const { used_heap_size: used, heap_size_limit: limit } = getHeapStatistics();
+  return used / limit;
+}
+
 export function createOperationTable(options: OperationTableOptions, health: Health): readonly Operation[] {
   const { parts, runtime, database, clock } = options;
   const { db } = database;
@@ -71,5 +77,7 @@ export function createOperationTable(options: OperationTableOptions, health: Hea
     agents: runtime.catalogue,
     pulse: parts.createRunPulse({ db }),
     mcpServers: [],
+    figures: parts.createFigures({ db, clock }),
+    memoryUse,
   });
 }

@@ -4,7 +4,7 @@
  */
 import type { Config } from '../config.ts';
 import type { Clock } from '../core/clock.ts';
-import { randomUnit } from '../core/ids.ts';
+import { newHexId, randomUnit } from '../core/ids.ts';
 import type { Engine, RunProgram } from '../engine/engine.ts';
 import type { Health } from '../operations/health.ts';
 import type { ActPerformer } from '../runs/durable-act.ts';
@@ -132,7 +132,7 @@ export async function createRuntime(options: RuntimeOptions) {
       void (await parts.wakeRunsOfKnownDefinitions({ database, definitions, engine, toolVersions: tools.versions })),
     stop() {},
   };
-  const retention = parts.createRetention({ runs, days: settings.retentionDays, clock, log });
+  const retention = parts.createRetention({ runs, outbox, days: settings.retentionDays, clock, log });
   const services: readonly Service[] = [
     catalogue,
     engine,
@@ -146,12 +146,15 @@ export async function createRuntime(options: RuntimeOptions) {
     retention,
   ];
   return {
+    runtimeId: `aoa-runtime-${newHexId(4)}`,
     catalogue,
     model,
     tools,
     events,
     runs,
     feed,
+    sessions: memory,
+    documents,
     records,
     approvals,
     desk,

@@ -21,6 +21,16 @@ const EVENTS = [
   'id: 2\nevent: run.started\ndata: {…}\n\n',
 ].join('');
 
+const METRICS: JsonObject = {
+  get: {
+    operationId: 'metrics',
+    summary: 'Figures of this server in the text format of Prometheus',
+    responses: {
+      '200': { description: 'Figures of all tenants, of this process and of its calls', content: { 'text/plain': {} } },
+    },
+  },
+};
+
 export function describeOpenApi(): JsonObject {
   const schemas = componentSchemas();
   const workflow = property(schemas, 'Orchestration', 'workflow');
@@ -39,7 +49,7 @@ export function describeOpenApi(): JsonObject {
       'x-durable-invocations': LIFECYCLE_VERSION,
     },
     servers: [{ url: '/' }],
-    paths: { ...paths(), ...rest.paths },
+    paths: { ...paths(), '/metrics': METRICS, ...rest.paths },
     components: {
       schemas: { ...schemas, ...rest.schemas },
       parameters: { ...parameters, ...rest.parameters },

@@ -146,6 +146,7 @@ export const getTimeseries = specify({
     points: z.array(z.object({ timestamp: time, value: number })),
   }),
   rest: { method: 'GET', path: '/api/v1/aoa/metrics/timeseries', status: 200, family: 'detail' },
+  errors: ['not_found'],
 });
 
 export const dashboardSpecs = [getRuntimeMetrics, getDashboard, getTimeseries];

@@ -1,8 +1,10 @@
 /**
- * Forgetting: ended runs that are older than the operator wants to keep are deleted, with all that belongs to them.
+ * Forgetting: ended runs that are older than the operator wants to keep are deleted, with all that belongs to them, and
+ * messages that were delivered or given up as long ago.
  */
 import { type Clock, isoTime } from '../core/clock.ts';
 import { asError } from '../core/errors.ts';
+import type { Outbox } from '../egress/outbox.ts';
 import type { RunStore } from '../runs/run-store.ts';
 import type { Log } from '../telemetry/log.ts';
 
@@ -11,6 +13,7 @@ const LOOK_MS = 3_600_000;
 
 export interface RetentionParts {
   readonly runs: Pick<RunStore, 'prune'>;
+  readonly outbox: Pick<Outbox, 'prune'>;
   /** Undefined: everything is kept for ever. */
   readonly days: number | undefined;
   readonly clock: Clock;
@@ -22,13 +25,14 @@ export interface Retention {
   stop(): Promise<void>;
 }
 
-export function createRetention({ runs, days, clock, log }: RetentionParts): Retention {
+export function createRetention({ runs, outbox, days, clock, log }: RetentionParts): Retention {
   let timer: { cancel(): void } | undefined;
   let underWay: Promise<void> = Promise.resolve();
 
   async function look(keptMs: number): Promise<void> {
     const before = isoTime(clock.now() - keptMs);
     const pruned = await runs.prune(before);
+    await outbox.prune(before);
     if (pruned > 0) log.info('ended runs were deleted for their age', { runs: pruned, before });
   }
 

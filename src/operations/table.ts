@@ -2,49 +2,91 @@
  * Every operation there is. The documents are made from the specs alone; the doors get them joined with what performs
  * them.
  */
+import type { Kysely } from 'kysely';
+import type { Clock } from '../core/clock.ts';
+import type { Feed } from '../runs/feed.ts';
+import type { Schema } from '../store/schema.ts';
 import { type AgentParts, agentSpecs, createAgentOperations } from './agent.ts';
 import { appSpecs, createAppOperations } from './app.ts';
 import { type ApprovalParts, createApprovalOperations } from './approval.ts';
 import { approvalSpecs } from './approval-spec.ts';
+import { auditSpecs, createAuditOperations } from './audit.ts';
+import { createDashboardOperations, type DashboardParts, dashboardSpecs } from './dashboard.ts';
 import { createDeliveryOperations, type DeliveryOperationParts, deliverySpecs } from './delivery.ts';
+import { createDocumentOperations, type DocumentParts, documentSpecs } from './document.ts';
+import { createFeedOperations, feedSpecs } from './feed.ts';
 import { createHealthOperations, type Health, healthSpecs } from './health.ts';
+import { createJobOperations, type JobParts } from './job.ts';
+import { jobSpecs } from './job-spec.ts';
 import { createMcpOperations, mcpSpecs } from './mcp.ts';
+import { createMetricOperations, metricSpecs } from './metric.ts';
 import type { Operation, OperationSpec } from './operation.ts';
 import { createOrchestrationOperations, type OrchestrationParts } from './orchestration.ts';
-import { orchestrationSpecs } from './orchestration-spec.ts';
+import { orchestrationSpecs, submitOrchestration } from './orchestration-spec.ts';
 import { createPoolOperations, type PoolOperationParts, poolSpecs } from './pool.ts';
+import { createQueueOperations, queueSpecs } from './queue-message.ts';
+import { createRunOperations, type RunParts } from './run.ts';
+import { runSpecs } from './run-spec.ts';
 import { createTaskOperations, type TaskOperationParts } from './task.ts';
 import { taskSpecs } from './task-spec.ts';
 
 export const operationSpecs: readonly OperationSpec[] = [
   ...orchestrationSpecs,
+  ...queueSpecs,
+  ...runSpecs,
   ...agentSpecs,
   ...appSpecs,
   ...mcpSpecs,
+  ...auditSpecs,
+  ...metricSpecs,
   ...healthSpecs,
   ...taskSpecs,
   ...poolSpecs,
+  ...jobSpecs,
+  ...documentSpecs,
   ...approvalSpecs,
   ...deliverySpecs,
+  ...dashboardSpecs,
+  ...feedSpecs,
 ];
 
 export type OperationParts = OrchestrationParts &
   AgentParts &
+  RunParts &
   TaskOperationParts &
   PoolOperationParts &
+  JobParts &
+  DocumentParts &
   ApprovalParts &
-  DeliveryOperationParts & { readonly health: Health };
+  DeliveryOperationParts &
+  DashboardParts & {
+    readonly health: Health;
+    readonly feed: Feed;
+    readonly db: Kysely<Schema>;
+    readonly clock: Clock;
+  };
 
 export function createOperations(parts: OperationParts): readonly Operation[] {
+  const orchestrations = createOrchestrationOperations(parts);
+  const submit = orchestrations.find(({ spec }) => spec.name === submitOrchestration.name);
+  if (submit === undefined) throw new Error('there is no operation that takes a submission');
   return [
-    ...createOrchestrationOperations(parts),
+    ...orchestrations,
+    ...createQueueOperations({ submit }),
+    ...createRunOperations(parts),
     ...createAgentOperations(parts),
     ...createAppOperations(parts),
     ...createMcpOperations(),
+    ...createAuditOperations(parts),
+    ...createMetricOperations(parts),
     ...createHealthOperations(parts),
     ...createTaskOperations(parts),
     ...createPoolOperations(parts),
+    ...createJobOperations(parts),
+    ...createDocumentOperations(parts),
     ...createApprovalOperations(parts),
     ...createDeliveryOperations(parts),
+    ...createDashboardOperations(parts),
+    ...createFeedOperations(parts),
   ];
 }

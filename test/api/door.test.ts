@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { createApiDoor } from '../../src/api/door.ts';
 import { createIdempotency } from '../../src/api/idempotency.ts';
+import { createRequestMeter } from '../../src/api/request-meter.ts';
 import { createApiRoutes } from '../../src/api/routes.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import { AosError } from '../../src/core/errors.ts';
@@ -116,7 +117,15 @@ beforeAll(async () => {
     log: log as never,
     stopping: new AbortController().signal,
   });
-  host = await startHost(() => {}, { app: createApiRoutes(operations, door) });
+  host = await startHost(() => {}, {
+    app: createApiRoutes({
+      operations,
+      door,
+      meter: createRequestMeter(),
+      instruments: async () => '',
+      clock: systemClock,
+    }),
+  });
 });
 afterAll(async () => {
   await host?.[Symbol.asyncDispose]();
