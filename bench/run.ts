@@ -9,6 +9,7 @@ import { cpus, loadavg, release, totalmem } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { figure, table } from './measure/table.ts';
 import { type Aim, type Effort, isMet, type SectionResult } from './section.ts';
+import { benchEngine } from './sections/engine.ts';
 import { benchHttp } from './sections/http.ts';
 import { benchMemory } from './sections/memory.ts';
 import { benchOverload } from './sections/overload.ts';
@@ -23,6 +24,7 @@ const sections: Record<string, (effort: Effort) => Promise<SectionResult>> = {
   startup: benchStartup,
   memory: benchMemory,
   overload: benchOverload,
+  engine: benchEngine,
 };
 
 const quick = process.argv.includes('--quick');

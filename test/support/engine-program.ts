@@ -5,8 +5,8 @@
  */
 import { appendFileSync } from 'node:fs';
 import { systemClock } from '../../src/core/clock.ts';
-import { createEngine } from '../../src/engine/run-engine.ts';
 import type { RunProgram } from '../../src/engine/engine.ts';
+import { createEngine } from '../../src/engine/run-engine.ts';
 import { openDatabase } from '../../src/store/database.ts';
 import { silentLog } from './log.ts';
 import { createTestRuns } from './runs.ts';
