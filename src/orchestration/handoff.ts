@@ -81,6 +81,7 @@ async function run(setting: OrchestrationSetting, plan: HandoffPlan, assignment:
     path.push({ from: holder.agent_id, to: to.agent_id, reason });
     await setting.scope.emit(`${turn}:handed-off`, {
       type: 'agent.handed_off',
+      actor: `agent:${holder.agent_id}`,
       data: { in_turn: turn, from: holder.agent_id, to: to.agent_id, reason },
     });
     await setting.meter.handedOver(holder.agent_id, to.agent_id);
