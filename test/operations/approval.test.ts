@@ -1,7 +1,4 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { createApiDoor } from '../../src/api/door.ts';
-import { createIdempotency } from '../../src/api/idempotency.ts';
-import { createApiRoutes } from '../../src/api/routes.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import type { JsonObject, JsonValue } from '../../src/core/json.ts';
 import { createOutbox, type Outbox } from '../../src/egress/outbox.ts';
@@ -17,9 +14,10 @@ import { describeRest } from '../../src/operations/rest-document.ts';
 import { createFeed } from '../../src/runs/feed.ts';
 import type { Database } from '../../src/store/database.ts';
 import { type ApiAnswer, readContract } from '../support/api.ts';
+import { startApiHost } from '../support/api-host.ts';
 import { testAsk } from '../support/approvals.ts';
 import { openTestDatabase } from '../support/database.ts';
-import { startHost, type TestHost } from '../support/host.ts';
+import type { TestHost } from '../support/host.ts';
 import { silentLog } from '../support/log.ts';
 import { createTestRuns, type TestRuns, testAdmission } from '../support/runs.ts';
 
@@ -58,9 +56,7 @@ beforeAll(async () => {
   await engine.start();
   outbox = createOutbox({ database, clock });
   const operations = [...createApprovalOperations({ desk, approvals }), ...createDeliveryOperations({ outbox })];
-  const idempotency = createIdempotency({ db: database.db, clock });
-  const door = createApiDoor({ idempotency, clock, log: silentLog, stopping: new AbortController().signal });
-  host = await startHost(() => {}, { app: createApiRoutes(operations, door) });
+  host = await startApiHost(operations, database, silentLog);
 });
 
 afterEach(async () => {

@@ -1,17 +1,14 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { createApiDoor } from '../../src/api/door.ts';
-import { createIdempotency } from '../../src/api/idempotency.ts';
-import { createApiRoutes } from '../../src/api/routes.ts';
-import { systemClock } from '../../src/core/clock.ts';
 import type { JsonObject, JsonValue } from '../../src/core/json.ts';
 import { createJobOperations } from '../../src/operations/job.ts';
 import { jobSpecs } from '../../src/operations/job-spec.ts';
 import { describeRest } from '../../src/operations/rest-document.ts';
 import type { Database } from '../../src/store/database.ts';
 import { type ApiAnswer, readContract } from '../support/api.ts';
+import { startApiHost } from '../support/api-host.ts';
 import { openTestDatabase } from '../support/database.ts';
-import { startHost, type TestHost } from '../support/host.ts';
+import type { TestHost } from '../support/host.ts';
 import { createTestJobs, type TestJobs } from '../support/jobs.ts';
 import { recordingLog } from '../support/log.ts';
 import { ManualClock } from '../support/manual-clock.ts';
@@ -36,13 +33,7 @@ beforeAll(async () => {
     scheduler: jobs.scheduler,
     clock,
   });
-  const door = createApiDoor({
-    idempotency: createIdempotency({ db: database.db, clock: systemClock }),
-    clock: systemClock,
-    log,
-    stopping: new AbortController().signal,
-  });
-  host = await startHost(() => {}, { app: createApiRoutes(operations, door) });
+  host = await startApiHost(operations, database, log);
   await jobs.scheduler.start();
 });
 afterAll(async () => {
