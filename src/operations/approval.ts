@@ -2,8 +2,8 @@
 import { AosError } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { Approval } from '../governance/approval.ts';
-import type { ApprovalFilter, ApprovalPage, ApprovalStore } from '../governance/approval-store.ts';
 import type { ApprovalDecision, ApprovalDesk } from '../governance/approval-desk.ts';
+import type { ApprovalFilter, ApprovalPage, ApprovalStore } from '../governance/approval-store.ts';
 import {
   answerApproval,
   approveApproval,
