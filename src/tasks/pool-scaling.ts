@@ -14,8 +14,10 @@ export interface PoolState {
   /** Tasks that are due and have no worker. */
   readonly backlog: number;
   readonly oldestWaitMs: number;
-  /** When the size last changed; undefined when it never has. */
-  readonly lastScaledAt: number | undefined;
+  /** When the pool last grew; undefined when it never has. */
+  readonly grownAt: number | undefined;
+  /** When the size last changed in whatever direction; at first, when the pool started. */
+  readonly changedAt: number;
 }
 
 export interface Scaling {
@@ -39,7 +41,7 @@ type ScalingSettings = Pick<
 
 /**
  * The size the pool should have. Only `auto` follows the line: up as far as the backlog asks at once, down by one idle
- * worker at a time. Idle workers beside waiting tasks mean that limits hold the tasks back, not that workers are missing.
+ * worker at a time; having shrunk never keeps it from growing. Idle workers beside waiting tasks mean that limits hold the tasks back, not that workers are missing.
  */
 export function scaled(settings: ScalingSettings, state: PoolState): Scaling {
   const { workers } = state;
@@ -51,12 +53,12 @@ export function scaled(settings: ScalingSettings, state: PoolState): Scaling {
   if (bounded !== workers) return { workers: bounded, reason: 'bounds' };
   if (settings.policy === 'manual') return { workers };
   const idle = workers - state.busy;
-  const sinceScaledMs = state.lastScaledAt === undefined ? Number.POSITIVE_INFINITY : state.now - state.lastScaledAt;
+  const sinceGrownMs = state.grownAt === undefined ? Number.POSITIVE_INFINITY : state.now - state.grownAt;
 
   const asked = Math.ceil(state.backlog / settings.backlog_per_worker);
   const tooMany = state.backlog > settings.backlog_per_worker * workers;
   const tooLong = state.backlog > 0 && state.oldestWaitMs > settings.max_wait_seconds * 1000;
-  if ((tooMany || tooLong) && idle <= 0 && sinceScaledMs >= settings.scale_up_cooldown_seconds * 1000) {
+  if ((tooMany || tooLong) && idle <= 0 && sinceGrownMs >= settings.scale_up_cooldown_seconds * 1000) {
     const ceiling = Math.min(settings.max_workers, state.allowed);
     const target = Math.min(Math.max(asked, workers + 1), ceiling);
     if (target > workers) return { workers: target, reason: tooMany ? 'backlog' : 'oldest_wait' };
@@ -65,7 +67,7 @@ export function scaled(settings: ScalingSettings, state: PoolState): Scaling {
     state.backlog < settings.scale_down_backlog &&
     idle > 0 &&
     workers > settings.min_workers &&
-    sinceScaledMs >= settings.scale_down_cooldown_seconds * 1000
+    state.now - state.changedAt >= settings.scale_down_cooldown_seconds * 1000
   ) {
     return { workers: workers - 1, reason: 'idle' };
   }

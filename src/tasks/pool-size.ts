@@ -48,13 +48,15 @@ export function createPoolSize(parts: PoolSizeParts): PoolSize {
   let allowed = Number.POSITIVE_INFINITY;
   let loopLoad = 0;
   let last: LastScaling | undefined;
-  let lastScaledAt: number | undefined;
+  let grownAt: number | undefined;
+  let changedAt = clock.monotonic();
 
   function set({ workers: to, reason }: Scaling): void {
     const from = roster.size;
     if (to === from || reason === undefined) return;
     roster.resize(to);
-    lastScaledAt = clock.monotonic();
+    changedAt = clock.monotonic();
+    if (to > from) grownAt = changedAt;
     last = { at: clock.now(), from, to, reason };
     log.info('the worker pool was scaled', { pool_id: poolId, from, to, reason });
     const data = { pool_id: poolId, from, to, reason, policy: settings.current().policy };
@@ -94,7 +96,8 @@ export function createPoolSize(parts: PoolSizeParts): PoolSize {
           workers: roster.size,
           busy,
           allowed,
-          lastScaledAt,
+          grownAt,
+          changedAt,
           ...line,
         }),
       );

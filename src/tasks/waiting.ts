@@ -112,28 +112,37 @@ type RunWait = { name: string; reason: string; until: string | null; detail: Jso
 function waitOfRun({ waitingFor }: Task, waits: readonly RunWait[]): Waiting {
   const reason = waitingFor ?? 'input';
   const wait = waits.find((candidate) => candidate.reason === reason);
-  const named = wait?.detail['approval_id'];
-  const approval = typeof named === 'string' ? named : (/^approval\/(.+)$/.exec(wait?.name ?? '')?.[1] ?? null);
+  const about = subjectOf(reason, wait);
   const until = wait?.until ?? null;
   const limitedTo = until === null ? '' : `, at the latest until ${until}`;
   return {
     ...nothing,
     reason,
     until,
-    approval_id: reason === 'approval' ? approval : null,
-    sentence: `It ${waitText(reason, approval)}${limitedTo}. No worker is held meanwhile.`,
+    approval_id: reason === 'approval' ? about : null,
+    sentence: `It ${waitText(reason, about)}${limitedTo}. No worker is held meanwhile.`,
   };
 }
 
-/** What a run waits for, as the end of a sentence that begins with the task. */
-export function waitText(reason: string, approval: string | null = null): string {
+/** The approval or the run that it waits for. */
+function subjectOf(reason: string, wait: RunWait | undefined): string | null {
+  const named = wait?.detail[reason === 'run' ? 'run_id' : 'approval_id'];
+  if (typeof named === 'string') return named;
+  return /^approval\/(.+)$/.exec(wait?.name ?? '')?.[1] ?? null;
+}
+
+/**
+ * What a run waits for, as the end of a sentence that begins with the task.
+ * @param about id of the approval or the run, where there is one
+ */
+export function waitText(reason: string, about: string | null = null): string {
   switch (reason) {
     case 'approval':
-      return approval === null ? 'waits for an approval' : `waits for approval ${approval}`;
+      return about === null ? 'waits for an approval' : `waits for approval ${about}`;
     case 'timer':
       return 'waits for a time to come';
     case 'run':
-      return 'waits for another run to end';
+      return about === null ? 'waits for another run to end' : `waits for run ${about} to end`;
     case 'limit':
       return 'reached a limit and waits for somebody to raise it';
     case 'budget':

@@ -10,7 +10,8 @@ const state: PoolState = {
   allowed: 10,
   backlog: 0,
   oldestWaitMs: 0,
-  lastScaledAt: undefined,
+  grownAt: undefined,
+  changedAt: 0,
 };
 
 describe('the size of the pool', () => {
@@ -23,13 +24,14 @@ describe('the size of the pool', () => {
     ['stays when the event loop allows no more', { backlog: 500, allowed: 2 }, {}, 2, undefined],
     ['grows by one when a task has waited too long', { backlog: 1, oldestWaitMs: 5_001 }, {}, 3, 'oldest_wait'],
     ['does not grow while workers are idle: limits hold the tasks', { backlog: 500, busy: 1 }, {}, 2, undefined],
-    ['does not grow within the cooldown', { backlog: 500, lastScaledAt: 941_000 }, {}, 2, undefined],
-    ['grows when the cooldown is over', { backlog: 500, lastScaledAt: 940_000 }, {}, 10, 'backlog'],
+    ['does not grow within the cooldown', { backlog: 500, grownAt: 941_000 }, {}, 2, undefined],
+    ['grows when the cooldown is over', { backlog: 500, grownAt: 940_000 }, {}, 10, 'backlog'],
+    ['grows at once after it has shrunk', { backlog: 500, changedAt: 999_999 }, {}, 10, 'backlog'],
     ['shrinks by one when idle', { workers: 5, busy: 0, backlog: 1 }, {}, 4, 'idle'],
     ['does not shrink below its minimum', { workers: 1, busy: 0 }, {}, 1, undefined],
     ['does not shrink while tasks wait', { workers: 5, busy: 0, backlog: 2 }, {}, 5, undefined],
     ['does not shrink while all are busy', { workers: 5, busy: 5 }, {}, 5, undefined],
-    ['does not shrink within its cooldown', { workers: 5, busy: 0, lastScaledAt: 701_000 }, {}, 5, undefined],
+    ['does not shrink within its cooldown', { workers: 5, busy: 0, changedAt: 701_000 }, {}, 5, undefined],
     ['is never changed when fixed', { backlog: 500 }, { policy: 'fixed' }, 2, undefined],
     ['goes back to its initial number when it is made fixed', { workers: 5 }, { policy: 'fixed' }, 2, 'fixed'],
     ['is never changed by the line when manual', { backlog: 500 }, { policy: 'manual' }, 2, undefined],
@@ -49,7 +51,8 @@ describe('the size of the pool', () => {
       allowed: count,
       backlog: fc.nat(1_000),
       oldestWaitMs: fc.nat(100_000),
-      lastScaledAt: fc.option(fc.nat(10_000_000), { nil: undefined }),
+      grownAt: fc.option(fc.nat(10_000_000), { nil: undefined }),
+      changedAt: fc.nat(10_000_000),
     });
     const settings = fc.record({
       min_workers: fc.integer({ min: 1, max: 5 }),
