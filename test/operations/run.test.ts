@@ -1,4 +1,5 @@
 /** The operations on runs, over the REST door of a whole container. */
+import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { newUuid } from '../../src/core/ids.ts';
 import type { JsonObject } from '../../src/core/json.ts';
@@ -131,6 +132,23 @@ describe('a run', () => {
       head: events.at(-1)?.['hash'],
       fault: null,
     });
+
+    const client = new pg.Client({ connectionString: container.databaseUrl });
+    await client.connect();
+    await client.query(`update aos.run_events set actor = 'user:eve' where run_id = $1 and seq = 3`, [id]);
+    await client.end();
+    const { body: after } = await api.get(`${BASE}/${id}/verify`);
+    expect(after).toMatchObject({ valid: false, fault: { seq: 3, problem: 'changed' } });
+  });
+
+  test('is followed as a stream, event by event, to its end', async () => {
+    const id = await start({ workflow: 'sequential', agent_ids: ['ceo'], task: {} });
+    const response = await fetch(`${container.url}${BASE}/${id}/events?after=1`, {
+      headers: { accept: 'text/event-stream' },
+    });
+    const text = await response.text();
+    expect(text).toMatch(/^id: 2\nevent: run.started\ndata: \{"seq":2,/m);
+    expect(text).toMatch(/event: run.completed/);
   });
 
   test('shows its steps, their outcomes when asked', async () => {
