@@ -79,11 +79,11 @@ export function createTaskClaims({ database, feed, settings, clock, random }: Ta
         .executeTakeFirstOrThrow();
       if (ending.status === 'waiting' && waitsForOthers(ending.reason)) await liftDeadline(trx, task);
       if (outcome?.fact !== undefined) await tellFact(feed, trx, outcome.fact, toTask(after));
-      return toTask(after);
+      return { ends: outcome !== undefined && isEnded(toTask(after).status) };
     });
     if (settled === undefined) return;
     // Also what only freed a place under a limit is news to pools that found nothing to do before.
-    if (isEnded(settled.status)) notifications.announce(TASK_CHANNEL, `ended ${task.id}`, `ended ${task.id}`);
+    if (settled.ends) notifications.announce(TASK_CHANNEL, `ended ${task.id}`, `ended ${task.id}`);
     else notifications.announce(TASK_CHANNEL, 'work', 'work');
   }
 

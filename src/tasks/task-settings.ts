@@ -2,10 +2,11 @@
  * What operators set about tasks while they run: the pool's bounds, the limits, retries and ageing. Stored once for all
  * processes on the database; each hears of a change and reads it.
  */
+import { sql } from 'kysely';
 import { z } from 'zod';
 import { AosError } from '../core/errors.ts';
 import { checkSchema } from '../core/schema-check.ts';
-import type { Database } from '../store/database.ts';
+import type { Database, StoreScope } from '../store/database.ts';
 import { TASK_CHANNEL } from './task-store.ts';
 
 const workers = z.int().min(1).max(1000);
@@ -113,33 +114,21 @@ export function createTaskSettings(
   let current = initial;
 
   async function load(): Promise<TaskSettings> {
-    const row = await db.selectFrom('task_settings').select('settings').where('name', '=', ROW).executeTakeFirst();
-    if (row === undefined) return seed();
-    current = merged(initial, checkSchema(taskSettingsPatch, row.settings, 'the stored settings of the worker pool'));
+    const stored = await readPatch(db);
+    if (stored !== undefined) current = merged(initial, stored);
+    // The claim reads limits from their table, so those given at the start must come into it.
+    else if (limitRows(initial).length > 0) await change({});
     return current;
   }
 
-  /** The claim reads limits from their table, so those given at the start must be in it. */
-  async function seed(): Promise<TaskSettings> {
-    if (!limitKinds.some((kind) => hasLimits(initial.limits[kind]))) return current;
-    return change({});
-  }
-
+  /** Only what was changed is stored: the rest follows what a process is started with. */
   async function change(patch: TaskSettingsPatch): Promise<TaskSettings> {
     current = await db.transaction().execute(async (trx) => {
-      const row = await trx
-        .selectFrom('task_settings')
-        .select('settings')
-        .where('name', '=', ROW)
-        .forUpdate()
-        .executeTakeFirst();
-      const before =
-        row === undefined
-          ? initial
-          : merged(initial, checkSchema(taskSettingsPatch, row.settings, 'the stored settings of the worker pool'));
-      const next = merged(before, patch);
-      checkSettings(next);
-      const settings = JSON.stringify(next);
+      await sql`select pg_advisory_xact_lock(hashtextextended('aos:task-settings', 0))`.execute(trx);
+      const stored = joined((await readPatch(trx)) ?? {}, patch);
+      const next = merged(initial, stored);
+      checkSettings(next, patch);
+      const settings = JSON.stringify(stored);
       await trx
         .insertInto('task_settings')
         .values({ name: ROW, settings })
@@ -157,8 +146,19 @@ export function createTaskSettings(
   return { current: () => current, load, change };
 }
 
-function hasLimits({ default: all, names }: LimitTable): boolean {
-  return all !== null || Object.keys(names).length > 0;
+async function readPatch(db: StoreScope): Promise<TaskSettingsPatch | undefined> {
+  const row = await db.selectFrom('task_settings').select('settings').where('name', '=', ROW).executeTakeFirst();
+  return row && checkSchema(taskSettingsPatch, row.settings, 'the stored settings of the worker pool');
+}
+
+/** Two changes as one, the later one counting. */
+function joined(earlier: TaskSettingsPatch, later: TaskSettingsPatch): TaskSettingsPatch {
+  const limits = limitKinds.flatMap((kind) => {
+    const [one = {}, other = {}] = [earlier.limits?.[kind], later.limits?.[kind]];
+    const names = { ...one.names, ...other.names };
+    return [[kind, { ...one, ...other, ...(Object.keys(names).length > 0 && { names }) }]];
+  });
+  return { ...earlier, ...later, limits: Object.fromEntries(limits) };
 }
 
 function limitRows({ limits }: TaskSettings) {
@@ -188,11 +188,19 @@ function merged(base: TaskSettings, patch: TaskSettingsPatch): TaskSettings {
       },
     ];
   });
-  return { ...base, ...given, limits: Object.fromEntries(tables) as Record<LimitKind, LimitTable> };
+  const settings: TaskSettings = {
+    ...base,
+    ...given,
+    limits: Object.fromEntries(tables) as Record<LimitKind, LimitTable>,
+  };
+  // New bounds move the number to begin with, too.
+  const { min_workers: min, max_workers: max, initial_workers: first } = settings;
+  return { ...settings, initial_workers: Math.min(Math.max(first, min), max) };
 }
 
-function checkSettings({ min_workers: min, max_workers: max, initial_workers: initial }: TaskSettings): void {
+function checkSettings({ min_workers: min, max_workers: max }: TaskSettings, patch: TaskSettingsPatch): void {
   if (min > max) throw new AosError('invalid_request', `min_workers (${min}) must not be above max_workers (${max})`);
+  const { initial_workers: initial = min } = patch;
   if (initial < min || initial > max) {
     throw new AosError('invalid_request', `initial_workers (${initial}) must lie between ${min} and ${max}`);
   }
