@@ -156,7 +156,7 @@ export function startExecution(parts: ExecutionParts, claimed: Claimed): Executi
       // The run is to end: that its steps ended with it is no outcome of theirs.
       if (signal.aborted && 'error' in outcome) throw signal.reason;
       const told = 'value' in outcome ? [options.event?.(outcome.value as T) ?? []].flat() : [];
-      for (const event of told) history.note(event);
+      for (const { key } of told) history.note(key);
       const { effect = 'read' } = options;
       return (await store(name, outcome, () =>
         ledger.storeStep(hold, { name, outcome, effect, startedAt, events: told as readonly KeyedEvent[] }),
@@ -190,7 +190,7 @@ export function startExecution(parts: ExecutionParts, claimed: Claimed): Executi
     wait,
     emit: (key, event) =>
       under(async () => {
-        history.note(event);
+        history.note(key);
         await surely(() => ledger.append(hold, { ...event, key }));
       }),
     history: (filter) => under(() => surely(() => history.read(filter))),

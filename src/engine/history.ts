@@ -4,7 +4,7 @@
  * the database.
  */
 import { isJsonObject, type JsonObject } from '../core/json.ts';
-import type { NewRunEvent, RunEvent } from '../runs/event.ts';
+import type { RunEvent } from '../runs/event.ts';
 import { referenceOf } from '../runs/event-encoding.ts';
 import type { EventLog } from '../runs/event-log.ts';
 
@@ -16,12 +16,13 @@ export interface HistoryParts {
 }
 
 export interface History {
-  /** The execution is about to write this. */
-  note(event: NewRunEvent): void;
+  /** The execution is about to write an event of this key. */
+  note(key: string): void;
   read(filter?: { readonly turn: string }): Promise<readonly RunEvent[]>;
 }
 
 export function createHistory({ events, runId, isFresh }: HistoryParts): History {
+  /** Everything that a key written so far begins with, up to one of its colons. */
   const begun = new Set<string>();
 
   async function readAll(): Promise<readonly RunEvent[]> {
@@ -48,8 +49,8 @@ export function createHistory({ events, runId, isFresh }: HistoryParts): History
   }
 
   return {
-    note({ data }) {
-      if ('turn' in data) begun.add(data.turn);
+    note(key) {
+      for (let end = key.indexOf(':'); end >= 0; end = key.indexOf(':', end + 1)) begun.add(key.slice(0, end));
     },
     async read(filter) {
       if (filter !== undefined && isFresh && !begun.has(filter.turn)) return [];

@@ -54,6 +54,8 @@ export function createEngine(parts: EngineParts): Engine {
   const ledger = createRunLedger({ ...parts, executorId });
   const places = createPlaces(maxRuns, clock);
   const executions = new Map<string, Execution>();
+  /** Tasks that workers of this process perform. */
+  const performing = new Map<string, Promise<unknown>>();
   /** Runs to be looked at again as soon as they have left their place. */
   const again = new Set<string>();
   /** Runs that are due and found no place yet, the most urgent first; only as many as are soon taken. */
@@ -298,9 +300,15 @@ export function createEngine(parts: EngineParts): Engine {
 
     async perform(runId) {
       if (stopping.signal.aborted) throw shuttingDown();
-      const here = executions.get(runId);
-      await here?.departure;
-      await execute(runId, true);
+      // A process may claim again what it has (the answer may have been lost), so it does so for one at a time.
+      for (let before = performing.get(runId); before !== undefined; before = performing.get(runId)) await before;
+      const executing = execute(runId, true);
+      const over = executing.then(
+        () => performing.delete(runId),
+        () => performing.delete(runId),
+      );
+      performing.set(runId, over);
+      await executing;
       const run = await runs.load(runId);
       if (run === undefined) throw new AosError('not_found', `There is no run "${runId}".`);
       return run;

@@ -136,6 +136,27 @@ describe('a run', () => {
     });
   });
 
+  it('sees what it wrote of a turn, whole, also of a tool within it', async () => {
+    const text = 'x'.repeat(300_000);
+    program = async (scope) => {
+      const seen = async (turn: string) => (await scope.history({ turn })).map(({ key }) => key);
+      const before = await seen('chat/1');
+      const delta = (key: string, said: string): [string, NewRunEvent] => [
+        key,
+        { type: 'turn.delta', data: { turn: 'chat/1', agent_id: 'ceo', offset: 0, text: said } },
+      ];
+      await scope.emit(...delta('chat/1:delta:0:0', text));
+      await scope.emit(...delta('chat/1/tool-1/calculator:said', 'two'));
+      const [event] = await scope.history({ turn: 'chat/1' });
+      const whole = event?.type === 'turn.delta' ? event.data.text.length : 0;
+      return { before, turn: await seen('chat/1'), tool: await seen('chat/1/tool-1/calculator'), whole };
+    };
+    const run = await begin();
+    expect((await watch(run)).at(-1)?.data).toEqual({
+      result: { before: [], turn: ['chat/1:delta:0:0'], tool: ['chat/1/tool-1/calculator:said'], whole: 300_000 },
+    });
+  });
+
   it('sees its own log', async () => {
     program = async (scope) => {
       await scope.emit('run.started', started);

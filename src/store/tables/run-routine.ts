@@ -189,8 +189,13 @@ export const runRoutines = `
         if exists (
           select from aos.runs r where r.tenant_id = v_run.tenant_id and r.user_id = v_run.user_id
             and r.session_id = v_run.session_id and r.kind = 'chat' and r.completed_at is null and r.id <> p_run
-            and (r.status <> 'queued' or r.number < v_run.number)
+            and r.status = 'queued' and r.number < v_run.number
         ) then return; end if;
+        -- One that is about to end is waited for: whoever ends it may not have seen this one yet.
+        perform from aos.runs r where r.tenant_id = v_run.tenant_id and r.user_id = v_run.user_id
+          and r.session_id = v_run.session_id and r.kind = 'chat' and r.completed_at is null and r.id <> p_run
+          and r.status <> 'queued' for share;
+        if found then return; end if;
       end if;
       -- Should the machine lose power right now the run is simply queued again: whoever owns it is told apart by its
       -- process too, and nothing was told to anybody.
