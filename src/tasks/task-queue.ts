@@ -41,6 +41,11 @@ export interface TaskQueue {
   /** Why the task is not done yet; undefined when it has ended. */
   explain(task: Task): Promise<Waiting | undefined>;
   /**
+   * Deletes tasks that ended before this time (ISO-8601 UTC); their runs are the run store's to delete.
+   * @returns how many
+   */
+  prune(before: string): Promise<number>;
+  /**
    * Calls the listener with every task that ends, in whatever process, from now on. Ends that happen while the
    * database is away are not told: whoever must know looks for itself, too.
    */
@@ -159,6 +164,14 @@ export function createTaskQueue(parts: TaskQueueParts): TaskQueue {
     cancel,
     requeue,
     explain: (task) => whyItWaits(db, settings.current(), task, isoTime(clock.now())),
+    async prune(before) {
+      const { numDeletedRows } = await db
+        .deleteFrom('tasks')
+        .where('completed_at', '<', new Date(before))
+        .where('executor', 'is', null)
+        .executeTakeFirst();
+      return Number(numDeletedRows);
+    },
     onEnd(listener) {
       endListeners.add(listener);
       return () => endListeners.delete(listener);

@@ -301,6 +301,18 @@ describe('what a worker says', () => {
   });
 });
 
+describe('pruning', () => {
+  it('deletes what ended before a time, and nothing that goes on', async () => {
+    const old = await tasks.queue.submit(newTask(), acme);
+    await tasks.queue.cancel(old.id, undefined, acme);
+    const waiting = await tasks.queue.submit(newTask(), acme);
+    const later = new Date(Date.now() + 1_000).toISOString();
+    expect(await tasks.queue.prune(old.createdAt)).toBe(0);
+    expect(await tasks.queue.prune(later)).toBe(1);
+    expect((await tasks.queue.list(acme, { limit: 9 })).items).toEqual([waiting]);
+  });
+});
+
 describe('why a task waits', () => {
   const explain = (task: Task | undefined) => (task === undefined ? undefined : tasks.queue.explain(task));
 
