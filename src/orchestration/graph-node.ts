@@ -28,6 +28,9 @@ export interface NodeVisit {
   readonly noteTurn: (attempt: Attempt) => void;
 }
 
+/** Marks the failure of a sub-run, whatever its code: its limits are not those of this run. */
+const CHILD_FAILED = 'CHILD_FAILED';
+
 /** A visit, or one item of it, under the name of its steps. */
 interface Doing extends NodeVisit {
   readonly step: string;
@@ -83,9 +86,9 @@ async function repeated({ node, step }: Doing, work: (step: string) => Promise<J
   }
 }
 
-/** Whether something thrown is the node's own failure; anything else ends the run. */
+/** Whether something thrown is the node's own failure; anything else, such as the run's own limit, ends the run. */
 export function isNodeFailure(thrown: unknown): thrown is AosError {
-  return thrown instanceof AosError && thrown.code !== 'limit_exceeded';
+  return thrown instanceof AosError && (thrown.code !== 'limit_exceeded' || thrown.reason === CHILD_FAILED);
 }
 
 /** What the node is going to do, and whether somebody has to agree. */
@@ -269,7 +272,9 @@ async function runChild(
     return { run_id: run.id, status: run.status, summary, result: run.result };
   }
   const why = run.error?.message ?? run.cancelReason ?? 'no reason was given';
-  throw new AosError(run.error?.code ?? 'cancelled', `its run ${run.id} ended as ${run.status}: ${why}`);
+  throw new AosError(run.error?.code ?? 'cancelled', `its run ${run.id} ended as ${run.status}: ${why}`, {
+    reason: CHILD_FAILED,
+  });
 }
 
 /** When the node's time is up, as it was when the node was come to first. */

@@ -5,6 +5,7 @@ import { AosError } from '../../src/core/errors.ts';
 import type { JsonObject } from '../../src/core/json.ts';
 import type { ApprovalAsk, ApprovalDesk, ApprovalOutcome } from '../../src/governance/approval-desk.ts';
 import type { ProgramParts } from '../../src/orchestration/program.ts';
+import { ManualClock } from '../support/manual-clock.ts';
 import { programOf } from '../support/orchestration.ts';
 import { expectSoundLog } from '../support/run-log.ts';
 import { MemoryRun } from '../support/run-scope.ts';
@@ -194,6 +195,63 @@ describe('a node that fails', () => {
     const { memoryRun } = await run(body([agent('a', 'bad', { on_error: { retry: 2 } })]), {}, says);
     expect(memoryRun.stepOrder).toEqual(['a/1', 'a/1/try-2', 'a/1/try-3']);
     expect(nodesTold(memoryRun)).toEqual(['started a', 'completed a']);
+  });
+
+  it('fails when its time is up, and stays so when the run is resumed', async () => {
+    // The clock of these tests lets time pass as soon as somebody waits for anything else.
+    const slow = () => scriptedModel(({ agent: { agent_id: id } }) => (id === 'ceo' ? Array(50).fill('x') : ['fine']));
+    const request = body(
+      [agent('a', 'a', { timeout_seconds: 5, on_error: 'continue' }), agent('b', 'b', { agent_id: 'cfo' })],
+      [edge('a', 'b')],
+    );
+    const memoryRun = new MemoryRun(request);
+    const death = { at: 'before-step-stored', nth: 2 } as const;
+    expect(await memoryRun.execute(programOf(slow()), { death })).toBe('died');
+    const again = slow();
+    expect(await memoryRun.execute(programOf(again))).toMatchObject({
+      summary: 'fine',
+      nodes: { a: { status: 'failed', error: 'the node "a" did not end within 5 s' } },
+    });
+    expect(again.asked.map(({ brief }) => brief.agent.agent_id)).toEqual(['cfo']);
+    expectSoundLog(memoryRun.events);
+  });
+
+  it('fails like its sub-run did, also when that stood at its own limit', async () => {
+    const node = {
+      id: 'sub',
+      type: 'orchestration',
+      on_error: 'continue',
+      request: { agent_ids: ['cfo'], task: {} },
+    };
+    const memoryRun = new MemoryRun(body([node]));
+    const error = { code: 'limit_exceeded', message: 'the run used 5 of 5 turns' } as const;
+    memoryRun.onChild = (work) => memoryRun.childRun(work, { status: 'failed', result: null, error });
+    expect(await memoryRun.execute(programOf(model()))).toMatchObject({ nodes: { sub: { status: 'failed' } } });
+  });
+
+  it('lets a tool with an effect that is under way come to its end before the run fails', async () => {
+    const order: string[] = [];
+    const slowPay: Tool<object> = {
+      name: 'transfer',
+      version: '1',
+      description: 'pays slowly',
+      input: z.object({}),
+      effect: 'external',
+      timeoutMs: 1_000_000,
+      async run() {
+        for (let turn = 0; turn < 30; turn++) await new Promise((resolve) => setImmediate(resolve));
+        order.push('paid');
+        return null;
+      },
+    };
+    const memoryRun = new MemoryRun(
+      body([agent('a', 'bad'), { id: 'p', type: 'tool', tool: 'transfer', arguments: {} }]),
+    );
+    const clock = new ManualClock();
+    const running = memoryRun.execute(programOf(failing(), { tools: createToolSet([slowPay] as Tool[]), clock }));
+    await expect(running.finally(() => order.push('failed'))).rejects.toMatchObject({ code: 'model_failed' });
+    expect(order).toEqual(['paid', 'failed']);
+    expect(memoryRun.recorded('p/1')).toBeNull();
   });
 
   it('fails when its answer shall be JSON and is not', async () => {
