@@ -39,14 +39,34 @@ export function planFork(
 ): ForkPlan {
   const point = from === undefined || from === '' ? undefined : steps.find(({ name }) => name === from);
   if (point === undefined && from !== undefined && from !== '') throw unknownStep(from, steps);
-  const isKept = (step: RecordedStep) => {
+  const hadEnded = (step: RecordedStep) => {
     if (from === undefined) return false;
     if (point === undefined) return 'value' in step.outcome;
     return step.ordinal < point.ordinal && step.completedAt <= point.startedAt;
   };
-  const keep = steps.filter(isKept).map(({ name }) => name);
-  const redo = steps.filter((step) => !isKept(step));
+  const ended = steps.filter(hadEnded).map(({ name }) => name);
+  const keep = ended.filter((name) => !isOpen(name, ended));
+  const redo = steps.filter(({ name }) => !keep.includes(name));
   return { keep, redo: redo.map(({ name }) => name), effects: effectsOf(redo, steps, events) };
+}
+
+/**
+ * Steps that begin something that a wait ends, by the end of their names, and how the step begins that ends it. Without
+ * it they are begun anew: the answer to a question of the other run, or the end of its sub-run, would go to that run.
+ */
+const openings: readonly { readonly suffix: string; readonly closing: (name: string, base: string) => string }[] = [
+  { suffix: '/begun', closing: (_name, base) => base },
+  { suffix: '/reached', closing: (_name, base) => base },
+  { suffix: '/deadline', closing: (_name, base) => base },
+  { suffix: '/approval', closing: (name) => `${name}/outcome-` },
+];
+
+/** Whether what the step has begun had not come to its end, as far as these steps go. */
+function isOpen(name: string, ended: readonly string[]): boolean {
+  const opening = openings.find(({ suffix }) => name.endsWith(suffix));
+  if (opening === undefined) return false;
+  const closing = opening.closing(name, name.slice(0, -opening.suffix.length));
+  return !ended.some((other) => (closing.endsWith('-') ? other.startsWith(closing) : other === closing));
 }
 
 /** Where a run that did not complete is taken up again: the last step that failed; '' when none did. */
@@ -61,8 +81,10 @@ function effectsOf(
 ): RepeatedEffect[] {
   const called = events.flatMap((event) => (event.type === 'tool.called' ? [event.data] : []));
   const toolOf = (step: string) => called.find((call) => call.step === step)?.tool ?? null;
+  // Asking people again does nothing that they do not see.
+  const asks = (name: string) => name.endsWith('/approval');
   const happened = redo.flatMap(({ name, effect, outcome }): RepeatedEffect[] =>
-    effect === 'write' || effect === 'external'
+    (effect === 'write' && !asks(name)) || effect === 'external'
       ? [{ step: name, effect, outcome: 'error' in outcome ? 'failed' : 'completed', tool: toolOf(name) }]
       : [],
   );

@@ -61,6 +61,23 @@ describe('a fork', () => {
     ]);
   });
 
+  it('begins anew what had been begun and not ended: its end would be told to the other run', () => {
+    const asked = step('pay/1/approval', 1, 1, 'write');
+    const child = step('sub/1/begun', 1, 1, 'write');
+    const limit = [step('limit/1/reached', 1, 1), step('budget/1/deadline', 1, 1)];
+    const open = planFork([asked, child, ...limit], '');
+    expect(open.keep).toEqual([]);
+    expect(open.effects.map((effect) => effect.step)).toEqual(['sub/1/begun']);
+    const ends = [
+      step('pay/1/approval/wait-1', 2, 2, 'wait'),
+      step('pay/1/approval/outcome-1', 2, 2),
+      step('sub/1', 2, 2, 'wait'),
+      step('limit/1', 2, 2, 'wait'),
+      step('budget/1', 2, 2, 'wait'),
+    ];
+    expect(planFork([asked, child, ...limit, ...ends], '').redo).toEqual([]);
+  });
+
   it('is refused from a step there is not', () => {
     expect(() => planFork(steps, 'c/secnd')).toThrow('the run has no step "c/secnd", did you mean "c/second"?');
     expect(() => planFork([], 'a')).toThrow('it has none yet');
