@@ -259,6 +259,28 @@ describe('a fork', () => {
       result: { nodes: { draft: { visits: 1 }, budget: { output: { eur: 1 } } } },
     });
   });
+
+  test('asks people anew what nobody had answered', async () => {
+    const nodes = [agent('a'), { id: 'ok', type: 'approval', title: 'Go on?' }, agent('b')];
+    const edges = [
+      { from: 'a', to: 'ok' },
+      { from: 'ok', to: 'b' },
+    ];
+    const id = await start({ workflow: 'graph', graph: { nodes, edges } });
+    await until(id, waits);
+    await api.post(`${BASE}/${id}/cancel`);
+    const { body } = await api.post(`${BASE}/${id}/retry`);
+    const retryId = String(body['run_id']);
+    const run = await until(retryId, waits);
+    const [wait] = run['waits'] as JsonObject[];
+    const { body: approval } = await api.get(`/api/v1/approvals/${wait?.['approval_id']}`);
+    expect(approval).toMatchObject({ run_id: retryId, status: 'pending' });
+    await api.post(`/api/v1/approvals/${wait?.['approval_id']}/approve`, { by: 'dana' });
+    expect(await until(retryId, ended)).toMatchObject({
+      status: 'completed',
+      result: { nodes: { ok: { output: { approved: true, by: ['dana'] } } } },
+    });
+  });
 });
 
 describe('a run at a limit', () => {
