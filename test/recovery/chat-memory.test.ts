@@ -1,3 +1,6 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { systemClock } from '../../src/core/clock.ts';
 import { openDatabase } from '../../src/store/database.ts';
@@ -44,6 +47,24 @@ test.each(['after', 'before'] as const)(
       { seq: 1, role: 'user' },
       { seq: 2, role: 'assistant' },
     ]);
+  },
+  120_000,
+);
+
+test.each(['after', 'before'] as const)(
+  'killed %s the commit of each durable act in turn, a chat turn is answered once',
+  async (die) => {
+    const folder = await mkdtemp(join(tmpdir(), 'aos-chat-'));
+    const list = join(folder, 'acts');
+    await using lineage = new Lineage(await createTestDatabase());
+    const { events, deaths } = await lineage.dieAtEveryAct(die, INTRODUCTION, list);
+    const acts = (await readFile(list, 'utf8')).trim().split('\n');
+    expect(acts).toEqual(expect.arrayContaining(['admit ', 'claim ', 'step chat/1', 'move completed']));
+    expect(new Set(deaths), lineage.errors).toEqual(new Set(['SIGKILL']));
+    expect(events.map(({ seq }) => seq)).toEqual(events.map((_, index) => index + 1));
+    expect(events.filter(({ type }) => type === 'turn.completed')).toHaveLength(1);
+    expect(events.at(-1)).toMatchObject({ type: 'run.completed', result: { agent_id: 'ceo' } });
+    await rm(folder, { recursive: true });
   },
   120_000,
 );

@@ -13,8 +13,8 @@ import { eventsOf, post, type SeenEvent } from '../support/invocations.ts';
 
 export interface Death {
   readonly die: 'before' | 'after';
-  /** Number of the event it dies over. */
-  readonly dieAt: number;
+  /** Number of the event it dies over, or a file of the durable acts that were died over already: the next one. */
+  readonly at: number | string;
 }
 
 const COMPILED = join(import.meta.dirname, '../../node_modules/.cache/aos-test-compiled');
@@ -24,6 +24,12 @@ const PROGRAM = join(import.meta.dirname, '../fixtures/mortal-container.ts');
 interface Heir {
   /** Lets it serve; resolves with the signal, or the exit code, that it ended with. */
   serve(): Promise<string>;
+}
+
+/** The events as a client sees them who goes on where it was, and how each process ended. */
+export interface Lives {
+  readonly events: SeenEvent[];
+  readonly deaths: string[];
 }
 
 export class Lineage implements AsyncDisposable {
@@ -49,19 +55,27 @@ export class Lineage implements AsyncDisposable {
   /**
    * Has `body` run to its end while one process after the other is killed: each gets one event further than the one
    * before it, and dies over that one.
-   * @returns the events as a client sees them who goes on where it was, and how each process ended
    */
-  async dieAtEveryEvent(die: Death['die'], body: object): Promise<{ events: SeenEvent[]; deaths: string[] }> {
+  dieAtEveryEvent(die: Death['die'], body: object): Promise<Lives> {
+    return this.#dieOnAndOn(body, (number) => ({ die, at: number }));
+  }
+
+  /** The same over every durable act: admission, take-up, steps, events, waits, the end. @param list a file to note them in */
+  dieAtEveryAct(die: Death['die'], body: object, list: string): Promise<Lives> {
+    return this.#dieOnAndOn(body, () => ({ die, at: list }));
+  }
+
+  async #dieOnAndOn(body: object, deathOf: (number: number) => Death): Promise<Lives> {
     let following = true;
     const followed = this.followToTheEnd(body).finally(() => {
       following = false;
     });
     followed.catch(() => {});
     const deaths: string[] = [];
-    let heir = this.#prepare({ die, dieAt: 1 });
+    let heir = this.#prepare(deathOf(1));
     while (following) {
       const serving = heir.serve();
-      heir = this.#prepare({ die, dieAt: deaths.length + 2 });
+      heir = this.#prepare(deathOf(deaths.length + 2));
       const end = await Promise.race([serving, followed]);
       if (typeof end === 'string') deaths.push(end);
     }
@@ -92,9 +106,14 @@ export class Lineage implements AsyncDisposable {
   }
 
   /** Loads a process that will die as told and lets it wait. */
-  #prepare({ die, dieAt }: Death): Heir {
+  #prepare({ die, at }: Death): Heir {
     const child = spawn(process.execPath, [PROGRAM], {
-      env: { ...process.env, DIE: die, DIE_AT: String(dieAt), NODE_COMPILE_CACHE: COMPILED },
+      env: {
+        ...process.env,
+        DIE: die,
+        [typeof at === 'number' ? 'DIE_AT' : 'DIE_LIST']: String(at),
+        NODE_COMPILE_CACHE: COMPILED,
+      },
       stdio: ['pipe', 'pipe', 'pipe'],
     });
     this.#children.add(child);

@@ -1,6 +1,6 @@
 /**
  * The whole container in this process, on a database of its own and a port of its own, with the simulated model at
- * zero latency unless a test wants it slow. One at a time: the engine is the process's only one.
+ * zero latency unless a test wants it slow. Several may run at a time, also on one database.
  */
 import { type Config, runtimeDefaults } from '../../src/config.ts';
 import { type ContainerOptions, startContainer } from '../../src/container.ts';

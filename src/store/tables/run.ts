@@ -205,6 +205,8 @@ export const runMigrations: readonly Migration[] = [
       create index runs_executing on aos.runs (executor) where status = 'running';
       create index runs_waking on aos.runs (wake_at) where status = 'waiting';
       create index runs_session on aos.runs (tenant_id, user_id, session_id, number);
+      create index runs_conversing on aos.runs (tenant_id, user_id, session_id, number)
+        where kind = 'chat' and completed_at is null;
       create index runs_listed on aos.runs (tenant_id, number);
       create index runs_children on aos.runs (parent_id) where parent_id is not null;
 
