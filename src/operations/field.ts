@@ -14,6 +14,19 @@ export const agentId = z.string().regex(AGENT_ID, { error: 'must be 1 to 128 of 
 /** A name people give: one line, no control characters. */
 export const givenName = z.string().regex(/^[^\p{Cc}]{1,200}$/u, { error: 'must be 1 to 200 characters on one line' });
 
+/** Why somebody wants something ended. Control characters say nothing in it, and the store takes no U+0000. */
+export const reason = z
+  .string()
+  .max(500)
+  .transform((text) =>
+    text
+      .replace(/[\p{Cc}\s]+/gu, ' ')
+      .trim()
+      .toWellFormed(),
+  )
+  .nullish()
+  .meta({ description: 'Why; kept in the log' });
+
 export const freeForm = z.record(z.string(), z.unknown());
 
 /** An answer's time: ISO-8601 UTC with milliseconds. */

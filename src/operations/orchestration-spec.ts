@@ -2,7 +2,7 @@
  * The orchestration API of the seed systems: paths, statuses and members as their clients know them.
  */
 import { z } from 'zod';
-import { cursor, eventNumber, flag, nextCursor, pageSize, protocolId, time } from './field.ts';
+import { cursor, eventNumber, flag, nextCursor, pageSize, protocolId, reason, time } from './field.ts';
 import { type RestRoute, specify } from './operation.ts';
 import { submission } from './orchestration-request.ts';
 import { orchestrationUpdate } from './orchestration-update.ts';
@@ -10,7 +10,6 @@ import { orchestrationResult, orchestrationStatus, statusWords } from './orchest
 
 const BASE = '/api/orchestrations';
 const one = z.object({ orchestration_id: protocolId });
-const reason = z.string().max(500).nullish().meta({ description: 'Why; kept in the log' });
 const ID = 'e6121e78-c096-4390-875d-9a77c9bf2ee1';
 
 const rest = (method: RestRoute['method'], path: string, status = 200): RestRoute => ({

@@ -11,6 +11,7 @@ import {
   nextCursor,
   pageSize,
   protocolId,
+  reason,
   time,
 } from './field.ts';
 import { type RestRoute, specify } from './operation.ts';
@@ -145,7 +146,7 @@ export const cancelRun = specify({
   name: 'runs.cancel',
   summary: 'End a run, and the runs it started',
   description: 'Reaches the model call it is in. Answers when it has ended, at the latest after 2 s.',
-  input: one.extend({ reason: z.string().max(500).nullish().meta({ description: 'Why; kept in the log' }) }),
+  input: one.extend({ reason }),
   output: runSummary,
   rest: rest('POST', '/{run_id}/cancel'),
   errors: ['not_found', 'conflict'],
@@ -259,9 +260,22 @@ export const forkRun = specify({
         task: freeForm.optional(),
         context: freeForm.optional(),
         purpose: z.union([z.string().min(1), freeForm]).optional(),
-        config: freeForm.optional(),
+        config: z
+          .looseObject({
+            timeout_seconds: z
+              .number()
+              .positive()
+              .max(7 * 24 * 3600)
+              .optional(),
+          })
+          .optional(),
         workflow: z.string().min(1).max(100).optional(),
-        agent_ids: z.array(agentId).min(1).max(32).optional(),
+        agent_ids: z
+          .array(agentId)
+          .min(1)
+          .max(32)
+          .refine((ids) => new Set(ids).size === ids.length, { error: 'must name each agent once' })
+          .optional(),
         graph: freeForm.optional(),
         message: z.string().min(1).optional(),
         agent_id: agentId.optional(),

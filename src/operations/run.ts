@@ -147,7 +147,7 @@ export function createRunOperations(parts: RunParts): readonly Operation[] {
       const before = await find(id, caller);
       if (before.status === 'cancelled') return viewRun(before);
       if (isOver(before)) throw over(before);
-      const asked = (await engine.cancel(id, reason ?? 'cancelled by the caller', before.caller)) ?? before;
+      const asked = (await engine.cancel(id, reason || 'cancelled by the caller', before.caller)) ?? before;
       if (!isOver(asked)) await awaitEvents(asked, asked.lastEvent, CANCEL_WAIT_MS, signal, () => false);
       return viewRun(await find(id, caller));
     }),
