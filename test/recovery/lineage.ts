@@ -66,10 +66,7 @@ export class Lineage implements AsyncDisposable {
   }
 
   async #dieOnAndOn(body: object, deathOf: (number: number) => Death): Promise<Lives> {
-    let following = true;
-    const followed = this.followToTheEnd(body).finally(() => {
-      following = false;
-    });
+    const followed = this.followToTheEnd(body);
     followed.catch(() => {});
     const deaths: string[] = [];
     let heir = this.#prepare(deathOf(1));
