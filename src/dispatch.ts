@@ -2,7 +2,6 @@
  * The gate: every door's work comes through here, and nothing else starts a run. A work request is checked against
  * what exists, pinned to it, admitted once however often it is sent, and handed to the engine.
  */
-import { context, trace } from '@opentelemetry/api';
 import { type Clock, isoTime } from './core/clock.ts';
 import { AosError } from './core/errors.ts';
 import { isJsonObject, type JsonObject } from './core/json.ts';
@@ -16,6 +15,7 @@ import { configOf } from './orchestration/plan.ts';
 import type { EventLog } from './runs/event-log.ts';
 import { type Caller, type ForkOrigin, isTerminal, type RunKind } from './runs/run.ts';
 import type { Admitted, RunStore } from './runs/run-store.ts';
+import { currentTraceparent } from './telemetry/tracing.ts';
 
 /** Work as a door asks for it. */
 export interface WorkRequest {
@@ -155,12 +155,4 @@ async function checkNesting(runs: GateParts['runs'], { parentId }: WorkRequest, 
 function deadlineOf(body: JsonObject, clock: Clock): string | undefined {
   const seconds = configOf(body)['timeout_seconds'];
   return typeof seconds === 'number' ? isoTime(clock.now() + seconds * 1000) : undefined;
-}
-
-/** The trace the calling code works in, as a W3C `traceparent`: a resumed run goes on in it. */
-function currentTraceparent(): string | undefined {
-  const span = trace.getSpanContext(context.active());
-  return span === undefined
-    ? undefined
-    : `00-${span.traceId}-${span.spanId}-${span.traceFlags.toString(16).padStart(2, '0')}`;
 }
