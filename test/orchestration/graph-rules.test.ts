@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { JsonObject } from '../../src/core/json.ts';
 import { graphSchema } from '../../src/orchestration/graph-definition.ts';
@@ -122,6 +124,12 @@ describe('a graph', () => {
     expect(refused).toThrow('the graph cannot be used: edge a → x: there is no node "x"');
     expect(refused).toThrow('(and 1 more, see details)');
     expect(() => graphOf({ graph: { nodes: [{ id: 'a', type: 'agnet' }] } })).toThrow('the graph cannot be used');
+  });
+
+  it('is what docs/graphs.md shows', () => {
+    const page = readFileSync(join(import.meta.dirname, '../../docs/graphs.md'), 'utf8');
+    const [, example = ''] = /```json\n([\s\S]*?)```/.exec(page) ?? [];
+    expect(agentIdsOf(graphOf(JSON.parse(example)))).toEqual(['cmo', 'ceo']);
   });
 
   it('is refused before its conditions are followed without end', () => {
