@@ -32,7 +32,8 @@ export interface Contract {
   faults(method: string, path: string, answer: ApiAnswer, rawBody: string): readonly string[];
 }
 
-type Declared = { responses: Record<string, { content?: Record<string, { schema: JsonObject }> }> };
+type Answer = { $ref?: string; content?: Record<string, { schema: JsonObject }> };
+type Declared = { responses: Record<string, Answer> };
 
 /** What the document declares. Paths without members win over those with. */
 export function readContract(document: JsonObject = describeOpenApi()): Contract {
@@ -70,12 +71,16 @@ export function readContract(document: JsonObject = describeOpenApi()): Contract
         ? []
         : [`${method} ${template} is not declared, yet answers ${status}`];
     }
-    const answer = declared.responses[String(status)];
-    if (answer === undefined) return [`${method} ${template} answers ${status}, which is not declared: ${rawBody}`];
+    const named = declared.responses[String(status)];
+    if (named === undefined) return [`${method} ${template} answers ${status}, which is not declared: ${rawBody}`];
+    const { $ref } = named;
+    const shared = (document['components'] as { responses?: Record<string, Answer> }).responses ?? {};
+    const answer = $ref === undefined ? named : (shared[$ref.split('/').at(-1) ?? ''] ?? {});
     if (answer.content === undefined) return rawBody === '' ? [] : [`${status} has a body: ${rawBody}`];
     if (type !== 'application/json') return [`the content type is ${type}`];
-    const steps = ['paths', template, verb, 'responses', String(status), 'content', 'application/json', 'schema'];
-    const validate = validator(`/${steps.map(escapeStep).join('/')}`);
+    const steps = ['paths', template, verb, 'responses', String(status)].map(escapeStep).join('/');
+    const place = $ref === undefined ? `/${steps}` : $ref.slice(1);
+    const validate = validator(`${place}/content/application~1json/schema`);
     if (validate(body)) return [];
     const said = (validate.errors ?? []).map(({ instancePath, message }) => `${instancePath || 'the body'} ${message}`);
     return [`${method} ${template} ${status}: ${said.join('; ')}: ${rawBody.slice(0, 500)}`];
