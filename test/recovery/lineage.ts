@@ -68,15 +68,29 @@ export class Lineage implements AsyncDisposable {
   async #dieOnAndOn(body: object, deathOf: (number: number) => Death): Promise<Lives> {
     const followed = this.followToTheEnd(body);
     followed.catch(() => {});
-    const deaths: string[] = [];
-    let heir = this.#prepare(deathOf(1));
-    while (following) {
-      const serving = heir.serve();
-      heir = this.#prepare(deathOf(deaths.length + 2));
-      const end = await Promise.race([serving, followed]);
-      if (typeof end === 'string') deaths.push(end);
-    }
+    const deaths = await this.reign((number) => environmentOf(deathOf(number)), followed);
     return { events: await followed, deaths };
+  }
+
+  /**
+   * Has one process after the other serve until what they serve is `over`.
+   * @param environment of the first, second … process
+   * @returns how each of them ended that ended before
+   */
+  async reign(environment: (number: number) => Record<string, string>, over: Promise<unknown>): Promise<string[]> {
+    let isOver = false;
+    const ended = over.finally(() => {
+      isOver = true;
+    });
+    const deaths: string[] = [];
+    let heir = this.#prepare(environment(1));
+    while (!isOver) {
+      const serving = heir.serve();
+      heir = this.#prepare(environment(deaths.length + 2));
+      const end = await Promise.race([serving, ended.then(() => undefined)]);
+      if (end !== undefined) deaths.push(end);
+    }
+    return deaths;
   }
 
   /** A client that wants every event: asks until it is heard, and goes on where it was whenever it is cut off. */
@@ -102,15 +116,10 @@ export class Lineage implements AsyncDisposable {
     return events;
   }
 
-  /** Loads a process that will die as told and lets it wait. */
-  #prepare({ die, at }: Death): Heir {
+  /** Loads a process that will die as its environment says and lets it wait. */
+  #prepare(environment: Record<string, string>): Heir {
     const child = spawn(process.execPath, [PROGRAM], {
-      env: {
-        ...process.env,
-        DIE: die,
-        [typeof at === 'number' ? 'DIE_AT' : 'DIE_LIST']: String(at),
-        NODE_COMPILE_CACHE: COMPILED,
-      },
+      env: { ...process.env, ...environment, NODE_COMPILE_CACHE: COMPILED },
       stdio: ['pipe', 'pipe', 'pipe'],
     });
     this.#children.add(child);
@@ -146,7 +155,11 @@ export class Lineage implements AsyncDisposable {
   }
 }
 
+function environmentOf({ die, at }: Death): Record<string, string> {
+  return { DIE: die, [typeof at === 'number' ? 'DIE_AT' : 'DIE_LIST']: String(at) };
+}
+
 /** `fetch` says TypeError for a connection that was refused or broke. */
-function isCutConnection(failure: unknown): boolean {
+export function isCutConnection(failure: unknown): boolean {
   return failure instanceof Error && failure.name === 'TypeError' && /fetch failed|terminated/.test(failure.message);
 }

@@ -3,15 +3,36 @@
  * is killed in the middle of what it was doing: `before` with the transaction still open, `after` once it is committed
  * and before anything else happens.
  */
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { appendFileSync, existsSync, readFileSync } from 'node:fs';
-import type { ActPerformer, DurableAct } from '../../src/runs/durable-act.ts';
+import type { ActPerformer, Done, DurableAct } from '../../src/runs/durable-act.ts';
 import type { Database } from '../../src/store/database.ts';
+import type { DeathList } from './death-list.ts';
 
-/** Which act is meant: the one that writes event `at` of a run, or the first whose name is not in the file `list` yet. */
+/** Whether what is going on is an act, whose boundaries are told here. */
+export const withinAct = new AsyncLocalStorage<true>();
+
+/**
+ * Which act is meant: the one that writes event `at` of a run, or the first whose name is not in the file `list` yet, or
+ * the first that comes to a boundary which is not among `deaths` yet.
+ */
 export interface MortalPlan {
   readonly die: string | undefined;
   readonly at: number;
   readonly list: string | undefined;
+  readonly deaths?: DeathList;
+}
+
+/**
+ * What is true after the act and was not before: events are there, a run is taken up where its log stands, or else that
+ * the act was done.
+ */
+function boundaryOf(act: DurableAct, { value, written }: Done<unknown>): string {
+  if (written.length > 0) return `${act.runId} event ${written.join(' ')}`;
+  if (act.kind !== 'claim') return `${act.runId} ${nameOfAct(act)}`;
+  const { last_event: last, executions } = Object(value ?? {}) as { last_event?: number; executions?: number };
+  if (last === undefined) return `${act.runId} claim in vain`;
+  return `${act.runId} ${executions === 1 ? `claim after event ${last}` : 'claim again'}`;
 }
 
 /** Where an act is done again under a name of its own, that part of the name does not count. */
@@ -20,30 +41,33 @@ export function nameOfAct({ kind, runId, name }: DurableAct): string {
   return `${family}${kind} ${name.replace(/:delta:.*/, ':delta').replace(/^(resumed|waiting):.*/, '$1')}`;
 }
 
-export function mortalActs({ db }: Pick<Database, 'db'>, { die, at, list }: MortalPlan): ActPerformer {
+export function mortalActs({ db }: Pick<Database, 'db'>, { die, at, list, deaths }: MortalPlan): ActPerformer {
   let tail: Promise<unknown> = Promise.resolve();
   const oneAtATime = <Result>(work: () => Promise<Result>): Promise<Result> => {
     const result = tail.then(work);
     tail = result.catch(() => {});
     return result;
   };
-  const isMeant = (act: DurableAct, written: readonly number[]): boolean => {
-    if (list === undefined) return written.includes(at);
+  const isMeant = (act: DurableAct, did: Done<unknown>): boolean => {
+    if (deaths !== undefined) return deaths.isNew(boundaryOf(act, did));
+    if (list === undefined) return did.written.includes(at);
     const name = nameOfAct(act);
     if (existsSync(list) && readFileSync(list, 'utf8').split('\n').includes(name)) return false;
     appendFileSync(list, `${name}\n`);
     return true;
   };
   return (act, work) =>
-    oneAtATime(async () => {
-      let meant = false;
-      const done = await db.transaction().execute(async (trx) => {
-        const did = await work(trx);
-        meant = isMeant(act, did.written);
-        if (meant && die === 'before') process.kill(process.pid, 'SIGKILL');
-        return did;
-      });
-      if (meant && die === 'after') process.kill(process.pid, 'SIGKILL');
-      return done;
-    });
+    oneAtATime(() =>
+      withinAct.run(true, async () => {
+        let meant = false;
+        const done = await db.transaction().execute(async (trx) => {
+          const did = await work(trx);
+          meant = isMeant(act, did);
+          if (meant && die === 'before') process.kill(process.pid, 'SIGKILL');
+          return did;
+        });
+        if (meant && die === 'after') process.kill(process.pid, 'SIGKILL');
+        return done;
+      }),
+    );
 }
