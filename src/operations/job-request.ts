@@ -19,7 +19,7 @@ import {
   taskTypes,
   timeoutBounds,
 } from '../tasks/task.ts';
-import { agentId, freeForm, givenName } from './field.ts';
+import { agentId, freeForm, givenName, protocolId } from './field.ts';
 
 const number = (description: string) => z.number().nullish().meta({ description });
 const text = (description: string) => z.string().max(500).nullish().meta({ description });
@@ -93,6 +93,7 @@ const jobMembers = {
 };
 
 export const jobBody = scheduleBody.extend({
+  id: protocolId.optional().meta({ description: 'A name of your choice; a new UUID when left out' }),
   name: givenName,
   ...jobMembers,
   allow_past: z

@@ -110,7 +110,7 @@ export const createJob = specify({
   input: jobBody,
   output: jobView,
   rest: { ...rest('POST', '', 201), location: (output) => `${BASE}/${String(output['id'])}` },
-  errors: ['unprocessable'],
+  errors: ['conflict', 'unprocessable'],
   example: { input: request, output: job },
 });
 

@@ -35,7 +35,7 @@ export interface JobParts {
 export function createJobOperations({ jobs, jobReader, scheduler, clock }: JobParts): readonly Operation[] {
   return [
     realize(createJob, async (body, { caller }) =>
-      showJob(await jobs.create(planOf(body), caller, { allowPast: body.allow_past })),
+      showJob(await jobs.create(planOf(body), caller, { id: body.id, allowPast: body.allow_past })),
     ),
     realize(previewJob, async ({ count, after, ...body }) => {
       const schedule = scheduleOf(body);

@@ -17,10 +17,15 @@ import { firstTime, nextTime } from './schedule.ts';
 
 export interface JobStore {
   /**
+   * @param options.id a name of the caller's choice; a new UUID by default
    * @param options.allowPast takes a `once` whose time has passed; the misfire rule judges it
    * @throws AosError invalid_request for such a one otherwise; unprocessable (INVALID_SCHEDULE) when it never fires
    */
-  create(plan: JobPlan, caller: Caller, options?: { readonly allowPast?: boolean | undefined }): Promise<Job>;
+  create(
+    plan: JobPlan,
+    caller: Caller,
+    options?: { readonly id?: string | undefined; readonly allowPast?: boolean | undefined },
+  ): Promise<Job>;
   /** The job of that id if it is the caller's; a caller without user is the operator of its tenant and sees all of it. */
   find(id: string, caller: Caller): Promise<Job | undefined>;
   /**
@@ -99,7 +104,7 @@ export function createJobStore({ database, queue, feed, clock }: JobStoreParts):
     tellJob(feed, trx, type, job, { status: job.status, next_run_at: job.nextRunAt });
 
   return {
-    async create(plan, caller, { allowPast = false } = {}) {
+    async create(plan, caller, { id = newUuid(), allowPast = false } = {}) {
       const now = clock.now();
       const first = firstTime(plan.schedule, now);
       if (first < now && !allowPast) throw inThePast(first, now);
@@ -108,7 +113,7 @@ export function createJobStore({ database, queue, feed, clock }: JobStoreParts):
           .insertInto('jobs')
           .values({
             ...planColumns(plan),
-            id: newUuid(),
+            id,
             tenant_id: caller.tenantId,
             user_id: caller.userId,
             anchor_at: new Date(now),
@@ -119,8 +124,10 @@ export function createJobStore({ database, queue, feed, clock }: JobStoreParts):
             created_at: new Date(now),
             updated_at: new Date(now),
           })
+          .onConflict((conflict) => conflict.column('id').doNothing())
           .returningAll()
-          .executeTakeFirstOrThrow();
+          .executeTakeFirst();
+        if (row === undefined) throw taken(id);
         const created = toJob(row);
         await tell(trx, 'job.created', created);
         return created;
@@ -276,6 +283,12 @@ function isCallers({ owner }: Job, caller: Caller): boolean {
 function refuseOver({ status }: Job): void {
   if (!isJobOver(status)) return;
   throw new AosError('conflict', `Job is already ${status}`, { reason: 'JOB_TERMINAL', facts: { status } });
+}
+
+function taken(id: string): AosError {
+  return new AosError('conflict', `The id "${id}" belongs to another job: choose another, or change that job`, {
+    reason: 'JOB_EXISTS',
+  });
 }
 
 function inThePast(first: number, now: number): AosError {

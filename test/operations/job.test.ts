@@ -87,6 +87,13 @@ describe('scheduling a job', () => {
   };
   const rule = { schedule_type: 'daily', hour: 2, minute: 30, timezone: 'Europe/Berlin' };
 
+  it('takes a name of the caller’s choice once', async () => {
+    const named = { ...health, id: 'nightly-health' };
+    expect(await make(named)).toMatchObject({ id: 'nightly-health' });
+    expect(await call('POST', BASE, named)).toMatchObject({ status: 409, body: { code: 'JOB_EXISTS' } });
+    expect(await call('POST', BASE, { ...health, id: 'a b' })).toMatchObject({ status: 422 });
+  });
+
   it.each<[string, JsonObject]>([
     ['in a member of its own', { ...sync, schedule: { ...rule, max_runs: null, start_date: null, end_date: null } }],
     ['beside the other members', { ...sync, ...rule }],

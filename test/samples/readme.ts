@@ -18,18 +18,22 @@ export interface Readme {
 
 export function readReadme(file: string): Readme {
   const text = readFileSync(file, 'utf8');
+  const [first, ...rest] = readCommands(text);
+  if (first === undefined) throw new Error(`${file} has no command that starts its server`);
+  return { start: first.command, commands: rest, lineCount: text.split('\n').length };
+}
+
+/** The commands of a page, or of a part of one, in order. */
+export function readCommands(text: string): Command[] {
   const blocks = [...text.matchAll(/^```(\w+)\n([\s\S]*?)^```$/gm)].map(([, language = '', content = '']) => ({
     language,
     content: content.trim(),
   }));
-  const commands = blocks.flatMap(({ language, content }, index) => {
+  return blocks.flatMap(({ language, content }, index) => {
     if (language !== 'sh') return [];
     const next = blocks[index + 1];
     return [{ command: content, output: next === undefined || next.language === 'sh' ? undefined : next.content }];
   });
-  const [first, ...rest] = commands;
-  if (first === undefined) throw new Error(`${file} has no command that starts its server`);
-  return { start: first.command, commands: rest, lineCount: text.split('\n').length };
 }
 
 /** Whether `actual` is what the page shows; a line that is only `…` stands for any number of lines. */
