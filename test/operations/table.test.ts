@@ -206,3 +206,25 @@ describe('the queue', () => {
     expect((await api.post('/api/queues/aos-orchestration-requests/messages', empty, tenant)).status).toBe(400);
   });
 });
+
+test('a server that stops lets go of those who wait and follow', async () => {
+  const stopping = await startTestContainer();
+  const follower = await fetch(`${stopping.url}/api/v1/aoa/events`);
+  const { body } = await createApiClient(stopping.url).post('/api/orchestrations', {
+    agent_ids: ['ceo'],
+    purpose: 'Wait',
+    config: { cycle_interval_seconds: 600 },
+  });
+  const news = `${stopping.url}/api/orchestrations/${body['orchestration_id']}/updates`;
+  const waiter = fetch(`${news}?after=100000&wait=60`).then(
+    (response) => response.text(),
+    () => 'gone',
+  );
+  const read = follower.text().then(
+    () => 'ended',
+    () => 'ended',
+  );
+  await stopping[Symbol.asyncDispose]();
+  expect(await read).toBe('ended');
+  expect(await waiter).toMatch(/updates|gone/);
+});
