@@ -3,7 +3,6 @@
  */
 import { isJsonObject, type JsonObject, type JsonValue } from '../core/json.ts';
 import { HOST_VERSION } from '../host/server-identity.ts';
-import { operationAnswer, operationBody } from './envelope.ts';
 import { LIFECYCLE_VERSION } from './lifecycle.ts';
 import { componentSchemas, namedSchemas, ref } from './openapi-component.ts';
 import { clientFrames, type FrameType } from './socket-frame.ts';
@@ -11,8 +10,7 @@ import { clientFrames, type FrameType } from './socket-frame.ts';
 export function describeAsyncApi(): JsonObject {
   const schemas = {
     ...componentSchemas(),
-    ...namedSchemas([...Object.values(clientFrames), operationBody], 'input'),
-    ...namedSchemas([operationAnswer], 'output'),
+    ...namedSchemas(Object.values(clientFrames), 'input'),
   };
   const asked = Object.keys(clientFrames) as FrameType[];
   return {

@@ -6,7 +6,7 @@
 import { z } from 'zod';
 import { closest } from '../core/closest.ts';
 import { AosError } from '../core/errors.ts';
-import type { JsonObject } from '../core/json.ts';
+import type { JsonObject, JsonValue } from '../core/json.ts';
 import { checkSchema } from '../core/schema-check.ts';
 import type { Operation, OperationContext } from '../operations/operation.ts';
 
@@ -14,7 +14,7 @@ export const operationBody = z
   .strictObject({
     operation: z.string().min(1).meta({ description: 'The name of the operation: the operationId of its REST route' }),
     input: z
-      .record(z.string(), z.json())
+      .record(z.string(), z.unknown() as z.ZodType<JsonValue>)
       .default({})
       .meta({ description: 'Path members, query parameters and body of the REST route, in one object' }),
   })

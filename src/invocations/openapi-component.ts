@@ -3,6 +3,7 @@
  */
 import { z } from 'zod';
 import type { JsonObject } from '../core/json.ts';
+import { operationAnswer, operationBody } from './envelope.ts';
 import { errorSchema, eventSchema } from './event-schema.ts';
 import { cancelBody, chatBody, orchestrationBody } from './request.ts';
 import { invocationSchema } from './view.ts';
@@ -11,8 +12,8 @@ import { invocationSchema } from './view.ts';
 export function componentSchemas(): JsonObject {
   return {
     ProtocolId: { type: 'string', pattern: '^[A-Za-z0-9\\-_.:]{1,256}$' },
-    ...namedSchemas([orchestrationBody, chatBody, cancelBody], 'input'),
-    ...namedSchemas([invocationSchema, errorSchema, eventSchema], 'output'),
+    ...namedSchemas([orchestrationBody, chatBody, cancelBody, operationBody], 'input'),
+    ...namedSchemas([invocationSchema, operationAnswer, errorSchema, eventSchema], 'output'),
   };
 }
 
@@ -95,6 +96,8 @@ export const headers: JsonObject = {
 export const responses: JsonObject = {
   InvalidRequest: failure('The request cannot be used: the message says what was expected, what came and what to do'),
   NotFound: failure('The caller has no invocation of this id'),
+  NotThere: failure('The operation was asked about something that the caller does not have'),
+  Refused: failure('The operation was refused: the details of the error carry its finer code and the facts'),
   Ended: failure('The run has ended otherwise and cannot be cancelled'),
   TooLarge: failure('The body is larger than 16 MiB'),
   InternalError: failure('The server failed; the log says why'),

@@ -15,6 +15,7 @@ const BOARD_REVIEW = {
   workflow: 'collaborative',
   task: { type: 'strategic_review', data: { quarter: 'Q1-2026' } },
 };
+const LIST_RUNS = { operation: 'runs.list', input: { limit: 3 } };
 const CHAT = { message: 'Where do we stand this quarter?' };
 const EVENTS = [
   'id: 1\nevent: run.queued\ndata: {"invocation_id":"…","seq":1,"type":"run.queued","at":"…",…}\n\n',
@@ -64,13 +65,14 @@ function paths(): JsonObject {
     '/invocations': {
       post: {
         operationId: 'invoke',
-        summary: 'Start an orchestration or a chat turn, or join the one of the same id',
+        summary: 'Start an orchestration or a chat turn, or join the one of the same id; or perform an operation',
         description:
           'Waits for the end by default. With `"background": true` it answers 202 at once; with `Accept: ' +
           'text/event-stream` it streams the events. A client that leaves ends nothing: read the run later under its ' +
           'id. The same `x-agent-invocation-id` with the same body joins the run; with another body it is a conflict. ' +
           'The answer to waiting is the invocation whatever became of it: 200 when it completed, else the status of ' +
-          'its `error` (409 cancelled, 502 the model failed, 504 timed out, 500 otherwise).',
+          'its `error` (409 cancelled, 502 the model failed, 504 timed out, 500 otherwise). With `operation` it performs ' +
+          'one of the operations below by its operationId, for callers whom the platform gives no other route.',
         parameters: [
           ref('parameters', 'SessionId'),
           ref('parameters', 'InvocationIdHeader'),
@@ -80,23 +82,36 @@ function paths(): JsonObject {
           required: true,
           content: {
             'application/json': {
-              schema: { oneOf: [ref('schemas', 'Orchestration'), ref('schemas', 'Chat')] },
+              schema: {
+                oneOf: [ref('schemas', 'Orchestration'), ref('schemas', 'Chat'), ref('schemas', 'OperationRequest')],
+              },
               examples: {
                 'board review': { value: BOARD_REVIEW },
                 'in the background': { value: { ...BOARD_REVIEW, background: true } },
                 'chat turn': { value: CHAT },
+                operation: { value: LIST_RUNS },
               },
             },
           },
         },
         responses: {
-          '200': started('The run completed, or its events are streamed', { stream: true }),
-          '202': started('The run goes on in the background', { location: true }),
+          '200': started('The run completed, or its events are streamed; or the operation was performed', {
+            stream: true,
+            operation: true,
+          }),
+          '201': started('The operation made something', { operation: true }),
+          '202': started('The run, or what the operation began, goes on in the background', {
+            location: true,
+            operation: true,
+          }),
           '400': ref('responses', 'InvalidRequest'),
           '409': started('The id belongs to another request (Error), or the run was cancelled (Invocation)', {
             error: true,
           }),
+          '403': ref('responses', 'Refused'),
+          '404': ref('responses', 'NotThere'),
           '413': ref('responses', 'TooLarge'),
+          '422': ref('responses', 'Refused'),
           '500': started('The run failed (Invocation), or the server did (Error)', { error: true }),
           '502': started('The run failed because the model did not answer'),
           '503': ref('responses', 'Unavailable'),
@@ -181,7 +196,12 @@ function paths(): JsonObject {
 /** An answer to POST: carries both ids. */
 function started(
   description: string,
-  { stream = false, location = false, error = false }: { stream?: boolean; location?: boolean; error?: boolean } = {},
+  {
+    stream = false,
+    location = false,
+    error = false,
+    operation = false,
+  }: { stream?: boolean; location?: boolean; error?: boolean; operation?: boolean } = {},
 ): JsonObject {
   return {
     description,
@@ -192,13 +212,20 @@ function started(
     },
     content: {
       'application/json': {
-        schema: error
-          ? { oneOf: [ref('schemas', 'Invocation'), ref('schemas', 'Error')] }
-          : ref('schemas', 'Invocation'),
+        schema: oneOf([
+          ref('schemas', 'Invocation'),
+          ...(error ? [ref('schemas', 'Error')] : []),
+          ...(operation ? [ref('schemas', 'OperationAnswer')] : []),
+        ]),
       },
       ...(stream && eventStream),
     },
   };
+}
+
+function oneOf(schemas: readonly JsonObject[]): JsonObject {
+  const [only, ...others] = schemas;
+  return only !== undefined && others.length === 0 ? only : { oneOf: [...schemas] };
 }
 
 /** An answer about a run that exists: carries its id alone. */
