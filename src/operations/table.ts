@@ -18,6 +18,7 @@ import { createFeedOperations, feedSpecs } from './feed.ts';
 import { createHealthOperations, type Health, healthSpecs } from './health.ts';
 import { createJobOperations, type JobParts } from './job.ts';
 import { jobSpecs } from './job-spec.ts';
+import { createKnowledgeOperations, knowledgeSpecs } from './knowledge.ts';
 import { createMcpOperations, mcpSpecs } from './mcp.ts';
 import { createMetricOperations, metricSpecs } from './metric.ts';
 import type { Operation, OperationSpec } from './operation.ts';
@@ -25,6 +26,7 @@ import { createOrchestrationOperations, type OrchestrationParts } from './orches
 import { orchestrationSpecs, submitOrchestration } from './orchestration-spec.ts';
 import { createPoolOperations, type PoolOperationParts, poolSpecs } from './pool.ts';
 import { createQueueOperations, queueSpecs } from './queue-message.ts';
+import { createRiskOperations, riskSpecs } from './risk.ts';
 import { createRunOperations, type RunParts } from './run.ts';
 import { runSpecs } from './run-spec.ts';
 import { createTaskOperations, type TaskOperationParts } from './task.ts';
@@ -39,6 +41,8 @@ export const operationSpecs: readonly OperationSpec[] = [
   ...mcpSpecs,
   ...auditSpecs,
   ...metricSpecs,
+  ...knowledgeSpecs,
+  ...riskSpecs,
   ...healthSpecs,
   ...taskSpecs,
   ...poolSpecs,
@@ -79,6 +83,8 @@ export function createOperations(parts: OperationParts): readonly Operation[] {
     ...createMcpOperations(),
     ...createAuditOperations(parts),
     ...createMetricOperations(parts),
+    ...createKnowledgeOperations(parts),
+    ...createRiskOperations(parts),
     ...createHealthOperations(parts),
     ...createTaskOperations(parts),
     ...createPoolOperations(parts),

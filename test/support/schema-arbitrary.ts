@@ -8,6 +8,8 @@ const MAX_DEPTH = 4;
 
 /** @param root the document that references lead into */
 export function valuesOf(schema: JsonObject, root: JsonObject, depth = 0): fc.Arbitrary<JsonValue> {
+  // Schemas may refer to themselves.
+  if (depth > MAX_DEPTH + 1) return anything();
   const { $ref, const: constant, enum: words, anyOf, oneOf, allOf, type } = schema;
   if (typeof $ref === 'string') return valuesOf(resolve($ref, root), root, depth);
   if (constant !== undefined) return fc.constant(constant);
