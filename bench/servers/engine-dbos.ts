@@ -48,7 +48,10 @@ const contestant: Contestant = {
     const handle = await DBOS.startWorkflow(tell, { workflowID: id })(count, gapMs);
     await handle.getResult();
   },
-  follow: (id) => DBOS.readStream<number>(id, 'told'),
+  async *follow(id) {
+    while ((await DBOS.getWorkflowStatus(id)) === null) await sleep(5);
+    yield* DBOS.readStream<number>(id, 'told');
+  },
 };
 
 const logger = {

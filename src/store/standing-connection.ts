@@ -69,6 +69,8 @@ export function createStandingConnection({ connect, clock, log }: StandingConnec
       client = undefined;
       if (!stopped) reopenAfter(0);
     });
+    // What it commits are wake-up calls: nobody waits for the disk because of them.
+    await opened.query('set synchronous_commit = off');
     client = opened;
     for (const channel of channels.keys()) await opened.query(`listen ${channel}`);
   }

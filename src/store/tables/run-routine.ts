@@ -91,7 +91,6 @@ export const runRoutines = `
     v_run aos.runs;
     v_root text := p_id;
     v_depth integer := 0;
-    v_written record;
   begin
     if p_exclusive then
       perform aos.lock_session(p_tenant, p_user, p_session);
@@ -108,10 +107,14 @@ export const runRoutines = `
       select coalesce(max(r.root_id), p_id), coalesce(max(r.depth) + 1, 0) into v_root, v_depth
         from aos.runs r where r.id = p_parent;
     end if;
+    -- Its event is the first, so number and hash are known before it is written.
     insert into aos.runs (id, kind, session_id, tenant_id, user_id, request, request_hash, status, traceparent, call_id,
-        simulated, created_at, deadline_at, parent_id, root_id, depth, definition, fork_of, priority, actor)
+        simulated, created_at, deadline_at, parent_id, root_id, depth, definition, fork_of, priority, actor, last_event,
+        last_hash, last_step)
       values (p_id, p_kind, p_session, p_tenant, p_user, p_request, p_request_hash, 'queued', p_traceparent, p_call,
-        p_simulated, p_now, p_deadline, p_parent, v_root, v_depth, p_definition, p_fork, p_priority, p_actor)
+        p_simulated, p_now, p_deadline, p_parent, v_root, v_depth, p_definition, p_fork, p_priority, p_actor, 1,
+        encode(sha256(convert_to(repeat('0', 64) || ':1:' || (p_events->0->>'digest'), 'UTF8')), 'hex'),
+        coalesce(cardinality(p_keep), 0))
       on conflict (id) do nothing
       returning * into v_run;
     if not found then
@@ -123,11 +126,7 @@ export const runRoutines = `
         select p_id, s.name, row_number() over (order by s.ordinal), s.outcome, s.effect, s.started_at, s.completed_at, 0
           from aos.run_steps s where s.run_id = p_fork_run and s.name = any (p_keep);
     end if;
-    select * into v_written
-      from aos.write_events(p_id, p_tenant, true, p_now, p_events, v_run.last_event, v_run.last_hash);
-    update aos.runs r set last_event = v_written.p_last, last_hash = v_written.p_hash,
-        last_step = coalesce(cardinality(p_keep), 0)
-      where r.id = p_id returning * into v_run;
+    perform aos.write_events(p_id, p_tenant, true, p_now, p_events, 0, repeat('0', 64));
     return query select 'created', v_run;
   end $$;
 
