@@ -14,10 +14,12 @@ const RANDOM_ID = /[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|\b[0-9a-f]{8,64}\
 
 /** @param every of the new boundaries only every so-manieth counts; the others are listed as passed */
 export function readDeathList(file: string, every = 1): DeathList {
-  const listed = existsSync(file) ? readFileSync(file, 'utf8').split('\n').filter(Boolean) : [];
-  const known = new Set(listed.map((line) => line.slice(line.indexOf(' ') + 1)));
+  let listed: Set<string> | undefined;
   return {
     isNew(boundary) {
+      // Read late: a process that is loaded ahead must know of the deaths before its own turn.
+      listed ??= namesIn(file);
+      const known = listed;
       const name = boundary.replace(RANDOM_ID, '<id>');
       if (known.has(name)) return false;
       const dies = known.size % every === 0;
@@ -26,4 +28,9 @@ export function readDeathList(file: string, every = 1): DeathList {
       return dies;
     },
   };
+}
+
+function namesIn(file: string): Set<string> {
+  const lines = existsSync(file) ? readFileSync(file, 'utf8').split('\n').filter(Boolean) : [];
+  return new Set(lines.map((line) => line.slice(line.indexOf(' ') + 1)));
 }
