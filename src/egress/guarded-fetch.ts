@@ -16,7 +16,7 @@ import { addressBlocks, isPublicAddress, isWithin } from './public-address.ts';
 export interface GuardedRequest {
   readonly url: string;
   /** GET when left out. */
-  readonly method?: 'GET' | 'HEAD' | 'POST';
+  readonly method?: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   /** When a redirect leads to another origin, only those go along that say nothing about who asks. */
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string | Uint8Array;
@@ -26,6 +26,8 @@ export interface GuardedRequest {
   readonly maxBytes: number;
   /** How many redirects are followed; the answer to the last one is given as it is. 0 when left out. */
   readonly maxRedirects?: number;
+  /** Called when the connection stands and the request goes out on it: what failed before has certainly not been sent. */
+  readonly onSending?: () => void;
 }
 
 export interface GuardedResponse {
@@ -148,7 +150,7 @@ async function resolved(resolve: Guard['resolve'], host: string): Promise<readon
 async function exchange(
   url: URL,
   addresses: readonly Address[],
-  { method = 'GET', headers = {}, body, maxBytes }: GuardedRequest,
+  { method = 'GET', headers = {}, body, maxBytes, onSending }: GuardedRequest,
   signal: AbortSignal,
 ): Promise<GuardedResponse> {
   const make = url.protocol === 'https:' ? httpsRequest : httpRequest;
@@ -167,6 +169,13 @@ async function exchange(
     },
   });
   checkPeer(request, addresses);
+  if (onSending !== undefined) {
+    request.once('socket', (socket) =>
+      socket.once(url.protocol === 'https:' ? 'secureConnect' : 'connect', () => {
+        if (!socket.destroyed) onSending();
+      }),
+    );
+  }
   try {
     const response = await answered(request, body);
     const read = await readBounded(response, maxBytes);

@@ -1,0 +1,90 @@
+/**
+ * A plane that is not there: for tests, drills and the simulation. How long it takes, how often it fails and what it
+ * fails with follow from a seed and the number of the call, so that a run with the same seed is the same run; a script
+ * fixes single calls, and outages are told by the clock.
+ */
+import { createHash } from 'node:crypto';
+import { z } from 'zod';
+import { ConnectorError, type ConnectorParts, type ConnectorResult, faults, type PlaneConnector } from './connector.ts';
+import { connectorKind } from './connector-kind.ts';
+import type { PlaneKind } from './plane.ts';
+
+const turn = z.union([z.literal('ok'), z.literal('accepted'), z.enum(faults)]);
+
+const settings = z.strictObject({
+  seed: z.string().max(200).default('aos'),
+  /** Between these, evenly, in milliseconds. */
+  latency_ms: z.tuple([z.int().min(0), z.int().min(0)]).default([5, 40]),
+  /** Share of calls that fail, 0 to 1, and with what. */
+  error_rate: z.number().min(0).max(1).default(0),
+  error: z.enum(faults).default('unavailable'),
+  /** What the first calls come to, in their order. */
+  script: z.array(turn).max(10_000).default([]),
+  /** Down between these, in milliseconds since it was made. */
+  outages: z
+    .array(z.tuple([z.int().min(0), z.int().min(0)]))
+    .max(100)
+    .default([]),
+  result: z.enum(['completed', 'accepted']).optional(),
+  dedupes: z.boolean().default(true),
+});
+type Settings = z.output<typeof settings>;
+
+export const simulated = connectorKind({ settings, origins: () => [], create: createSimulated });
+
+export function createSimulated(
+  given: Settings,
+  { clock }: Pick<ConnectorParts, 'clock'>,
+  plane: PlaneKind,
+): PlaneConnector {
+  const began = clock.monotonic();
+  const done = new Map<string, ConnectorResult>();
+  let calls = 0;
+  const usual = given.result ?? (plane === 'event_bus' || plane === 'data_warehouse' ? 'accepted' : 'completed');
+
+  const isOut = () => {
+    const at = clock.monotonic() - began;
+    return given.outages.some(([from, to]) => at >= from && at < to);
+  };
+  /** A number from 0 to below 1 that depends on the seed, the call and what it is for. */
+  const chance = (call: number, what: string) =>
+    createHash('sha256').update(`${given.seed}\0${plane}\0${call}\0${what}`).digest().readUIntBE(0, 6) / 2 ** 48;
+
+  return {
+    plane,
+    vendor: 'simulated',
+    dedupes: given.dedupes,
+    async run(action, { idempotencyKey, deadline, signal }) {
+      const call = calls++;
+      const [least, most] = given.latency_ms;
+      const latency = Math.round(least + chance(call, 'latency') * Math.max(0, most - least));
+      const left = deadline - clock.now();
+      await clock.sleep(Math.max(0, Math.min(latency, left)), signal);
+      if (isOut())
+        throw new ConnectorError('not_sent', 'the simulated plane is down', { vendorCode: 'SIMULATED_OUTAGE' });
+      const scripted = given.script[call];
+      const fault = scripted ?? (chance(call, 'error') < given.error_rate ? given.error : 'ok');
+      if (fault !== 'ok' && fault !== 'accepted') {
+        throw new ConnectorError(fault, `the simulated plane says ${fault}`, {
+          vendorCode: `SIMULATED_${fault.toUpperCase()}`,
+        });
+      }
+      if (latency > left)
+        throw new ConnectorError('ambiguous', 'the simulated plane took too long', { vendorCode: 'timed_out' });
+      const before = given.dedupes ? done.get(idempotencyKey) : undefined;
+      if (before !== undefined) return { ...before, deduplicated: true };
+      const result: ConnectorResult = {
+        kind: fault === 'accepted' ? 'accepted' : usual,
+        externalId: `sim-${createHash('sha256').update(`${given.seed}\0${idempotencyKey}`).digest('hex').slice(0, 16)}`,
+        data: { simulated: true, target: action.target, action: action.type, entity_id: action.entityId ?? null },
+      };
+      done.set(idempotencyKey, result);
+      return result;
+    },
+    async outcome(_action, { idempotencyKey }) {
+      return done.get(idempotencyKey) ?? { kind: 'not_done' };
+    },
+    health: async () => (isOut() ? { status: 'down', detail: 'SIMULATED_OUTAGE' } : { status: 'healthy' }),
+    async close() {},
+  };
+}
