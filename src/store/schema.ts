@@ -11,7 +11,23 @@ import {
   type RunCallbackTable,
 } from './tables/app.ts';
 import { type ApprovalTable, approvalMigrations } from './tables/approval.ts';
+import {
+  type AuditCheckpointTable,
+  type AuditEntryTable,
+  type AuditFactTable,
+  type AuditHeadTable,
+  type AuditPersonTable,
+  auditMigrations,
+} from './tables/audit.ts';
 import { type DefinitionTable, definitionMigrations } from './tables/definition.ts';
+import {
+  type FabricActionTable,
+  type FabricContextTable,
+  type FabricDrillTable,
+  type FabricPlaneTable,
+  type FabricRouteTable,
+  fabricMigrations,
+} from './tables/fabric.ts';
 import { type JobRunTable, type JobTable, jobMigrations } from './tables/job.ts';
 import { type OutboxTable, outboxMigrations } from './tables/outbox.ts';
 import {
@@ -54,6 +70,16 @@ export interface Schema {
   run_callbacks: RunCallbackTable;
   approvals: ApprovalTable;
   outbox: OutboxTable;
+  fabric_context: FabricContextTable;
+  fabric_routes: FabricRouteTable;
+  fabric_planes: FabricPlaneTable;
+  fabric_drills: FabricDrillTable;
+  fabric_actions: FabricActionTable;
+  audit_facts: AuditFactTable;
+  audit_heads: AuditHeadTable;
+  audit_entries: AuditEntryTable;
+  audit_checkpoints: AuditCheckpointTable;
+  audit_people: AuditPersonTable;
 }
 
 /** Applied in the order of their names, each once. */
@@ -66,4 +92,6 @@ export const migrations: readonly Migration[] = [
   ...outboxMigrations,
   ...definitionMigrations,
   ...appMigrations,
+  ...fabricMigrations,
+  ...auditMigrations,
 ].toSorted((one, other) => (one.name < other.name ? -1 : 1));
