@@ -10,9 +10,11 @@ import { fileURLToPath } from 'node:url';
 import { figure, table } from './measure/table.ts';
 import { type Aim, type Effort, isMet, type SectionResult } from './section.ts';
 import { benchEngine } from './sections/engine.ts';
+import { benchFollow } from './sections/follow.ts';
 import { benchHttp } from './sections/http.ts';
 import { benchMemory } from './sections/memory.ts';
 import { benchOverload } from './sections/overload.ts';
+import { benchSchedule } from './sections/schedule.ts';
 import { benchSse } from './sections/sse.ts';
 import { benchStartup } from './sections/startup.ts';
 import { benchWebSocket } from './sections/websocket.ts';
@@ -25,6 +27,8 @@ const sections: Record<string, (effort: Effort) => Promise<SectionResult>> = {
   memory: benchMemory,
   overload: benchOverload,
   engine: benchEngine,
+  schedule: benchSchedule,
+  follow: benchFollow,
 };
 
 const quick = process.argv.includes('--quick');

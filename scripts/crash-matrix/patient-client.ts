@@ -89,7 +89,7 @@ export function createPatientClient(address: () => Promise<string>): PatientClie
         const { items } = (await once('GET', '/api/v1/approvals?status=open')) ?? {};
         for (const item of Array.isArray(items) ? items.filter(isJsonObject) : []) {
           // Somebody who got no answer asks again; that it is decided meanwhile is what was wanted.
-          await once('POST', `/api/v1/approvals/${item['approval_id']}/approve`, { by: 'dana' }).catch(() => {});
+          await once('POST', `/api/v1/approvals/${item['id']}/approve`, { by: 'dana' }).catch(() => {});
         }
         await delay(APPROVER_PAUSE_MS);
       }

@@ -12,7 +12,6 @@ export interface MatrixServer extends AsyncDisposable {
   createDatabase(): Promise<string>;
 }
 
-const TEMPLATE = 'matrix_template';
 const log = { debug() {}, info() {}, warn() {}, error() {} };
 
 /** @param given an existing server; a new one of its own when left out */
@@ -23,17 +22,19 @@ export async function startMatrixServer(given?: string): Promise<MatrixServer> {
   await client.connect();
   starting.defer(() => client.end());
   const urlOf = (name: string) => Object.assign(new URL(url), { pathname: `/${name}` }).href;
-  await client.query(`drop database if exists ${TEMPLATE}`);
-  await client.query(`create database ${TEMPLATE}`);
-  await (await openDatabase({ url: urlOf(TEMPLATE), clock: systemClock, log })).close();
+  // By this beginning the tests know what a run that was broken off has left on their server.
+  const prefix = `test_matrix_${process.pid}`;
+  const template = `${prefix}_0`;
+  await client.query(`create database ${template}`);
+  await (await openDatabase({ url: urlOf(template), clock: systemClock, log })).close();
   const running = starting.move();
   let made = 0;
   let queue: Promise<unknown> = Promise.resolve();
   return {
     createDatabase() {
-      const name = `matrix_${process.pid}_${++made}`;
+      const name = `${prefix}_${++made}`;
       // One at a time: a template must not be in use.
-      const creating = queue.then(() => client.query(`create database ${name} template ${TEMPLATE}`));
+      const creating = queue.then(() => client.query(`create database ${name} template ${template}`));
       queue = creating.catch(() => {});
       return creating.then(() => urlOf(name));
     },

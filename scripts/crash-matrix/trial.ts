@@ -2,10 +2,10 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { canonicalJson } from '../../src/core/json.ts';
 import { type Life, live, MOST_DEATHS } from './life.ts';
 import type { Scenario } from './scenario.ts';
 import type { MatrixServer } from './server.ts';
+import { firstDifference } from './world.ts';
 
 export interface Trial {
   readonly scenario: string;
@@ -74,14 +74,6 @@ function ended({ world }: Life): number {
 }
 
 function faultsOf(life: Life, undisturbed: Life): string[] {
-  const different = Object.keys(undisturbed.world).filter(
-    (part) => canonicalJson(life.world[part] ?? null) !== canonicalJson(undisturbed.world[part] ?? null),
-  );
-  return [
-    ...life.faults,
-    ...different.map(
-      (part) =>
-        `${part} differ from the undisturbed life: ${JSON.stringify(life.world[part])} in place of ${JSON.stringify(undisturbed.world[part])}`,
-    ),
-  ];
+  const difference = firstDifference(life.world, undisturbed.world);
+  return [...life.faults, ...(difference === undefined ? [] : [`differs from the undisturbed life at ${difference}`])];
 }

@@ -53,11 +53,41 @@ const RANDOM_ID = /[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|\b[0-9a-f]{8,64}\
 const INSTANT = /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z/g;
 
 function timeless(value: JsonValue): JsonValue {
-  if (typeof value === 'string') return value.replace(RANDOM_ID, '<id>').replace(INSTANT, '<time>');
+  if (typeof value === 'string') return timelessText(value);
   if (Array.isArray(value)) return value.map(timeless);
   if (typeof value !== 'object' || value === null) return value;
   const members = Object.entries(value).filter(([name]) => !TIMES.test(name));
   return Object.fromEntries(members.map(([name, member]) => [name, timeless(member)]));
+}
+
+/** A text may be JSON: what a node gave, as the summary of its graph. */
+function timelessText(text: string): string {
+  if (text.startsWith('{')) {
+    try {
+      return JSON.stringify(timeless(JSON.parse(text) as JsonValue));
+    } catch {
+      // A text like any other.
+    }
+  }
+  return text.replace(RANDOM_ID, '<id>').replace(INSTANT, '<time>');
+}
+
+/** Where the first difference is, and what is there in the one and in the other; undefined when they are the same. */
+export function firstDifference(
+  one: JsonValue | undefined,
+  other: JsonValue | undefined,
+  path = '',
+): string | undefined {
+  const isTree = (value: JsonValue | undefined) => typeof value === 'object' && value !== null;
+  if (!isTree(one) || !isTree(other)) {
+    return one === other ? undefined : `${path}: ${JSON.stringify(one)} in place of ${JSON.stringify(other)}`;
+  }
+  const [mine, theirs] = [Object(one), Object(other)] as Record<string, JsonValue | undefined>[];
+  for (const name of new Set([...Object.keys(mine ?? {}), ...Object.keys(theirs ?? {})])) {
+    const found = firstDifference(mine?.[name], theirs?.[name], `${path}/${name}`);
+    if (found !== undefined) return found;
+  }
+  return undefined;
 }
 
 export interface LogFaults {

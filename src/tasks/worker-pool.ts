@@ -235,7 +235,8 @@ export function createWorkerPool(parts: WorkerPoolParts): WorkerPool {
       roster.resize(initial);
       stopListening = await notifications.listen(TASK_CHANNEL, { heard, missed: look });
       timers.look = clock.every(LOOK_MS, look);
-      wakeUp();
+      // What a process that died has left need not wait for the first second to pass.
+      look();
     },
     async stop() {
       if (status !== 'running') return;
