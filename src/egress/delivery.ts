@@ -1,12 +1,12 @@
 /**
  * Brings the messages of the outbox out. Any number of processes may: each takes messages for a while (a lease), so that
- * what a dying process had in hand is taken again by another. Between the other side's answer and our note of it lies a
+ * what a dying process had in hand is taken again by another, as soon as somebody sees that it is dead. Between the other side's answer and our note of it lies a
  * moment in which we can die: then it is sent twice, with the same `webhook-id`.
  */
 import { type Selectable, sql } from 'kysely';
 import type { Clock } from '../core/clock.ts';
 import { AosError, asError } from '../core/errors.ts';
-import { randomUnit } from '../core/ids.ts';
+import { newUuid, randomUnit } from '../core/ids.ts';
 import { createRounds } from '../core/rounds.ts';
 import type { Database } from '../store/database.ts';
 import type { OutboxTable } from '../store/tables/outbox.ts';
@@ -66,17 +66,39 @@ type Message = Selectable<OutboxTable>;
 
 export function createDeliveries(parts: DeliveryParts): Deliveries {
   const { clock, log, fetch, secret, random = randomUnit } = parts;
-  const { db, notifications } = parts.database;
+  const { db, notifications, locks } = parts.database;
   const pace = { ...defaultPace, ...parts.pace };
   const stopping = new AbortController();
   const underWay = new Map<Message, Promise<void>>();
+  /** The lock that tells the others that this process lives. */
+  const holder = `outbox:${newUuid()}`;
+  let letGo: (() => Promise<void>) | undefined;
   let stopListening: (() => void) | undefined;
   const rounds = createRounds({
     clock,
-    work: takeDue,
+    work: async () => {
+      await takeFromTheDead();
+      return takeDue();
+    },
     longestMs: LOOK_MS,
     failed: (thrown) => log.warn('the outbox could not be looked at', { reason: asError(thrown).message }),
   });
+
+  /** Whoever can take the lock of a holder knows that it is dead: its leases are over. */
+  async function takeFromTheDead(): Promise<void> {
+    const held = db.selectFrom('outbox').where('delivered_at', 'is', null).where('dead_at', 'is', null);
+    const holders = await held.select('leased_by').distinct().where('leased_by', '<>', holder).execute();
+    for (const { leased_by: other } of holders) {
+      const unlock = other === null ? undefined : await locks.tryHold(other);
+      if (unlock === undefined) continue;
+      try {
+        const over = { leased_until: null, leased_by: null };
+        await db.updateTable('outbox').set(over).where('leased_by', '=', other).execute();
+      } finally {
+        await unlock();
+      }
+    }
+  }
 
   /** Takes as much as there is room for. @returns when the next message is due */
   async function takeDue(): Promise<number | undefined> {
@@ -99,7 +121,8 @@ export function createDeliveries(parts: DeliveryParts): Deliveries {
         order by next_attempt_at limit ${limit} for update skip locked
       )
       update aos.outbox as message
-      set attempts = attempts + 1, last_attempt_at = ${now}, leased_until = ${new Date(clock.now() + pace.leaseMs)}
+      set attempts = attempts + 1, last_attempt_at = ${now}, leased_until = ${new Date(clock.now() + pace.leaseMs)},
+          leased_by = ${holder}
       from due where message.id = due.id returning message.*`.execute(db);
     return rows;
   }
@@ -147,7 +170,7 @@ export function createDeliveries(parts: DeliveryParts): Deliveries {
     const change = outcomeColumns(outcome, attempts, now);
     await db
       .updateTable('outbox')
-      .set({ leased_until: null, ...change })
+      .set({ leased_until: null, leased_by: null, ...change })
       .where('id', '=', id)
       // Only for the attempt that this is: a later one, after a lease that was over, speaks for itself.
       .where('attempts', '=', attempts)
@@ -174,6 +197,7 @@ export function createDeliveries(parts: DeliveryParts): Deliveries {
 
   return {
     async start() {
+      letGo = await locks.tryHold(holder);
       stopListening = await notifications.listen(OUTBOX_CHANNEL, {
         heard: () => rounds.due(),
         missed: () => rounds.due(),
@@ -188,6 +212,7 @@ export function createDeliveries(parts: DeliveryParts): Deliveries {
       );
       await Promise.all(underWay.values());
       timer.cancel();
+      await letGo?.();
     },
   };
 }

@@ -26,6 +26,8 @@ export interface OutboxTable {
   next_attempt_at: Date;
   /** While an attempt is under way: when other processes may take it for lost. */
   leased_until: Date | null;
+  /** Who has that attempt under way; while its process lives it holds the lock of that name. */
+  leased_by: string | null;
   delivered_at: Date | null;
   dead_at: Date | null;
   last_attempt_at: Date | null;
@@ -62,4 +64,5 @@ export const outboxMigrations: readonly Migration[] = [
       create index outbox_due on aos.outbox (next_attempt_at) where delivered_at is null and dead_at is null;
       create index outbox_tenant on aos.outbox (tenant_id, number);`,
   },
+  { name: '007b-outbox-leases', sql: 'alter table aos.outbox add column leased_by text' },
 ];
