@@ -4,7 +4,6 @@
  * the bus has it (`accepted`), not that somebody did it. All keys of a tenant carry its name as hash tag: a cluster keeps
  * them in one slot, where a script may touch them together.
  */
-import type { RedisClientType } from '@redis/client';
 import { z } from 'zod';
 import { untilAborted } from '../core/abort.ts';
 import { currentTraceparent } from '../telemetry/tracing.ts';
@@ -20,6 +19,7 @@ import {
   type RoutedAction,
 } from './connector.ts';
 import { connectorKind } from './connector-kind.ts';
+import { bindingOf } from './http-connector.ts';
 import { commandMessage, partitionKey } from './message.ts';
 import { systemCode } from './network-fault.ts';
 import type { PlaneHealth, PlaneKind } from './plane.ts';
@@ -37,7 +37,11 @@ const settings = z.strictObject({
   /** About how many entries a stream keeps; the oldest go. */
   max_length: z.int().min(1).default(100_000),
   /** How long a key is remembered. */
-  dedupe_hours: z.number().positive().max(24 * 365).default(48),
+  dedupe_hours: z
+    .number()
+    .positive()
+    .max(24 * 365)
+    .default(48),
   connect_timeout_ms: z.int().min(1).default(5_000),
 });
 type Settings = z.output<typeof settings>;
@@ -119,9 +123,9 @@ function createRedisStreams(given: Settings, parts: ConnectorParts, plane: Plane
   };
 }
 
-async function connect(given: Settings, { secret }: ConnectorParts): Promise<RedisClientType> {
+async function connect(given: Settings, { secret }: ConnectorParts) {
   const { createClient } = await import('@redis/client');
-  const client: RedisClientType = createClient({
+  const client = createClient({
     url: given.url,
     ...(given.username === undefined ? {} : { username: given.username }),
     ...(given.password === undefined ? {} : { password: secret(given.password) }),
@@ -134,6 +138,8 @@ async function connect(given: Settings, { secret }: ConnectorParts): Promise<Red
   client.on('error', () => undefined);
   try {
     await client.connect();
+    // Without a password nothing is said to a server that wants one; asked for much, it breaks the connection.
+    await client.ping();
   } catch (thrown) {
     if (client.isOpen) client.destroy();
     const failure = faultOf(thrown);
@@ -150,26 +156,21 @@ interface Keys {
 
 function keysOf(given: Settings, action: RoutedAction, idempotencyKey: string): Keys {
   const tag = `${given.prefix}:{${encodeURIComponent(action.tenantId)}}`;
-  const stream = given.stream_per === 'topic' ? topicOf(action) : 'actions';
+  const stream = given.stream_per === 'topic' ? bindingOf(action, 'topic').topic : 'actions';
   return { stream: `${tag}:${stream}`, memory: `${tag}:idem:${idempotencyKey}` };
 }
 
 function fieldsOf(action: RoutedAction, idempotencyKey: string): Record<string, string> {
-  const { binding } = action;
+  const { topic, key } = bindingOf(action, 'topic');
   const traceparent = currentTraceparent();
   return {
     command: JSON.stringify(commandMessage(action, idempotencyKey)),
-    topic: topicOf(action),
-    key: binding.kind === 'topic' ? partitionKey(action, binding.key) : action.id,
+    topic,
+    key: partitionKey(action, key),
     'idempotency-key': idempotencyKey,
     'tenant-id': action.tenantId,
     ...(traceparent === undefined ? {} : { traceparent }),
   };
-}
-
-function topicOf({ binding }: RoutedAction): string {
-  if (binding.kind === 'topic') return binding.topic;
-  throw new ConnectorError('invalid', `an event bus takes a topic, not a ${binding.kind}: correct the route's binding`);
 }
 
 function acceptedAs(stream: string, id: string, deduplicated: boolean): ConnectorResult {

@@ -8,6 +8,8 @@ const roster: Readonly<Partial<Record<Vendor, () => Promise<AnyConnectorKind>>>>
   celigo: async () => anyKind((await import('./celigo.ts')).celigo),
   kong: async () => anyKind((await import('./kong.ts')).kong),
   apigee: async () => anyKind((await import('./apigee.ts')).apigee),
+  kafka: async () => anyKind((await import('./kafka.ts')).kafka),
+  redis_streams: async () => anyKind((await import('./redis-streams.ts')).redisStreams),
   http: async () => anyKind((await import('./http.ts')).http),
   simulated: async () => anyKind((await import('./simulated.ts')).simulated),
 };
