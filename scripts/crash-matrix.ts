@@ -12,7 +12,7 @@ import { type Trial, tryScenario } from './crash-matrix/trial.ts';
 
 const QUICK_EVERY = 7;
 /** Scenarios at a time: while one waits for a process to load, another works. */
-const AT_ONCE = 2;
+const AT_ONCE = 3;
 
 const { values: asked } = parseArgs({
   options: { quick: { type: 'boolean', default: false }, scenario: { type: 'string', multiple: true } },

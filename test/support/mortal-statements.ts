@@ -3,6 +3,7 @@
  * messages in the outbox. It stands between the driver and the server: a transaction dies before or after its commit, a
  * statement on its own as if it were one.
  */
+import { createHash } from 'node:crypto';
 import pg from 'pg';
 import type { DeathList } from './death-list.ts';
 import { withinAct } from './mortal-acts.ts';
@@ -68,5 +69,7 @@ function nameOf(text: string, values: unknown): string | undefined {
   const writes = [...text.matchAll(WRITE)].map(([, verb, table, routine]) => routine ?? `${verb} ${table}`);
   if (writes.length === 0) return undefined;
   const words = Array.isArray(values) ? values.filter((value) => typeof value === 'string' && WORD.test(value)) : [];
-  return [...writes, ...words].join(' ');
+  // Two statements of one verb and table are told apart by their form.
+  const form = createHash('sha256').update(text).digest('hex').slice(0, 4);
+  return [...writes, ...words, form].join(' ');
 }
