@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import { canonicalJson, type JsonObject } from '../core/json.ts';
 import type { StepEffect } from '../engine/engine.ts';
 import type { Caller } from '../runs/run.ts';
+import type { ApprovalQuestion } from './approval-desk.ts';
 
 /** Where the server stands. Outside of development what changes something is denied unless a rule permits it. */
 export const environments = ['development', 'test', 'staging', 'production'] as const;
@@ -44,6 +45,8 @@ export interface ProposedAction {
   /** For people who are to agree: what this is. */
   readonly title?: string | undefined;
   readonly description?: string | undefined;
+  /** Answers an approver who asks back; durable. */
+  readonly onQuestion?: ((question: ApprovalQuestion) => Promise<string>) | undefined;
 }
 
 /** The same, with what the governor knows of its place. */

@@ -37,9 +37,12 @@ export interface Demanded {
   readonly demand: ApprovalDemand;
 }
 
+/** One, or several that all hold; the first denial among them counts. */
+export type Findings = Finding | readonly Finding[];
+
 /** One check; the governor makes them in the order of `checkNames`. */
 export interface GovernorCheck {
   readonly name: CheckName;
   /** @throws AosError the scope's reason; anything else denies the action */
-  check(action: GovernedAction, context: CheckContext): Finding | Promise<Finding>;
+  check(action: GovernedAction, context: CheckContext): Findings | Promise<Findings>;
 }

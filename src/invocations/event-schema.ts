@@ -80,6 +80,40 @@ export const eventData = {
     error: z.object({ code: text, message: text.meta({ description: 'What the model was told' }) }),
     duration_ms: z.number(),
   }),
+  'governance.decided': z.object({
+    step: text,
+    verdict: z.enum(['allow', 'deny', 'hold']),
+    outcome: z.boolean().meta({ description: 'The end of a hold, after people decided' }),
+    rule: text.meta({ description: 'What decided: <check>/<rule>' }),
+    reason: text,
+    accountable: text.nullable().meta({ description: 'The party that answers for it' }),
+    responsible: z.array(text),
+    action: text.meta({ description: 'Its name, such as fabric:crm:update' }),
+    kind: text,
+    type: text,
+    target: text.nullable(),
+    action_class: text.nullable(),
+    effect: z.enum(['read', 'write', 'external']),
+    entity_id: text.nullable(),
+    agent_id: text.nullable(),
+    user_id: text,
+    environment: text,
+    args_hash: text.meta({ description: 'SHA-256 of the canonical JSON of the arguments' }),
+    facts: object.meta({ description: 'The arguments that the policy keeps, by path' }),
+    cost_usd: z.number().nullable(),
+    checks: z.array(text),
+    policy: text.nullable().meta({ description: 'Hash of the policy' }),
+    raci: text.nullable().meta({ description: 'Hash of the RACI matrix' }),
+    demands: z
+      .array(z.object({ rule: text, parties: z.array(text), assignees: z.array(text), quorum: z.int() }))
+      .exactOptional(),
+    approved_by: z.array(text).exactOptional(),
+    edited: z.boolean().exactOptional(),
+    shadow: z
+      .object({ kind: z.enum(['deny', 'hold']), rule: text, reason: text })
+      .meta({ description: 'What rules that are only watched would have said' })
+      .exactOptional(),
+  }),
   'run.waiting': z.object({
     reason: z.enum(waitReasons),
     waits: z.array(

@@ -12,6 +12,37 @@ export type TurnUsage = { tokens_input: number; tokens_output: number; cost_usd:
 /** `step` is the tool call's own within the run, `tool_call_id` the model's name for it. */
 type ToolCallData = { turn: string; agent_id: string; step: string; tool_call_id: string; tool: string };
 
+/** A verdict as it is kept. `action` is its name (`fabric:crm:update`); `policy` and `raci` are hashes of the documents. */
+export type GovernanceDecision = {
+  step: string;
+  verdict: 'allow' | 'deny' | 'hold';
+  outcome: boolean;
+  rule: string;
+  reason: string;
+  accountable: string | null;
+  responsible: string[];
+  action: string;
+  kind: string;
+  type: string;
+  target: string | null;
+  action_class: string | null;
+  effect: 'read' | 'write' | 'external';
+  entity_id: string | null;
+  agent_id: string | null;
+  user_id: string;
+  environment: string;
+  args_hash: string;
+  facts: JsonObject;
+  cost_usd: number | null;
+  checks: string[];
+  policy: string | null;
+  raci: string | null;
+  demands?: { rule: string; parties: string[]; assignees: string[]; quorum: number }[];
+  approved_by?: string[];
+  edited?: boolean;
+  shadow?: { kind: 'deny' | 'hold'; rule: string; reason: string };
+};
+
 /** The data of each type of event. */
 export type EventData = {
   /** `fork_of`: the run it begins with the steps of, and the first step that is done again ('' for none in particular). */
@@ -60,6 +91,11 @@ export type EventData = {
   'tool.completed': ToolCallData & { result: JsonValue; duration_ms: number };
   /** The tool failed, or was not run at all; `message` is what the model was told. */
   'tool.failed': ToolCallData & { error: { code: string; message: string }; duration_ms: number };
+  /**
+   * What the governor said to an action, with what is needed to decide it again: of the arguments the hash, and the few
+   * that the policy keeps (`facts`). `outcome`: the end of a hold, after people decided.
+   */
+  'governance.decided': GovernanceDecision;
   /** Nothing of the run is under way: it is out of memory until one of the waits is over. `until` is ISO-8601 UTC. */
   'run.waiting': {
     reason: WaitReason;

@@ -28,6 +28,11 @@ import {
   type FabricRouteTable,
   fabricMigrations,
 } from './tables/fabric.ts';
+import {
+  type GovernanceDecisionTable,
+  type GovernanceDocumentTable,
+  governanceMigrations,
+} from './tables/governance.ts';
 import { type JobRunTable, type JobTable, jobMigrations } from './tables/job.ts';
 import { type OutboxTable, outboxMigrations } from './tables/outbox.ts';
 import {
@@ -70,6 +75,8 @@ export interface Schema {
   run_callbacks: RunCallbackTable;
   approvals: ApprovalTable;
   outbox: OutboxTable;
+  governance_documents: GovernanceDocumentTable;
+  governance_decisions: GovernanceDecisionTable;
   fabric_context: FabricContextTable;
   fabric_routes: FabricRouteTable;
   fabric_planes: FabricPlaneTable;
@@ -90,6 +97,7 @@ export const migrations: readonly Migration[] = [
   ...jobMigrations,
   ...approvalMigrations,
   ...outboxMigrations,
+  ...governanceMigrations,
   ...definitionMigrations,
   ...appMigrations,
   ...fabricMigrations,
