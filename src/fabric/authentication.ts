@@ -6,7 +6,7 @@ import { createHmac } from 'node:crypto';
 import { z } from 'zod';
 import { type ConnectorCall, ConnectorError, type ConnectorParts } from './connector.ts';
 import { exchange, faultOf, succeeded, textAt } from './exchange.ts';
-import { secretReference } from './secret.ts';
+import { secretReference } from './secret-reference.ts';
 
 const headerName = z.string().regex(/^[A-Za-z0-9-]{1,64}$/);
 

@@ -5,7 +5,14 @@
  */
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
-import { ConnectorError, type ConnectorParts, type ConnectorResult, faults, type PlaneConnector } from './connector.ts';
+import {
+  ConnectorError,
+  type ConnectorParts,
+  type ConnectorResult,
+  faults,
+  type PlaneConnector,
+  type RoutedAction,
+} from './connector.ts';
 import { connectorKind } from './connector-kind.ts';
 import type { PlaneKind } from './plane.ts';
 
@@ -27,8 +34,13 @@ const settings = z.strictObject({
     .default([]),
   result: z.enum(['completed', 'accepted']).optional(),
   dedupes: z.boolean().default(true),
+  /** Whether it can be asked what became of an attempt. */
+  tells: z.boolean().default(true),
 });
 type Settings = z.output<typeof settings>;
+
+/** How many keys it remembers. */
+const MAX_REMEMBERED = 10_000;
 
 export const simulated = connectorKind({ settings, origins: () => [], create: createSimulated });
 
@@ -50,6 +62,23 @@ export function createSimulated(
   const chance = (call: number, what: string) =>
     createHash('sha256').update(`${given.seed}\0${plane}\0${call}\0${what}`).digest().readUIntBE(0, 6) / 2 ** 48;
 
+  /** What the target has done by now; doing a key again gives what it gave, where the target honours keys. */
+  function effect(action: RoutedAction, key: string, kind: ConnectorResult['kind']): ConnectorResult {
+    const before = given.dedupes ? done.get(key) : undefined;
+    if (before !== undefined) return { ...before, deduplicated: true };
+    const result: ConnectorResult = {
+      kind,
+      externalId: `sim-${createHash('sha256').update(`${given.seed}\0${key}`).digest('hex').slice(0, 16)}`,
+      data: { simulated: true, target: action.target, action: action.type, entity_id: action.entityId ?? null },
+    };
+    if (done.size >= MAX_REMEMBERED) done.delete(done.keys().next().value ?? '');
+    done.set(key, result);
+    return result;
+  }
+
+  const outcome: NonNullable<PlaneConnector['outcome']> = async (_action, { idempotencyKey }) =>
+    done.get(idempotencyKey) ?? { kind: 'not_done' };
+
   return {
     plane,
     vendor: 'simulated',
@@ -60,30 +89,19 @@ export function createSimulated(
       const latency = Math.round(least + chance(call, 'latency') * Math.max(0, most - least));
       const left = deadline - clock.now();
       await clock.sleep(Math.max(0, Math.min(latency, left)), signal);
-      if (isOut())
+      if (isOut()) {
         throw new ConnectorError('not_sent', 'the simulated plane is down', { vendorCode: 'SIMULATED_OUTAGE' });
-      const scripted = given.script[call];
-      const fault = scripted ?? (chance(call, 'error') < given.error_rate ? given.error : 'ok');
-      if (fault !== 'ok' && fault !== 'accepted') {
-        throw new ConnectorError(fault, `the simulated plane says ${fault}`, {
-          vendorCode: `SIMULATED_${fault.toUpperCase()}`,
-        });
       }
-      if (latency > left)
-        throw new ConnectorError('ambiguous', 'the simulated plane took too long', { vendorCode: 'timed_out' });
-      const before = given.dedupes ? done.get(idempotencyKey) : undefined;
-      if (before !== undefined) return { ...before, deduplicated: true };
-      const result: ConnectorResult = {
-        kind: fault === 'accepted' ? 'accepted' : usual,
-        externalId: `sim-${createHash('sha256').update(`${given.seed}\0${idempotencyKey}`).digest('hex').slice(0, 16)}`,
-        data: { simulated: true, target: action.target, action: action.type, entity_id: action.entityId ?? null },
-      };
-      done.set(idempotencyKey, result);
-      return result;
+      const scripted = given.script[call] ?? (chance(call, 'error') < given.error_rate ? given.error : 'ok');
+      const turn = latency > left ? 'ambiguous' : scripted;
+      if (turn === 'ok' || turn === 'accepted') return effect(action, idempotencyKey, turn === 'ok' ? usual : turn);
+      // Nobody knows whether it was done; here it was.
+      if (turn === 'ambiguous') effect(action, idempotencyKey, usual);
+      throw new ConnectorError(turn, `the simulated plane says ${turn}`, {
+        vendorCode: `SIMULATED_${turn.toUpperCase()}`,
+      });
     },
-    async outcome(_action, { idempotencyKey }) {
-      return done.get(idempotencyKey) ?? { kind: 'not_done' };
-    },
+    ...(given.tells && { outcome }),
     health: async () => (isOut() ? { status: 'down', detail: 'SIMULATED_OUTAGE' } : { status: 'healthy' }),
     async close() {},
   };

@@ -12,7 +12,7 @@ import { textAt } from './exchange.ts';
 import { addressBelow, bindingOf, createHttpConnector, pathOf } from './http-connector.ts';
 import { recipeBody } from './message.ts';
 import type { PlaneKind } from './plane.ts';
-import { secretReference } from './secret.ts';
+import { secretReference } from './secret-reference.ts';
 
 const MAX_WEBHOOK_BYTES = 10 * 1024 * 1024;
 const MAX_API_BYTES = 5 * 1024 * 1024;

@@ -1,0 +1,404 @@
+/**
+ * The router: brings an action through a plane as steps of a run. The preset is the one valid when the action runs; of
+ * its planes the first that is configured, carries the action and works does it; who could not is written down. An
+ * attempt of which nobody knows the outcome is never made again unless its target does our key once: the run waits for
+ * somebody who knows.
+ */
+import type { Context } from '@opentelemetry/api';
+import { type Clock, isoTime } from '../core/clock.ts';
+import { AosError } from '../core/errors.ts';
+import type { JsonObject } from '../core/json.ts';
+import type { RunScope } from '../engine/engine.ts';
+import type { Log } from '../telemetry/log.ts';
+import { type Action, pairOf } from './action.ts';
+import { type ActionRecord, isOver, showRecord } from './action-record.ts';
+import type { ActionStore } from './action-store.ts';
+import { type AttemptResult, attemptAction } from './attempt.ts';
+import type { ConnectorResult, RoutedAction } from './connector.ts';
+import type { FabricContexts } from './fabric-context.ts';
+import type { Fleet } from './fleet.ts';
+import { executionPaths, type PlaneName, planeIdOf } from './plane.ts';
+import type { PlaneWatch } from './plane-watch.ts';
+import { allowsDirect, type Preset } from './preset.ts';
+import { directForbidden, planesFor } from './routing-table.ts';
+import { settlementOf } from './settlement.ts';
+import type { StandingPlane } from './standing-plane.ts';
+
+/** An action for the router. */
+export interface ActionOrder extends Action {
+  /** Also its idempotency key: the same for everything that is the same action. */
+  readonly id: string;
+  readonly taskId?: string | undefined;
+  readonly agentId: string;
+  readonly correlationId: string;
+  /** The plane it is to take; one of its cell. Any of them when left out. */
+  readonly plane?: PlaneName | undefined;
+  /** When no plane can: `fail` so that it is tried again later, or `wait` in the run. */
+  readonly onUnavailable: 'fail' | 'wait';
+  /** How long its run waits for a plane, or for somebody who knows, at most; milliseconds. */
+  readonly waitMs: number;
+}
+
+export interface Router {
+  /**
+   * @param name unique in the run; the names of its steps and waits begin with it
+   * @returns the action when a plane has done or taken it
+   * @throws AosError `NO_ROUTE`, `DIRECT_FORBIDDEN`, `PLANE_UNAVAILABLE` (to be tried again), `PLANE_REFUSED`,
+   *   `UNKNOWN_OUTCOME` (not to be tried again)
+   */
+  route(scope: RunScope, name: string, order: ActionOrder, traceContext: Context): Promise<JsonObject>;
+}
+
+export interface RouterParts {
+  readonly contexts: FabricContexts;
+  readonly fleet: Fleet;
+  readonly watch: PlaneWatch;
+  readonly actions: ActionStore;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** From 0 to below 1, for the jitter of pauses. */
+  readonly random: () => number;
+}
+
+/** Where an action goes, as a step stores it. */
+type Plan =
+  | { kind: 'over' }
+  | { kind: 'go'; preset: Preset; planes: PlaneName[] }
+  | { kind: 'refused'; status: 'failed' | 'blocked'; code: 'NO_ROUTE' | 'DIRECT_FORBIDDEN'; message: string }
+  | { kind: 'unavailable'; preset: Preset; down: string[] };
+
+/** A run that waits for a plane looks again at least this often, should nobody wake it. */
+const LOOK_AGAIN_MS = 60_000;
+/** Longest first pause between two attempts on one plane. */
+const FIRST_PAUSE_MS = 300;
+
+export function createRouter(parts: RouterParts): Router {
+  const { contexts, fleet, watch, actions, clock, random } = parts;
+
+  async function plan({ tenantId }: { readonly tenantId: string }, order: ActionOrder): Promise<Plan> {
+    const record = await actions.load(order.id, { tenantId, userId: '' });
+    if (record !== undefined && isOver(record.status)) return { kind: 'over' };
+    const [{ preset, isDirectAllowed }, overrides, states] = await Promise.all([
+      contexts.of(tenantId),
+      contexts.overrides(tenantId),
+      watch.of(tenantId),
+    ]);
+    await actions.routing(order.id, preset);
+    const pair = pairOf(order.target, order.type);
+    if ((order.plane === 'direct' || allowsDirect(preset)) && !isDirectAllowed) {
+      const { message } = directForbidden(preset);
+      return { kind: 'refused', status: 'blocked', code: 'DIRECT_FORBIDDEN', message };
+    }
+    const cell = planesFor(preset, order.target, order.type, overrides);
+    const wanted = order.plane === undefined ? cell : cell.filter((plane) => plane === order.plane);
+    const able = wanted.flatMap((name) => {
+      const plane = fleet.find(tenantId, name);
+      return plane?.bindingFor(order.target, order.type) === undefined ? [] : [plane];
+    });
+    if (able.length === 0) {
+      const tried =
+        wanted.length === 0
+          ? `${order.plane} is not one of ${cell.join(', ')}`
+          : `of ${wanted.join(', ')} none carries it`;
+      return {
+        kind: 'refused',
+        status: 'failed',
+        code: 'NO_ROUTE',
+        message: `there is no route for ${pair} under ${preset}: ${tried}`,
+      };
+    }
+    const isUp = ({ name, breaker }: StandingPlane) => {
+      const state = states.get(name);
+      // What a look from outside saw does not count against a circuit that is about to probe.
+      return (
+        state?.drill === undefined &&
+        breaker.circuit() !== 'open' &&
+        (state?.status !== 'down' || breaker.circuit() === 'half_open')
+      );
+    };
+    for (const plane of able) {
+      if (isUp(plane)) break;
+      const drilled = states.get(plane.name)?.drill !== undefined;
+      await actions.passed(
+        order.id,
+        plane.name,
+        'not_sent',
+        drilled ? 'DRILL' : (states.get(plane.name)?.detail ?? 'DOWN'),
+      );
+    }
+    const up = able.filter(isUp);
+    if (up.length === 0) return { kind: 'unavailable', preset, down: able.map(({ id }) => id) };
+    return { kind: 'go', preset, planes: up.map(({ name }) => name) };
+  }
+
+  async function route(scope: RunScope, name: string, order: ActionOrder, traceContext: Context): Promise<JsonObject> {
+    const { caller } = scope.run;
+    const { tenantId } = caller;
+    const giveUpAt = isoTime(Date.parse(await admit(scope, name, order)) + order.waitMs);
+    for (let round = 1; ; round++) {
+      const step = (what: string) => `${name}/${what}-${round}`;
+      const planned = await scope.step<Plan>(step('route'), () => plan(caller, order), { effect: 'write' });
+      if (planned.kind === 'over') return finished(scope, step('result'), order);
+      if (planned.kind === 'refused') {
+        const { status, code, message } = planned;
+        await end(scope, step('end'), order, status, { code, message });
+        throw new AosError(code === 'DIRECT_FORBIDDEN' ? 'forbidden' : 'unprocessable', message, { reason: code });
+      }
+      if (planned.kind === 'go') {
+        const outcome = await tryPlanes(scope, step, order, planned, traceContext);
+        if (outcome.kind === 'done') return finished(scope, step('result'), order);
+        if (outcome.kind === 'refused') {
+          const failure = { code: 'PLANE_REFUSED', message: outcome.message, fault: outcome.fault };
+          await end(scope, step('end'), order, 'failed', failure);
+          throw new AosError('unprocessable', outcome.message, {
+            reason: 'PLANE_REFUSED',
+            facts: { fault: outcome.fault, action_id: order.id },
+          });
+        }
+        if (outcome.kind === 'unknown') {
+          const settled = await settle(scope, step, order, outcome.plane, giveUpAt);
+          if (settled === 'done') return finished(scope, step('result'), order);
+          continue;
+        }
+      }
+      // No plane is left.
+      const message = `no plane can carry ${pairOf(order.target, order.type)} now: ${await downOf(planned)}`;
+      if (order.onUnavailable === 'fail') throw await unavailable(scope, step('end'), order, message);
+      const wait = step('plane');
+      await scope.step(
+        step('waits'),
+        async () => {
+          await actions.waits(order.id, 'waiting', wait, message);
+          return null;
+        },
+        { effect: 'write' },
+      );
+      const lookAt = await scope.step(step('look-at'), async () =>
+        isoTime(Math.min(clock.now() + LOOK_AGAIN_MS, Date.parse(giveUpAt))),
+      );
+      await scope.wait({ name: wait, reason: 'plane', until: lookAt, detail: { action_id: order.id, message } });
+      const isLate = await scope.step(step('late'), async () => clock.now() >= Date.parse(giveUpAt));
+      if (isLate) throw await unavailable(scope, step('end'), order, message);
+    }
+
+    async function downOf(planned: Plan): Promise<string> {
+      if (planned.kind === 'unavailable') return `${planned.down.join(', ')} are down`;
+      const tried = planned.kind === 'go' ? planned.planes.map((plane) => planeIdOf(plane, tenantId)) : [];
+      return `${tried.join(', ')} could not`;
+    }
+  }
+
+  /** Keeps the action before anything happens to it. @returns when it was asked for, ISO-8601 UTC */
+  function admit(scope: RunScope, name: string, order: ActionOrder): Promise<string> {
+    const { run } = scope;
+    return scope.step(
+      `${name}/admit`,
+      async () => {
+        const { preset, primaryPlaneId } = await contexts.of(run.caller.tenantId);
+        const record = await actions.admit({
+          ...order,
+          taskId: order.taskId,
+          caller: run.caller,
+          runId: run.id,
+          preset,
+          primaryPlaneId,
+          simulated: run.simulated,
+        });
+        return isOver(record.status) ? record.createdAt : isoTime(clock.now());
+      },
+      { effect: 'write' },
+    );
+  }
+
+  /** Tries the planes in their order until one of them does it, refuses it, or leaves it open. */
+  async function tryPlanes(
+    scope: RunScope,
+    step: (what: string) => string,
+    order: ActionOrder,
+    { preset, planes }: Extract<Plan, { kind: 'go' }>,
+    traceContext: Context,
+  ): Promise<AttemptResult> {
+    const { tenantId } = scope.run.caller;
+    let last: AttemptResult = { kind: 'passed', fault: 'not_sent', detail: 'NO_PLANE', retryAfterMs: 0 };
+    for (const name of planes) {
+      const plane = fleet.find(tenantId, name);
+      const attempts = plane?.config.attempts ?? 1;
+      last = await scope.step<AttemptResult>(
+        step(name),
+        async (context) => {
+          const action = plane === undefined ? undefined : routed(scope, order, preset, plane);
+          // The operator took it away while the run was on its way.
+          if (plane === undefined || action === undefined) {
+            return { kind: 'passed', fault: 'not_sent', detail: 'UNCONFIGURED', retryAfterMs: 0 };
+          }
+          return attemptAction(parts, plane, action, context, traceContext);
+        },
+        { effect: 'external', retry: { attempts, firstPauseMs: 50 + random() * FIRST_PAUSE_MS } },
+      );
+      if (last.kind !== 'passed') return last;
+      const { fault, detail } = last;
+      await scope.step(
+        step(`${name}/passed`),
+        async () => {
+          await actions.passed(order.id, name, fault, detail);
+          return null;
+        },
+        { effect: 'write' },
+      );
+    }
+    return last;
+  }
+
+  function routed(scope: RunScope, order: ActionOrder, preset: Preset, plane: StandingPlane): RoutedAction | undefined {
+    const { target, type, entityId, entityType, data, metadata, id, agentId, correlationId } = order;
+    const binding = plane.bindingFor(target, type);
+    if (binding === undefined) return undefined;
+    return {
+      id,
+      tenantId: scope.run.caller.tenantId,
+      agentId,
+      correlationId,
+      target,
+      type,
+      entityId,
+      entityType,
+      data,
+      metadata,
+      preset,
+      plane: plane.name,
+      planeId: plane.id,
+      binding,
+      createdAt: scope.run.createdAt,
+    };
+  }
+
+  /**
+   * Nobody knows whether the plane did it: asks the plane where it can be asked, else waits for a person.
+   * @returns `again` when it is certain that nothing was done
+   */
+  async function settle(
+    scope: RunScope,
+    step: (what: string) => string,
+    order: ActionOrder,
+    name: PlaneName,
+    giveUpAt: string,
+  ): Promise<'done' | 'again'> {
+    const { tenantId } = scope.run.caller;
+    const plane = fleet.find(tenantId, name);
+    const asked = await scope.step<'done' | 'again' | 'unknown'>(
+      step('outcome'),
+      async ({ signal, attempt }) => {
+        const record = await actions.load(order.id, { tenantId, userId: '' });
+        const action =
+          plane === undefined ? undefined : routed(scope, order, record?.preset ?? 'preset_6_scrappy', plane);
+        if (plane?.connector.outcome === undefined || action === undefined) return 'unknown';
+        const call = { idempotencyKey: order.id, attempt, deadline: clock.now() + plane.config.timeoutMs, signal };
+        const outcome = await plane.connector.outcome(action, call).catch(() => ({ kind: 'unknown' as const }));
+        if (outcome.kind === 'completed' || outcome.kind === 'accepted') {
+          await done(order.id, plane, outcome);
+          return 'done';
+        }
+        if (outcome.kind === 'unknown') return 'unknown';
+        await actions.notDone(order.id);
+        return 'again';
+      },
+      { effect: 'write' },
+    );
+    if (asked !== 'unknown') return asked;
+    const wait = step('settle');
+    const planeId = planeIdOf(name, tenantId);
+    const message = `${planeId} was called and it is not known whether it did ${pairOf(order.target, order.type)}`;
+    await scope.step(
+      step('unknown'),
+      async () => {
+        await actions.waits(order.id, 'unknown', wait, message);
+        return null;
+      },
+      { effect: 'write' },
+    );
+    const word = await scope.wait({
+      name: wait,
+      reason: 'unknown_outcome',
+      until: giveUpAt,
+      detail: { action_id: order.id, plane_id: planeId, message },
+    });
+    const settlement = word === undefined ? undefined : settlementOf(word);
+    if (settlement === undefined || settlement.outcome === 'failed') {
+      const code = settlement === undefined ? 'UNKNOWN_OUTCOME' : 'SETTLED_FAILED';
+      const said =
+        settlement === undefined ? `${message}, and nobody settled it` : `settled as failed by ${settlement.by}`;
+      if (settlement !== undefined) await scope.step(step('over'), () => cleared(order.id), { effect: 'write' });
+      await end(scope, step('end'), order, settlement === undefined ? 'timeout' : 'failed', { code, message: said });
+      throw new AosError('unprocessable', said, { reason: code, facts: { action_id: order.id } });
+    }
+    return scope.step<'done' | 'again'>(
+      step('settled'),
+      async () => {
+        if (settlement.outcome === 'not_done') {
+          await actions.notDone(order.id);
+          return 'again';
+        }
+        const { by, note, externalId } = settlement;
+        await actions.done(
+          order.id,
+          name,
+          executionPaths[plane?.kind ?? 'custom'],
+          {
+            kind: 'completed',
+            data: { settled_by: by, note: note ?? null },
+            ...(externalId !== undefined && { externalId }),
+          },
+          plane?.connector.vendor ?? 'http',
+        );
+        return 'done';
+      },
+      { effect: 'write' },
+    );
+  }
+
+  async function cleared(id: string): Promise<null> {
+    await actions.notDone(id);
+    return null;
+  }
+
+  function done(id: string, plane: StandingPlane, result: ConnectorResult): Promise<ActionRecord> {
+    return actions.done(id, plane.name, executionPaths[plane.kind], result, plane.connector.vendor);
+  }
+
+  async function unavailable(scope: RunScope, step: string, order: ActionOrder, message: string): Promise<AosError> {
+    await end(scope, step, order, 'blocked', { code: 'PLANE_UNAVAILABLE', message });
+    return new AosError('unreachable', message, { reason: 'PLANE_UNAVAILABLE', facts: { action_id: order.id } });
+  }
+
+  async function end(
+    scope: RunScope,
+    step: string,
+    order: ActionOrder,
+    status: 'failed' | 'blocked' | 'timeout',
+    failure: { readonly code: string; readonly message: string },
+  ): Promise<void> {
+    await scope.step(
+      step,
+      async () => {
+        await actions.ended(order.id, status, failure);
+        return null;
+      },
+      { effect: 'write' },
+    );
+  }
+
+  /** The action as it ended: what is a result of the run. */
+  function finished(scope: RunScope, step: string, order: ActionOrder): Promise<JsonObject> {
+    return scope.step<JsonObject>(step, async () => {
+      const record = await actions.load(order.id, { ...scope.run.caller, userId: '' });
+      if (record === undefined) throw new Error(`there is no action ${order.id}`);
+      if (record.status === 'failed' || record.status === 'timeout') {
+        const { code = 'FAILED', message = 'the action failed before' } = record.error ?? {};
+        throw new AosError('unprocessable', message, { reason: code, facts: { action_id: order.id } });
+      }
+      return showRecord(record);
+    });
+  }
+
+  return { route };
+}
