@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { PlaneConnector } from '../../src/fabric/connector.ts';
 import { clientOptions, kafka } from '../../src/fabric/kafka.ts';
-import { connectorCall, connectorParts, failureOf, routedAction } from '../support/fabric.ts';
+import { connectorCall, connectorParts, failureOf, routedAction } from '../support/connector.ts';
 import { type KafkaCluster, missingForKafka, startKafkaCluster } from '../support/kafka-cluster.ts';
 import { freePort, titled } from '../support/program.ts';
 

@@ -2,7 +2,7 @@ import { createClient } from '@redis/client';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { PlaneConnector } from '../../src/fabric/connector.ts';
 import { redisStreams } from '../../src/fabric/redis-streams.ts';
-import { connectorCall, connectorParts, failureOf, routedAction } from '../support/fabric.ts';
+import { connectorCall, connectorParts, failureOf, routedAction } from '../support/connector.ts';
 import { type FaultProxy, startFaultProxy } from '../support/fault-proxy.ts';
 import { freePort, missingPrograms, titled } from '../support/program.ts';
 import { type RedisServer, startRedisServer } from '../support/redis-server.ts';
