@@ -19,7 +19,8 @@ import { inspectLogs, isOver, readWorld } from './world.ts';
 /** A run is given up after 100 interrupted executions without progress in between: a life has fewer deaths. */
 export const MOST_DEATHS = 80;
 const LOOK_MS = 10;
-const PATIENCE_MS = 240_000;
+/** A process that neither dies nor brings the work to its end for so long is stuck. */
+const PATIENCE_MS = 60_000;
 const log = { debug() {}, info() {}, warn() {}, error() {} };
 
 /** How processes die: around what, and where what was died over is written down; undefined: they are left alone. */
@@ -66,16 +67,20 @@ export async function live(scenario: Scenario, databaseUrl: string, fate?: Fate)
     return seen;
   })();
   const approving = client.approve(over.signal);
-  const hurry = new AbortController();
-  const late = delay(PATIENCE_MS, undefined, { signal: hurry.signal }).then(
-    () => Promise.reject(new Error(`${scenario.name} was not over after ${PATIENCE_MS / 1000} s\n${lineage.errors}`)),
-    () => undefined,
-  );
-  const bounded = Promise.race([work, late]);
-  const deaths = await lineage.reign((number) => environmentOf(journal, number, fate), bounded);
-  const seen = (await bounded) ?? [];
-  hurry.abort();
-  over.abort();
+  let newestAt = performance.now();
+  const stuck = (async () => {
+    while (performance.now() - newestAt < PATIENCE_MS) {
+      if (over.signal.aborted) return [];
+      await delay(LOOK_MS * 10);
+    }
+    throw new Error(`nothing happened for ${PATIENCE_MS / 1000} s ${lineage.errors}`);
+  })();
+  const bounded = Promise.race([work, stuck]).finally(() => over.abort());
+  const deaths = await lineage.reign((number) => {
+    newestAt = performance.now();
+    return environmentOf(scenario, journal, number, fate);
+  }, bounded);
+  const seen = await bounded;
   // Nobody may be there to answer any more.
   await Promise.race([approving, delay(100)]);
 
@@ -103,7 +108,8 @@ export async function live(scenario: Scenario, databaseUrl: string, fate?: Fate)
   };
 }
 
-function environmentOf(journal: string, number: number, fate: Fate | undefined): Record<string, string> {
-  if (fate === undefined || number > MOST_DEATHS) return { JOURNAL: journal };
-  return { JOURNAL: journal, DIE: fate.die, DEATHS: fate.deaths, DEATHS_EVERY: String(fate.every) };
+function environmentOf({ slow = false }: Scenario, journal: string, number: number, fate: Fate | undefined) {
+  const environment: Record<string, string> = { JOURNAL: journal, TOKEN_MS: slow ? '2' : '0' };
+  if (fate === undefined || number > MOST_DEATHS) return environment;
+  return { ...environment, DIE: fate.die, DEATHS: fate.deaths, DEATHS_EVERY: String(fate.every) };
 }

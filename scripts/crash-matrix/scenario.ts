@@ -16,6 +16,8 @@ export interface Scenario {
   readonly name: string;
   /** The id of the invocation, if it is one: it is followed to its end as well. */
   readonly invocation?: string;
+  /** Whether the model is slow enough that its answers are told in several pieces; else each is told at once. */
+  readonly slow?: boolean;
   /** Asks for the work until it is heard. */
   start(stage: Stage): Promise<void>;
 }
@@ -113,7 +115,7 @@ const callback: Scenario = {
 const boardReview = new URL('../../samples/board-review/request.json', import.meta.url);
 
 export const scenarios: readonly Scenario[] = [
-  invocation('board-review', JSON.parse(readFileSync(boardReview, 'utf8')) as JsonObject),
+  { ...invocation('board-review', JSON.parse(readFileSync(boardReview, 'utf8')) as JsonObject), slow: true },
   pattern('sequential'),
   pattern('concurrent', { synthesis: true }),
   pattern('collaborative', { rounds: 1 }),
@@ -127,7 +129,7 @@ export const scenarios: readonly Scenario[] = [
     purpose,
     config: { max_cycles: 2, cycle_interval_seconds: 0.2 },
   }),
-  invocation('chat', { message: 'Hello, my name is Ada.' }),
+  { ...invocation('chat', { message: 'Hello, my name is Ada.' }), slow: true },
   invocation('chat-tool', { message: 'what is 17 * 23?', agent_id: 'cfo' }),
   invocation('chat-approval', { message: 'record the decision: we stay in Berlin', agent_id: 'ceo' }),
   submittedTask('task-agent', { task_type: 'agent_run', agent_id: 'cfo', payload: { input: 'what is 17 * 23?' } }),

@@ -38,13 +38,18 @@ export async function tryScenario(scenario: Scenario, { server, every }: TrialOp
   const killed = { before: 0, after: 0 };
   for (const die of ['before', 'after'] as const) {
     const deaths = join(folder, die);
-    let life: Life;
-    do {
-      life = await live(scenario, await server.createDatabase(), { die, deaths, every });
-      lives.push(life);
-      killed[die] += life.deaths;
-      faults.push(...faultsOf(life, undisturbed).map((fault) => `${die}: ${fault}`));
-    } while (life.deaths >= MOST_DEATHS);
+    try {
+      let life: Life;
+      do {
+        life = await live(scenario, await server.createDatabase(), { die, deaths, every });
+        lives.push(life);
+        killed[die] += life.deaths;
+        faults.push(...faultsOf(life, undisturbed).map((fault) => `${die}: ${fault}`));
+      } while (life.deaths >= MOST_DEATHS);
+    } catch (failure) {
+      faults.push(`${die}: ${failure instanceof Error ? failure.message : String(failure)}`);
+      continue;
+    }
     const listed = existsSync(deaths) ? readFileSync(deaths, 'utf8').match(/^died /gm)?.length : 0;
     if (listed !== killed[die]) faults.push(`${die}: ${listed} boundaries were met, but ${killed[die]} processes died`);
   }
