@@ -2,26 +2,14 @@
  * A run's events as server-sent events: who wants them, from which number on, and the stream itself.
  */
 import { AosError } from '../core/errors.ts';
+import { askedRepresentation } from '../host/accept.ts';
 import { eventStream, type ServerSentEvent } from '../host/event-stream.ts';
 import type { RunEvent } from '../runs/event.ts';
 import { viewServerSentEvent } from './view.ts';
 
-const EVENT_STREAM = 'text/event-stream';
-const JSON_TYPE = 'application/json';
-
 /** Whether an `Accept` header prefers server-sent events to JSON. Wildcards and absence mean JSON. */
 export function prefersEventStream(accept: string | null): boolean {
-  if (accept === null || !accept.toLowerCase().includes(EVENT_STREAM)) return false;
-  const ranges = accept.split(',').map((range) => {
-    const [type = '', ...parameters] = range.split(';').map((part) => part.trim().toLowerCase());
-    const quality = parameters.find((parameter) => parameter.startsWith('q='))?.slice(2);
-    return { type, quality: quality === undefined ? 1 : Number(quality) || 0 };
-  });
-  const stream = ranges.find(({ type }) => type === EVENT_STREAM);
-  const json = ranges.find(({ type }) => type === JSON_TYPE);
-  if (stream === undefined || stream.quality === 0) return false;
-  if (json === undefined || stream.quality !== json.quality) return stream.quality > (json?.quality ?? 0);
-  return ranges.indexOf(stream) < ranges.indexOf(json);
+  return askedRepresentation(accept) === 'stream';
 }
 
 /**

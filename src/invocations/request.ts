@@ -9,6 +9,7 @@ import { isJsonObject, type JsonObject, type JsonValue } from '../core/json.ts';
 import { parseJsonText } from '../core/json-text.ts';
 import { checkSchema, nameOfKind } from '../core/schema-check.ts';
 import { secondMessagePolicies } from '../dispatch/second-message.ts';
+import { readRequestText } from '../host/request-text.ts';
 import type { RunKind } from '../runs/run.ts';
 
 /** As large as a WebSocket message may be. */
@@ -146,7 +147,7 @@ const EXAMPLES =
  * @throws AosError invalid_request (what is wrong, where) or payload_too_large
  */
 export async function readBody(request: Request): Promise<JsonValue> {
-  return parseJsonText(await readText(request), BODY);
+  return parseJsonText(await readRequestText(request, MAX_BODY_BYTES), BODY);
 }
 
 /** Understands a body that is JSON already. @throws AosError invalid_request */
@@ -212,7 +213,7 @@ export const cancelBody = z
 
 /** Reads the body of a cancel, which may be absent. @throws AosError invalid_request */
 export async function readCancelReason(request: Request): Promise<string> {
-  const text = await readText(request);
+  const text = await readRequestText(request, MAX_BODY_BYTES);
   return parseCancelReason(text.trim() === '' ? {} : parseJsonText(text, BODY));
 }
 
@@ -232,21 +233,4 @@ export function parseCancelReason(body: JsonValue): string {
     .slice(0, MAX_REASON_LENGTH)
     .toWellFormed();
   return clean === '' ? 'cancelled by the caller' : clean;
-}
-
-async function readText(request: Request): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of request.body ?? []) {
-    size += chunk.byteLength;
-    if (size > MAX_BODY_BYTES) {
-      throw new AosError('payload_too_large', `the request body is larger than ${MAX_BODY_BYTES / 1024 / 1024} MiB`);
-    }
-    chunks.push(chunk);
-  }
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(chunks, size));
-  } catch {
-    throw new AosError('invalid_request', 'the request body is not UTF-8 text');
-  }
 }
