@@ -41,6 +41,8 @@ export interface RuntimeConfig {
   readonly retentionDays: number | undefined;
   /** What callbacks are signed with; undefined: they are not signed. */
   readonly callbackSecret: string | undefined;
+  /** PEM file of the key that signs audit checkpoints; undefined: the server has one of its own in `dataDir`. */
+  readonly auditKeyFile: string | undefined;
   /** Whether work may name agents that nobody has registered. */
   readonly allowUnregisteredAgents: boolean;
   /** Whether callbacks may go to loopback and private addresses. */
@@ -52,6 +54,7 @@ export const runtimeDefaults: RuntimeConfig = Object.freeze({
   workers: Object.freeze({ min: 1, max: 10 }),
   retentionDays: undefined,
   callbackSecret: undefined,
+  auditKeyFile: undefined,
   allowUnregisteredAgents: false,
   allowPrivateCallbacks: false,
 });
@@ -131,6 +134,7 @@ const environment = z.object({
   AOS_WORKERS_MAX: count(1, 1000, 'workers').optional(),
   AOS_RETENTION_DAYS: count(1, 36_500, 'days').optional(),
   AOS_CALLBACK_SECRET: text.min(16, { error: 'at least 16 characters' }).optional(),
+  AOS_AUDIT_KEY_FILE: text.optional(),
   AOS_ALLOW_UNREGISTERED_AGENTS: onOff.optional(),
   AOS_ALLOW_PRIVATE_CALLBACKS: onOff.optional(),
 });
@@ -180,6 +184,7 @@ function readRuntime(variables: Variables, fault: Fault): RuntimeConfig {
     workers: Object.freeze({ min, max }),
     retentionDays: variables.AOS_RETENTION_DAYS,
     callbackSecret: variables.AOS_CALLBACK_SECRET,
+    auditKeyFile: variables.AOS_AUDIT_KEY_FILE,
     allowUnregisteredAgents: variables.AOS_ALLOW_UNREGISTERED_AGENTS ?? defaults.allowUnregisteredAgents,
     allowPrivateCallbacks: variables.AOS_ALLOW_PRIVATE_CALLBACKS ?? defaults.allowPrivateCallbacks,
   });

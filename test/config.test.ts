@@ -54,6 +54,7 @@ describe('the runtime', () => {
     [{ AOS_WORKERS_MIN: '20' }, { workers: { min: 20, max: 20 } }],
     [{ AOS_RETENTION_DAYS: '30' }, { retentionDays: 30 }],
     [{ AOS_CALLBACK_SECRET: 'sixteen-letters!' }, { callbackSecret: 'sixteen-letters!' }],
+    [{ AOS_AUDIT_KEY_FILE: '/run/secrets/audit.pem' }, { auditKeyFile: '/run/secrets/audit.pem' }],
     [{ AOS_ALLOW_UNREGISTERED_AGENTS: '1' }, { allowUnregisteredAgents: true }],
     [{ AOS_ALLOW_PRIVATE_CALLBACKS: 'on' }, { allowPrivateCallbacks: true }],
     [{ AOS_ALLOW_PRIVATE_CALLBACKS: 'False' }, { allowPrivateCallbacks: false }],

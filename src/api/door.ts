@@ -1,6 +1,7 @@
 /**
  * One call of the REST door: who asks and in which trace, what is asked, the operation's answer or why there is none.
- * Every answer is JSON, also one with nothing to say: the seed systems' clients insist on it.
+ * Every answer is JSON, also one with nothing to say: the seed systems' clients insist on it. Lines of JSON only for
+ * those who ask for them.
  */
 import { context } from '@opentelemetry/api';
 import { currentCall } from '../core/call.ts';
@@ -60,6 +61,12 @@ export function createApiDoor({ idempotency, clock, log, stopping }: ApiDoorPart
         return response;
       }
     }
+    if (rest.lines !== undefined && wantsLines(request)) {
+      const output = await context.with(trace.context, () => operation.perform(read.input, call));
+      const { lines, headers: more } = rest.lines(output);
+      const type = { 'content-type': LINES };
+      return new Response(lines.map((line) => `${line}\n`).join(''), { headers: { ...type, ...headers, ...more } });
+    }
     const work = () =>
       context.with(trace.context, async () => answerOf(rest, await operation.perform(read.input, call), read));
     const key = request.method === 'POST' ? request.headers.get('idempotency-key') : null;
@@ -86,6 +93,12 @@ export function createApiDoor({ idempotency, clock, log, stopping }: ApiDoorPart
       }
     },
   };
+}
+
+const LINES = 'application/x-ndjson';
+
+function wantsLines({ headers }: Request): boolean {
+  return headers.get('accept')?.includes(LINES) ?? false;
 }
 
 function wantsStream({ stream }: RestRoute, request: Request): boolean {

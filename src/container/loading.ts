@@ -46,15 +46,16 @@ async function loadAgents() {
 }
 
 async function loadRuns() {
-  const [eventLog, runStore, feed, engine, approvalStore, desk] = await Promise.all([
+  const [eventLog, runStore, feed, engine, approvalStore, desk, audit] = await Promise.all([
     import('../runs/event-log.ts'),
     import('../runs/run-store.ts'),
     import('../runs/feed.ts'),
     import('../engine/run-engine.ts'),
     import('../governance/approval-store.ts'),
     import('../governance/durable-desk.ts'),
+    import('../governance/audit/audit.ts'),
   ]);
-  return { ...eventLog, ...runStore, ...feed, ...engine, ...approvalStore, ...desk };
+  return { ...eventLog, ...runStore, ...feed, ...engine, ...approvalStore, ...desk, ...audit };
 }
 
 async function loadWork() {

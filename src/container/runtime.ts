@@ -10,6 +10,7 @@ import type { Health } from '../operations/health.ts';
 import type { ActPerformer } from '../runs/durable-act.ts';
 import type { Database } from '../store/database.ts';
 import type { Log } from '../telemetry/log.ts';
+import { loadAuditSigner } from './audit-key.ts';
 import type { Parts } from './loading.ts';
 
 export interface RuntimeOptions {
@@ -64,6 +65,14 @@ export async function createRuntime(options: RuntimeOptions) {
   const events = parts.createEventLog({ database, clock, ...acts });
   const runs = parts.createRunStore({ database, events, clock, ...acts });
   const feed = parts.createFeed({ database, clock });
+  const audit = parts.createAudit({
+    database,
+    clock,
+    log,
+    signer: await loadAuditSigner({ file: settings.auditKeyFile, dataDir: config.dataDir }, log),
+    onCheckpoint: (tenantId, { size, note }) =>
+      log.info('the audit log was signed', { tenant_id: tenantId, size, note }),
+  });
   const memory = parts.createSessionMemory({ db, clock });
   const definitions = parts.createDefinitionStore({ database, clock });
 
@@ -134,6 +143,8 @@ export async function createRuntime(options: RuntimeOptions) {
   };
   const retention = parts.createRetention({ runs, outbox, days: settings.retentionDays, clock, log });
   const services: readonly Service[] = [
+    // Stopped last: what the others do until then is told.
+    audit,
     catalogue,
     engine,
     wakingDefinitions,
@@ -153,6 +164,7 @@ export async function createRuntime(options: RuntimeOptions) {
     events,
     runs,
     feed,
+    audit,
     sessions: memory,
     documents,
     records,

@@ -1,11 +1,12 @@
 /**
- * Who did what: the trail, read off the logs of runs, and the ledger of decisions that clients write.
+ * Who did what: the trail in the words of the seed system, read off the audit log, and the ledger of decisions that clients write.
  */
-import { type Kysely, sql } from 'kysely';
 import { z } from 'zod';
 import { newUuid } from '../core/ids.ts';
 import type { JsonObject, JsonValue } from '../core/json.ts';
-import type { Schema } from '../store/schema.ts';
+import type { Audit } from '../governance/audit/audit.ts';
+import type { AuditEntry } from '../governance/audit/entry.ts';
+import { namesIn, readCursor } from './audit-log.ts';
 import { askedTime, cursor, freeForm, nextCursor, pageSize, time } from './field.ts';
 import { type Operation, realize, specify } from './operation.ts';
 import type { KeptRecord, RecordStore } from './record-store.ts';
@@ -18,11 +19,17 @@ const entry = z
     subject_type: z.string().meta({ description: 'user, agent, run, job, task or system' }),
     action: z.string(),
     severity: z.enum(['low', 'medium', 'high']),
-    target: z.string().nullable().meta({ description: 'What it was done to: the id of a run' }),
+    target: z
+      .string()
+      .nullable()
+      .meta({ description: 'What it was done to: a system, or the id of a task, run or job' }),
     context: freeForm,
     timestamp: time,
   })
-  .meta({ id: 'AuditEntry', description: 'An entry of the audit trail; `hash` chains the entries of a run' });
+  .meta({
+    id: 'AuditEntry',
+    description: 'An entry of the audit trail; `context` has its number and hash in the audit log',
+  });
 
 export const getAuditTrail = specify({
   name: 'audit.trail',
@@ -39,14 +46,14 @@ export const getAuditTrail = specify({
     output: {
       entries: [
         {
-          id: 'e6121e78-c096-4390-875d-9a77c9bf2ee1#1',
-          event_type: 'run.queued',
+          id: '0b6a2f5e-6c1d-4c52-9a58-1f3f1f6f0a11',
+          event_type: 'ORCHESTRATION_SUBMIT',
           subject_id: 'u1',
           subject_type: 'user',
           action: 'ORCHESTRATION_SUBMIT',
           severity: 'low',
           target: 'e6121e78-c096-4390-875d-9a77c9bf2ee1',
-          context: { seq: 1, hash: '9c1d…', trace_id: null },
+          context: { seq: 1, hash: '9c1d…', trace_id: null, run_id: 'e6121e78-c096-4390-875d-9a77c9bf2ee1' },
           timestamp: '2026-02-01T10:00:00.000Z',
         },
       ],
@@ -107,44 +114,30 @@ export const listDecisions = specify({
 
 export const auditSpecs = [getAuditTrail, recordDecision, listDecisions];
 
-/** What the seed systems call what happened; the rest is its own name in capitals. */
-const ACTIONS: Readonly<Record<string, string>> = {
-  'run.queued': 'ORCHESTRATION_SUBMIT',
-  'run.started': 'ORCHESTRATION_START',
-  'run.completed': 'ORCHESTRATION_COMPLETE',
-  'run.failed': 'ORCHESTRATION_FAIL',
-  'run.timed_out': 'ORCHESTRATION_FAIL',
-  'run.cancelled': 'ORCHESTRATION_CANCEL',
-  'run.stopped': 'ORCHESTRATION_STOP',
-  'tool.called': 'TOOL_CALL',
-  'approval.requested': 'APPROVAL_REQUEST',
-};
-
 export function createAuditOperations({
-  db,
+  audit,
   records,
 }: {
-  db: Kysely<Schema>;
+  audit: Audit;
   records: RecordStore;
 }): readonly Operation[] {
   return [
-    realize(getAuditTrail, async ({ start_time: start, end_time: end, limit, cursor: from }, { caller }) => {
-      const before = from === undefined ? undefined : readCursor(from);
-      const { rows } = await sql<TrailRow>`
-        select e.run_id, e.seq, e.type, e.at, e.actor, e.trace_id, e.hash, e.prev_hash, e.xid::text as xid, e.pos
-          from aos.run_events e join aos.runs r on r.id = e.run_id
-         where e.tenant_id = ${caller.tenantId} and e.type <> 'turn.delta'
-           and (${caller.userId} = '' or r.user_id = ${caller.userId})
-           ${start === undefined ? sql`` : sql`and e.at >= ${new Date(start)}`}
-           ${end === undefined ? sql`` : sql`and e.at <= ${new Date(end)}`}
-           ${before === undefined ? sql`` : sql`and (e.xid, e.pos) < (${before.xid}::xid8, ${before.pos}::bigint)`}
-         order by e.xid desc, e.pos desc limit ${limit + 1}`.execute(db);
-      const page = rows.slice(0, limit);
-      const last = page.at(-1);
+    realize(getAuditTrail, async ({ start_time: since, end_time: until, limit, cursor: from }, { caller }) => {
+      const { tenantId, userId } = caller;
+      await audit.seal(tenantId);
+      const found = await audit.trail.find(tenantId, {
+        since,
+        until,
+        ownedBy: userId === '' ? undefined : userId,
+        before: from === undefined ? undefined : readCursor(from),
+        limit: limit + 1,
+      });
+      const page = found.slice(0, limit);
+      const names = await namesIn(audit, tenantId, page);
       return {
-        entries: page.map(viewEntry),
+        entries: page.map((each) => viewEntry(each, names)),
         total: page.length,
-        next_cursor: rows.length > limit && last !== undefined ? `${last.xid}.${last.pos}` : null,
+        next_cursor: found.length > limit ? String(page.at(-1)?.seq) : null,
       };
     }),
     realize(recordDecision, async (asked, { caller }) =>
@@ -162,42 +155,25 @@ export function createAuditOperations({
   ];
 }
 
-type TrailRow = {
-  run_id: string;
-  seq: number;
-  type: string;
-  at: Date;
-  actor: string;
-  trace_id: string | null;
-  hash: string;
-  prev_hash: string;
-  xid: string;
-  pos: string;
-};
-
-function viewEntry({ run_id: runId, seq, type, at, actor, trace_id: traceId, hash, prev_hash: prev }: TrailRow) {
-  const [kind = 'system', ...name] = actor.split(':');
+function viewEntry(entry: AuditEntry, names: Readonly<Record<string, string>>) {
+  const { id, action, timestamp, actor, seq, hash, outcome, trace_id: traceId, details } = entry;
+  const { task_id: task, run_id: run, job_id: job, target_system: system } = entry;
   return {
-    id: `${runId}#${seq}`,
-    event_type: type,
-    subject_id: name.join(':') || kind,
-    subject_type: kind,
-    action: ACTIONS[type] ?? type.replaceAll('.', '_').toUpperCase(),
-    severity: severityOf(type),
-    target: runId,
-    context: { seq, hash, prev_hash: prev, trace_id: traceId },
-    timestamp: at.toISOString(),
+    id,
+    event_type: action,
+    subject_id: names[actor.id] ?? actor.id,
+    subject_type: actor.type,
+    action,
+    severity: severityOf(entry),
+    target: system ?? task ?? run ?? job,
+    context: { seq, hash, trace_id: traceId, task_id: task, run_id: run, job_id: job, outcome, details },
+    timestamp,
   };
 }
 
-function severityOf(type: string): 'low' | 'medium' | 'high' {
-  if (/\.(failed|timed_out|dead)$/.test(type)) return 'high';
-  return /cancel|approval|tool|limit/.test(type) ? 'medium' : 'low';
-}
-
-function readCursor(cursor: string): { xid: string; pos: string } {
-  const [, xid = '0', pos = '0'] = /^(\d{1,18})\.(\d{1,18})$/.exec(cursor) ?? [];
-  return { xid, pos };
+function severityOf({ action, outcome }: AuditEntry): 'low' | 'medium' | 'high' {
+  if (outcome === 'failure' || outcome === 'denied') return 'high';
+  return /^(APPROVAL|TOOL|ROUTE|PII|PRESET)_|CANCEL/.test(action) ? 'medium' : 'low';
 }
 
 function viewDecision({ id, data, createdAt }: KeptRecord): z.infer<typeof decision> {

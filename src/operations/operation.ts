@@ -44,6 +44,11 @@ export interface RestRoute {
   /** A status other than `status`, when the output asks for one (503 for an unhealthy health). */
   readonly statusOf?: (output: JsonObject) => number | undefined;
   readonly stream?: RestStream;
+  /** The output as lines of JSON, for clients that ask for `application/x-ndjson`. */
+  readonly lines?: (output: JsonObject) => {
+    readonly lines: readonly string[];
+    readonly headers: Record<string, string>;
+  };
 }
 
 export interface OperationSpec<Input extends z.ZodObject = z.ZodObject, Output extends z.ZodType = z.ZodType> {

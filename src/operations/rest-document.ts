@@ -167,6 +167,9 @@ function describeAnswers(spec: OperationSpec, schemas: JsonObject): JsonObject {
       schema: jsonSchema(output, 'output', schemas),
       ...(example?.output !== undefined && { example: example.output }),
     },
+    ...(rest.lines !== undefined && {
+      'application/x-ndjson': { schema: { type: 'string', description: 'One JSON object per line' } },
+    }),
     ...(rest.stream !== undefined && {
       'text/event-stream': {
         schema: {

@@ -4,6 +4,7 @@
  */
 import type { Kysely } from 'kysely';
 import type { Clock } from '../core/clock.ts';
+import type { Audit } from '../governance/audit/audit.ts';
 import type { Feed } from '../runs/feed.ts';
 import type { Schema } from '../store/schema.ts';
 import { type AgentParts, createAgentOperations } from './agent.ts';
@@ -12,6 +13,7 @@ import { appSpecs, createAppOperations } from './app.ts';
 import { type ApprovalParts, createApprovalOperations } from './approval.ts';
 import { approvalSpecs } from './approval-spec.ts';
 import { auditSpecs, createAuditOperations } from './audit.ts';
+import { auditLogSpecs, createAuditLogOperations } from './audit-log.ts';
 import { createDashboardOperations, type DashboardParts } from './dashboard.ts';
 import { dashboardSpecs } from './dashboard-spec.ts';
 import { createDeliveryOperations, type DeliveryOperationParts, deliverySpecs } from './delivery.ts';
@@ -42,6 +44,7 @@ export const operationSpecs: readonly OperationSpec[] = [
   ...appSpecs,
   ...mcpSpecs,
   ...auditSpecs,
+  ...auditLogSpecs,
   ...metricSpecs,
   ...knowledgeSpecs,
   ...riskSpecs,
@@ -68,6 +71,7 @@ export type OperationParts = OrchestrationParts &
   DashboardParts & {
     readonly health: Health;
     readonly feed: Feed;
+    readonly audit: Audit;
     readonly db: Kysely<Schema>;
     readonly clock: Clock;
   };
@@ -84,6 +88,7 @@ export function createOperations(parts: OperationParts): readonly Operation[] {
     ...createAppOperations(parts),
     ...createMcpOperations(),
     ...createAuditOperations(parts),
+    ...createAuditLogOperations(parts),
     ...createMetricOperations(parts),
     ...createKnowledgeOperations(parts),
     ...createRiskOperations(parts),

@@ -21,7 +21,7 @@ export const doors: readonly string[] = [
  * Rooms on one floor never import each other: doors are only joined by what lies under them.
  */
 export const floors: readonly (readonly string[])[] = [
-  ['main'], //                                   the process edge
+  ['main', 'aos'], //                            the process edges: the server, the command
   ['container'], //                              composition root: knows every part
   ['config'], //                                 the environment, validated; parts get values, not the config
   doors,
@@ -74,7 +74,7 @@ export const owners: readonly Owner[] = [
     what: 'the process',
     modules: ['node:process'],
     globals: ['process'],
-    homes: ['src/main.ts', 'src/host/host-process.ts'], // the container's edge, and that of the library used alone
+    homes: ['src/main.ts', 'src/aos.ts', 'src/host/host-process.ts'], // the edges of container, command, library alone
     instead: 'take what you need of it (env, stderr, pid, a kill function) as a parameter',
   },
   {

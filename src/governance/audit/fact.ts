@@ -56,6 +56,22 @@ interface Meaning {
 
 const APPROVAL = ['approval_id', 'action_type', 'action_hash', 'quorum', 'priority', 'votes', 'edited', 'expires_at'];
 
+/** Of a verdict of the governor; `facts` of the arguments stay in the run's log. */
+const DECISION = [
+  'step',
+  'verdict',
+  'action',
+  'kind',
+  'action_class',
+  'effect',
+  'args_hash',
+  'cost_usd',
+  'checks',
+  'policy',
+  'raci',
+  'outcome',
+];
+
 const events: Readonly<Record<EventType, Meaning>> = {
   'run.queued': { action: 'ORCHESTRATION_SUBMIT', details: ['workflow', 'agent_ids', 'fork_of'] },
   'run.started': { action: 'ORCHESTRATION_START' },
@@ -70,6 +86,7 @@ const events: Readonly<Record<EventType, Meaning>> = {
     outcome: 'pending',
     details: ['tool', 'turn', 'step', 'tool_call_id', 'effect'],
   },
+  'governance.decided': { action: 'POLICY_DECISION', details: DECISION, people: ['user_id', 'approved_by'] },
   'approval.requested': { action: 'APPROVAL_REQUEST', outcome: 'pending', details: APPROVAL, people: ['assignees'] },
   'approval.voted': { action: 'APPROVAL_VOTE', outcome: 'pending', details: APPROVAL, people: ['by'] },
   'approval.decided': { action: 'APPROVAL_APPROVE', details: [...APPROVAL, 'status'], people: ['decided_by'] },
@@ -146,6 +163,7 @@ function draftsOfEvent(fact: Fact): readonly Draft[] {
     ...(type === 'approval.decided' && DECISIONS[word(data['status']) ?? '']),
     actor: actorOf(fact.actor ?? 'system'),
     action_type: word(data['action_type']) ?? (type === 'tool.called' ? word(data['effect']) : null),
+    ...(type === 'governance.decided' && verdictOf(data)),
     details: {
       ...picked(data, meaning.details),
       ...(run !== undefined && { kind: run.kind }),
@@ -190,6 +208,21 @@ function draftsOfFact({ type, subject, at, actor, userId, traceId, data, task }:
       details: picked(data, meaning.details),
     },
   ];
+}
+
+const VERDICTS: Readonly<Record<string, AuditOutcome>> = { allow: 'success', deny: 'denied', hold: 'pending' };
+
+/** What the governor found, and whom it holds accountable. */
+function verdictOf(data: JsonObject): Partial<Draft> {
+  const [accountable, responsible] = [word(data['accountable']), words(data['responsible'])];
+  return {
+    outcome: VERDICTS[word(data['verdict']) ?? ''] ?? 'denied',
+    reason: word(data['rule']),
+    target_system: word(data['target']),
+    action_type: word(data['type']),
+    ...(accountable !== null && { raci_accountable: accountable }),
+    ...(responsible.length > 0 && { raci_responsible: responsible.join(', ') }),
+  };
 }
 
 /** What whoever submitted the task said about it. */

@@ -14,6 +14,7 @@ export const auditedEvents = [
   'run.cancelled',
   'run.timed_out',
   'tool.called',
+  'governance.decided',
   'approval.requested',
   'approval.voted',
   'approval.decided',

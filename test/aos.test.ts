@@ -1,0 +1,78 @@
+import { spawn } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { testSigner } from './support/audit.ts';
+import { buildLog, joinLog } from './support/audit-export.ts';
+
+const PROGRAM = join(import.meta.dirname, '../src/aos.ts');
+const signer = testSigner();
+const log = buildLog({ details: [{}, {}, {}, {}, {}, {}], checkpointEvery: 2, after: 0 }, signer);
+const lines = joinLog(log);
+let folder: string;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'aos-command-'));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+async function file(name: string, content: string | readonly string[]): Promise<string> {
+  const path = join(folder, name);
+  await writeFile(path, typeof content === 'string' ? content : content.map((line) => `${line}\n`).join(''));
+  return path;
+}
+
+async function aos(given: readonly string[], input = ''): Promise<{ code: number; out: string; err: string }> {
+  const child = spawn(process.execPath, [PROGRAM, ...given]);
+  const ended = new Promise<number>((resolve) => child.once('close', (code) => resolve(code ?? -1)));
+  child.stdin.on('error', () => {}).end(input);
+  const [code, out, err] = await Promise.all([ended, text(child.stdout), text(child.stderr)]);
+  return { code, out, err };
+}
+
+describe('aos audit verify', () => {
+  it('says that an export is good, up to where it is signed', async () => {
+    const whole = await file('good.ndjson', lines);
+    const key = await file('key', `${signer.verifierKey}\n`);
+    expect(await aos(['audit', 'verify', whole, '--key', key])).toEqual({
+      code: 0,
+      out: `${whole}: good: 6 records of tenant acme, signed up to 6\n`,
+      err: '',
+    });
+    const unsigned = await aos(['audit', 'verify', '-'], lines.join('\n'));
+    expect(unsigned.out).toContain('note: there is no key');
+    expect(unsigned.code).toBe(0);
+  });
+
+  it('names the first bad record, and says by its exit code that there is one', async () => {
+    const bad = await file('bad.ndjson', lines.with(2, (lines[2] ?? '').replace('"crm"', '"erp"')));
+    const { code, out } = await aos(['audit', 'verify', bad]);
+    expect(out).toBe(
+      `${bad}: NOT what was written (record 2, edited): line 3: record 2 says something else than its hash was made of\n`,
+    );
+    expect(code).toBe(1);
+  });
+
+  it('finds a tail that was cut off, by the checkpoints of a file', async () => {
+    const cut = await file('cut.ndjson', lines.slice(0, 4));
+    const notes = await file('notes', [...log.notes.values()].join('\n'));
+    expect((await aos(['audit', 'verify', cut, '--key', signer.verifierKey])).code).toBe(0);
+    const { code, out } = await aos(['audit', 'verify', cut, '--checkpoint', notes, '--key', signer.verifierKey]);
+    expect(out).toContain('(record 3, cut): records 3 to 6 are not there');
+    expect(code).toBe(1);
+  });
+
+  it.each<[string[], RegExp]>([
+    [[], /^aos audit verify </],
+    [['audit', 'forge', 'x'], /^aos audit verify </],
+    [['audit', 'verify', '/nowhere/export'], /^aos: ENOENT/],
+    [['audit', 'verify', 'x', '--key', 'y'], /^aos: the key is none/],
+    [['audit', 'verify', 'x', '--colour'], /^aos: Unknown option/],
+  ])('says what is wrong with %j', async (given, said) => {
+    const { code, err } = await aos(given);
+    expect(err).toMatch(said);
+    expect(code).toBe(2);
+  });
+});
