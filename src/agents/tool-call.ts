@@ -11,11 +11,13 @@ import { parseJsonText } from '../core/json-text.ts';
 import { checkSchema } from '../core/schema-check.ts';
 import type { StepContext } from '../engine/engine.ts';
 import type { ApprovalQuestion } from '../governance/approval-desk.ts';
+import type { Governor } from '../governance/governor.ts';
 import type { KeyedEvent } from '../runs/event.ts';
 import { inSpan } from '../telemetry/span.ts';
 import { type Agent, titleOf } from './agent.ts';
 import type { ToolAnswer, ToolCall } from './model.ts';
 import { type Tool, unknownTool } from './tool.ts';
+import { permitTool } from './tool-permission.ts';
 import type { TurnSetting } from './turn.ts';
 import { toolContent, toolSpan } from './turn-span.ts';
 
@@ -55,10 +57,27 @@ export async function answerToolCall(setting: TurnSetting, planned: PlannedToolC
   if (refusal !== undefined) return refuse(setting, planned, refusal);
   const asked = attempt(() => checkCall(call, offered));
   if (asked instanceof AosError) return refuse(setting, planned, asked);
+  if (setting.governor !== undefined) return answerGoverned(setting, setting.governor, planned, asked);
   const approved =
     asked.tool.requiresApproval?.(asked.input) === true ? await approval(setting, planned, asked) : asked;
   if (approved instanceof AosError) return refuse(setting, planned, approved);
   return runTool(setting, planned, approved);
+}
+
+/** The same where every call is judged. */
+async function answerGoverned(
+  setting: TurnSetting,
+  governor: Governor,
+  planned: PlannedToolCall,
+  { tool, args, input }: CheckedCall,
+): Promise<ToolAnswer> {
+  const { step: name, agent, explain: onQuestion } = planned;
+  const asksApproval = tool.requiresApproval?.(input) === true;
+  const title = `${titleOf(agent)} wants to use ${tool.name}`;
+  const use = { name, agentId: agent.agent_id, tool, args, input, asksApproval, title, onQuestion };
+  const permission = await permitTool(governor, setting.scope, use);
+  if ('refusal' in permission) return refuse(setting, planned, permission.refusal, permission.event);
+  return runTool(setting, planned, { tool, ...permission }, permission.event);
 }
 
 /** The arguments as an object, as far as they are one; for whoever counts calls. */
@@ -114,7 +133,12 @@ async function approval(
   }));
 }
 
-async function runTool(setting: TurnSetting, planned: PlannedToolCall, checked: CheckedCall): Promise<ToolAnswer> {
+async function runTool(
+  setting: TurnSetting,
+  planned: PlannedToolCall,
+  checked: CheckedCall,
+  judged?: KeyedEvent,
+): Promise<ToolAnswer> {
   const { scope, clock, captureContent, model } = setting;
   const { turn, agent, step, call, beginSpan } = planned;
   const { tool, args, input } = checked;
@@ -140,7 +164,7 @@ async function runTool(setting: TurnSetting, planned: PlannedToolCall, checked: 
       });
       return { answer, duration_ms: Math.round(clock.monotonic() - begun) };
     },
-    { effect, event: (value) => endedEvent(planned, value) },
+    { effect, event: (value) => [...told(judged), endedEvent(planned, value)] },
   );
   return stored.answer;
 }
@@ -193,10 +217,19 @@ function toldError({ code, message, details }: AosError): { code: string; messag
 }
 
 /** Answers a call that is not run; told in the log like one that failed. */
-async function refuse({ scope }: TurnSetting, planned: PlannedToolCall, refusal: AosError): Promise<ToolAnswer> {
+async function refuse(
+  { scope }: TurnSetting,
+  planned: PlannedToolCall,
+  refusal: AosError,
+  judged?: KeyedEvent,
+): Promise<ToolAnswer> {
   const error = toldError(refusal);
   const stored = await scope.step<StoredAnswer>(planned.step, async () => ({ answer: { error }, duration_ms: 0 }), {
-    event: (value) => [calledEvent(planned, argumentsOf(planned.call), 'read'), endedEvent(planned, value)],
+    event: (value) => [
+      ...told(judged),
+      calledEvent(planned, argumentsOf(planned.call), 'read'),
+      endedEvent(planned, value),
+    ],
   });
   return stored.answer;
 }
@@ -214,6 +247,10 @@ function endedEvent(planned: PlannedToolCall, { answer, duration_ms }: StoredAns
   return 'error' in answer
     ? { key, type: 'tool.failed', data: { ...about(planned), error: answer.error, duration_ms } }
     : { key, type: 'tool.completed', data: { ...about(planned), result: answer.result, duration_ms } };
+}
+
+function told(judged: KeyedEvent | undefined): readonly KeyedEvent[] {
+  return judged === undefined ? [] : [judged];
 }
 
 function about({ turn, agent, step, call }: PlannedToolCall) {

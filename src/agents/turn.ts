@@ -10,6 +10,7 @@ import type { Context } from '@opentelemetry/api';
 import type { Clock } from '../core/clock.ts';
 import type { RunScope } from '../engine/engine.ts';
 import type { ApprovalDesk } from '../governance/approval-desk.ts';
+import type { Governor } from '../governance/governor.ts';
 import type { TurnUsage } from '../runs/event.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Agent } from './agent.ts';
@@ -43,6 +44,8 @@ export interface TurnSetting {
   readonly meter?: Meter;
   /** Who is asked before a tool that requires it; such a tool is refused when left out. */
   readonly approvals?: ApprovalDesk;
+  /** Judges every tool call, and asks for approvals then; without it only tools that require an approval are held. */
+  readonly governor?: Governor;
   /** Takes what goes wrong in tools and nobody outside may read. */
   readonly log?: Log;
 }

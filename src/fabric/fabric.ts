@@ -1,6 +1,7 @@
 /** The fabric, put together: contexts, planes, the watch over them, the actions and the router. */
 import type { Clock } from '../core/clock.ts';
 import type { Engine } from '../engine/engine.ts';
+import type { Governor } from '../governance/governor.ts';
 import type { Feed } from '../runs/feed.ts';
 import type { Database } from '../store/database.ts';
 import type { Log } from '../telemetry/log.ts';
@@ -36,6 +37,8 @@ export interface FabricParts {
   readonly clock: Clock;
   readonly log: Log;
   readonly random: () => number;
+  /** Judges every action; nothing does when left out. */
+  readonly governor?: Governor | undefined;
 }
 
 /** @throws FabricFileError when vendors' settings cannot be used */
@@ -45,7 +48,7 @@ export async function createFabric(parts: FabricParts): Promise<Fabric> {
   const actions = createActionStore({ database, feed, clock });
   const contexts = createFabricContexts({ database, feed, config, clock, allowScrappy });
   const watch = createPlaneWatch({ database, feed, fleet, actions, signal, clock, log });
-  const router = createRouter({ contexts, fleet, watch, actions, clock, log, random });
+  const router = createRouter({ contexts, fleet, watch, actions, clock, log, random, governor: parts.governor });
   return {
     contexts,
     fleet,

@@ -9,6 +9,7 @@ import { type Clock, isoTime } from '../core/clock.ts';
 import { AosError } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { RunScope } from '../engine/engine.ts';
+import type { Governor } from '../governance/governor.ts';
 import type { Log } from '../telemetry/log.ts';
 import { type Action, pairOf } from './action.ts';
 import { type ActionRecord, isOver, showRecord } from './action-record.ts';
@@ -17,6 +18,7 @@ import { type AttemptResult, attemptAction } from './attempt.ts';
 import type { ConnectorResult, RoutedAction } from './connector.ts';
 import type { FabricContexts } from './fabric-context.ts';
 import type { Fleet } from './fleet.ts';
+import { permitOrder } from './permission.ts';
 import { executionPaths, type PlaneName, planeIdOf } from './plane.ts';
 import type { PlaneWatch } from './plane-watch.ts';
 import { allowsDirect, type Preset } from './preset.ts';
@@ -58,6 +60,8 @@ export interface RouterParts {
   readonly log: Log;
   /** From 0 to below 1, for the jitter of pauses. */
   readonly random: () => number;
+  /** Judges every action before it is on its way; nothing does when left out. */
+  readonly governor?: Governor | undefined;
 }
 
 /** Where an action goes, as a step stores it. */
@@ -131,13 +135,22 @@ export function createRouter(parts: RouterParts): Router {
     return { kind: 'go', preset, planes: up.map(({ name }) => name) };
   }
 
-  async function route(scope: RunScope, name: string, order: ActionOrder, traceContext: Context): Promise<JsonObject> {
+  async function route(scope: RunScope, name: string, asked: ActionOrder, traceContext: Context): Promise<JsonObject> {
     const { caller } = scope.run;
     const { tenantId } = caller;
-    const giveUpAt = isoTime(Date.parse(await admit(scope, name, order)) + order.waitMs);
+    const giveUpAt = isoTime(Date.parse(await admit(scope, name, asked)) + asked.waitMs);
+    const hasBegun = scope.recorded(`${name}/route-1`) !== undefined;
+    const permission = await permitOrder(parts.governor, scope, name, asked, hasBegun);
+    if (permission instanceof AosError) {
+      const { message, reason = 'DENIED' } = permission;
+      await end(scope, `${name}/end-0`, asked, 'blocked', { code: reason, message });
+      throw permission;
+    }
+    const { order, event } = permission;
+    const judged = event === undefined ? {} : { event: () => event };
     for (let round = 1; ; round++) {
       const step = (what: string) => `${name}/${what}-${round}`;
-      const planned = await scope.step<Plan>(step('route'), () => plan(caller, order), { effect: 'write' });
+      const planned = await scope.step<Plan>(step('route'), () => plan(caller, order), { effect: 'write', ...judged });
       if (planned.kind === 'over') return finished(scope, step('result'), order);
       if (planned.kind === 'refused') {
         const { status, code, message } = planned;

@@ -4,6 +4,8 @@
  * (`draft/2/try-2`). Any failure of the node itself is an AosError.
  */
 import type { Assignment } from '../agents/brief.ts';
+import type { Tool } from '../agents/tool.ts';
+import { permitTool } from '../agents/tool-permission.ts';
 import { untilAborted } from '../core/abort.ts';
 import { isoTime } from '../core/clock.ts';
 import { AosError, asError } from '../core/errors.ts';
@@ -173,10 +175,10 @@ async function useTool(
   setting: OrchestrationSetting,
   node: NodeOf<'tool'>,
   { step }: Doing,
-  args: JsonObject,
+  asked: JsonObject,
 ): Promise<JsonValue> {
   const tool = toolOf(setting, node);
-  const input = checkSchema(tool.input, args, 'its arguments');
+  const { args, input, event } = await permittedUse(setting, tool, step, asked);
   const effect = tool.effectOf?.(input) ?? tool.effect;
   const { clock, meter, log } = setting;
   const { run } = setting.scope;
@@ -203,9 +205,28 @@ async function useTool(
         }
       },
       // What has an effect is not repeated by itself.
-      { effect, ...(effect === 'read' ? {} : { retry: { attempts: 1 } }) },
+      {
+        effect,
+        ...(effect === 'read' ? {} : { retry: { attempts: 1 } }),
+        ...(event === undefined ? {} : { event: () => event }),
+      },
     ),
   );
+}
+
+/** What the tool may be used with; a node that is tried again is judged once. @throws AosError when it may not be used */
+async function permittedUse({ governor, scope }: OrchestrationSetting, tool: Tool, step: string, args: JsonObject) {
+  const input = checkSchema(tool.input, args, 'its arguments');
+  if (governor === undefined) return { args, input, event: undefined };
+  const name = step.replace(/\/try-\d+$/, '');
+  const title = `A graph wants to use ${tool.name}`;
+  // Whoever has to agree to the node has been asked before.
+  const use = { name, agentId: null, tool, args, input, asksApproval: false, title };
+  const permission = await permitTool(governor, scope, use);
+  if (!('refusal' in permission)) return permission;
+  const { event, refusal } = permission;
+  if (event !== undefined) await scope.emit(event.key, event);
+  throw refusal;
 }
 
 async function approval(

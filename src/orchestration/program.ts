@@ -15,6 +15,7 @@ import { AosError } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { RunProgram, RunScope } from '../engine/engine.ts';
 import type { ApprovalDesk } from '../governance/approval-desk.ts';
+import type { Governor } from '../governance/governor.ts';
 import type { EventLog } from '../runs/event-log.ts';
 import type { Run } from '../runs/run.ts';
 import type { Log } from '../telemetry/log.ts';
@@ -45,6 +46,7 @@ export interface ProgramParts {
   readonly events?: Pick<EventLog, 'read'>;
   readonly tools?: ToolSet;
   readonly approvals?: ApprovalDesk;
+  readonly governor?: Governor;
   readonly log?: Log;
 }
 
@@ -118,7 +120,7 @@ async function chat(
 type RunSetting = Omit<OrchestrationSetting, 'request' | 'agentOfRun'>;
 
 function settingOf(parts: ProgramParts, scope: RunScope, traceContext: Context, plannedTurns: number): RunSetting {
-  const { model, clock, tools, approvals, log, captureContent = false } = parts;
+  const { model, clock, tools, approvals, governor, log, captureContent = false } = parts;
   const config = configOf(scope.run.request);
   const limits = limitsOf(config, plannedTurns);
   checkDepth(scope.run.depth, limits);
@@ -133,6 +135,7 @@ function settingOf(parts: ProgramParts, scope: RunScope, traceContext: Context, 
     meter: createRunMeter({ scope, clock, limits, guard, restored: scope.checkpointed?.['meter'] }),
     ...(tools === undefined ? {} : { tools }),
     ...(approvals === undefined ? {} : { approvals }),
+    ...(governor === undefined ? {} : { governor }),
     ...(log === undefined ? {} : { log }),
   };
 }

@@ -13,7 +13,10 @@ import { createRunMeter } from '../orchestration/run-meter.ts';
 import type { TaskHandler, TaskSetting } from './task-handler.ts';
 
 /** What turns need that does not depend on the run. */
-export type AgentParts = Pick<TurnSetting, 'model' | 'clock' | 'captureContent' | 'tools' | 'approvals' | 'log'> & {
+export type AgentParts = Pick<
+  TurnSetting,
+  'model' | 'clock' | 'captureContent' | 'tools' | 'approvals' | 'governor' | 'log'
+> & {
   readonly catalogue: Pick<AgentCatalogue, 'find' | 'enabled'>;
 };
 
@@ -46,7 +49,7 @@ export function answer(
   { scope, traceContext }: TaskSetting,
   { turn, agent, input, context, payload }: Question,
 ): Promise<TurnOutcome> {
-  const { model, clock, captureContent, tools, approvals, log } = parts;
+  const { model, clock, captureContent, tools, approvals, governor, log } = parts;
   const bounds = {
     max_tool_calls: payload['max_steps'] ?? DEFAULT_MAX_STEPS,
     max_cost_usd: payload['max_cost_usd'] ?? DEFAULT_MAX_COST_USD,
@@ -63,6 +66,7 @@ export function answer(
     meter: createRunMeter({ scope, clock, limits, guard: createLoopGuard() }),
     ...(tools === undefined ? {} : { tools }),
     ...(approvals === undefined ? {} : { approvals }),
+    ...(governor === undefined ? {} : { governor }),
     ...(log === undefined ? {} : { log }),
   };
   return runTurn(setting, { name: turn, agent, round: 1 }, () => ({

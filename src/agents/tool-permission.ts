@@ -1,0 +1,50 @@
+/** A tool call as the governor judges it. */
+import { AosError } from '../core/errors.ts';
+import type { JsonObject } from '../core/json.ts';
+import { checkSchema } from '../core/schema-check.ts';
+import type { RunScope } from '../engine/engine.ts';
+import type { ProposedAction } from '../governance/action.ts';
+import type { Governor } from '../governance/governor.ts';
+import { refusalOf } from '../governance/verdict.ts';
+import type { KeyedEvent } from '../runs/event.ts';
+import type { Tool } from './tool.ts';
+
+/** A call whose arguments fit the tool. */
+export interface PlannedUse extends Pick<ProposedAction, 'name' | 'agentId' | 'title' | 'onQuestion'> {
+  readonly tool: Tool;
+  readonly args: JsonObject;
+  /** What the tool's schema made of them. */
+  readonly input: unknown;
+  /** Whether somebody has to agree whatever the rules say. */
+  readonly asksApproval: boolean;
+}
+
+/** What it may be used with, or why not; the log is told of `event` in the step that acts on it. */
+export type ToolPermission =
+  | { readonly args: JsonObject; readonly input: unknown; readonly event: KeyedEvent | undefined }
+  | { readonly refusal: AosError; readonly event: KeyedEvent | undefined };
+
+/** @throws the scope's reason when the run is to end */
+export async function permitTool(governor: Governor, scope: RunScope, use: PlannedUse): Promise<ToolPermission> {
+  const { tool, args, input, ...proposal } = use;
+  const effect = tool.effectOf?.(input) ?? tool.effect;
+  const verdict = await governor.allow(scope, {
+    ...proposal,
+    what: { kind: 'tool', type: tool.name, target: null, actionClass: null, effect },
+    args,
+    description: tool.description,
+  });
+  const { event } = verdict;
+  if (verdict.kind !== 'allow') {
+    const { code, message, facts } = refusalOf(verdict);
+    return { refusal: new AosError(code, `the use of ${tool.name} was not allowed: ${message}`, { facts }), event };
+  }
+  if (verdict.args === args) return { args, input, event };
+  try {
+    const changed = checkSchema(tool.input, verdict.args, `what ${tool.name} may be given`);
+    return { args: verdict.args, input: changed, event };
+  } catch (thrown) {
+    if (thrown instanceof AosError) return { refusal: thrown, event };
+    throw thrown;
+  }
+}

@@ -1,0 +1,56 @@
+/** An action for a plane as the governor judges it, before anything of it is on its way. */
+import { AosError } from '../core/errors.ts';
+import type { RunScope } from '../engine/engine.ts';
+import type { ProposedAction } from '../governance/action.ts';
+import type { Governor } from '../governance/governor.ts';
+import { refusalOf } from '../governance/verdict.ts';
+import type { KeyedEvent } from '../runs/event.ts';
+import { type Action, classOf, isReading } from './action.ts';
+
+/** What an action is to be done with, and what the log is to be told in the step that follows. */
+export interface Permission<Order extends Action> {
+  readonly order: Order;
+  readonly event: KeyedEvent | undefined;
+}
+
+/**
+ * @param name the action's own in the run
+ * @param hasBegun whether an execution before this one was allowed to: what only reads is not judged again then
+ * @returns the order with the arguments that were allowed, or why it is not
+ * @throws the scope's reason when the run is to end
+ */
+export async function permitOrder<Order extends Action & { readonly agentId: string }>(
+  governor: Governor | undefined,
+  scope: RunScope,
+  name: string,
+  order: Order,
+  hasBegun: boolean,
+): Promise<Permission<Order> | AosError> {
+  if (governor === undefined || (hasBegun && isReading(order.type))) return { order, event: undefined };
+  const verdict = await governor.allow(scope, proposalOf(name, order));
+  if (verdict.kind === 'allow') {
+    return { order: verdict.args === order.data ? order : { ...order, data: verdict.args }, event: verdict.event };
+  }
+  const { event } = verdict;
+  if (event !== undefined) await scope.emit(event.key, event);
+  const { code, message, reason, facts } = refusalOf(verdict);
+  return new AosError(code, message, { ...(reason !== undefined && { reason }), facts });
+}
+
+function proposalOf(name: string, { target, type, entityId, data, agentId }: Action & { readonly agentId: string }) {
+  const proposal: ProposedAction = {
+    name,
+    what: {
+      kind: 'fabric',
+      type,
+      target,
+      actionClass: classOf(type),
+      effect: isReading(type) ? 'read' : 'external',
+      entityId,
+    },
+    agentId: agentId === '' ? null : agentId,
+    args: data,
+    title: `${agentId === '' ? 'A run' : agentId} wants to ${type} in ${target}`,
+  };
+  return proposal;
+}
