@@ -23,6 +23,7 @@ import {
 import type { ConnectorResult, Fault } from './connector.ts';
 import { isPlaneName, type PlaneName, planeIdOf } from './plane.ts';
 import { type Preset, presetNamed, SCRAPPY } from './preset.ts';
+import type { Settlement } from './settlement.ts';
 
 export interface NewAction extends Action {
   readonly id: string;
@@ -108,7 +109,7 @@ export function createActionStore({ database, feed, clock }: { database: Databas
 
   return {
     /** Keeps an action; one of that id that is there stays as it is. @returns the action as it is */
-    async admit(action: NewAction): Promise<ActionRecord> {
+    async admit(action: NewAction, status: 'pending' | 'routing' = 'routing'): Promise<ActionRecord> {
       const { caller, entityId, entityType, data, metadata } = action;
       await db
         .insertInto('fabric_actions')
@@ -123,7 +124,7 @@ export function createActionStore({ database, feed, clock }: { database: Databas
           target: action.target,
           action_type: action.type,
           payload: JSON.stringify({ entity_id: entityId ?? null, entity_type: entityType ?? null, data, metadata }),
-          status: 'routing',
+          status,
           status_message: null,
           primary_plane_id: action.primaryPlaneId,
           preset: action.preset,
@@ -138,10 +139,10 @@ export function createActionStore({ database, feed, clock }: { database: Databas
         .onConflict((conflict) => conflict.column('id').doNothing())
         .execute();
       // The next attempt at a task is another run; the action, and its key on the wire, are the same.
-      return change(action.id, ({ runId, status }) => {
-        if (runId === action.runId) return undefined;
+      return change(action.id, ({ runId, status: now }) => {
+        if (runId === action.runId || status === 'pending') return undefined;
         const mine = { run_id: action.runId, wait: null };
-        if (status === 'completed' || status === 'accepted') return mine;
+        if (now === 'completed' || now === 'accepted') return mine;
         return { ...mine, status: 'routing', status_message: null, error: null, completed_at: null, fallback_from: [] };
       });
     },
@@ -307,6 +308,39 @@ export function createActionStore({ database, feed, clock }: { database: Databas
         }),
       ),
 
+    /** What somebody says about an attempt whose run is over. */
+    async settle(id: string, executionPath: string, { outcome, by, note, externalId }: Settlement): Promise<void> {
+      const said = { settled_by: by, note: note ?? null };
+      await change(
+        id,
+        ({ inFlight }) => {
+          if (inFlight === undefined) return undefined;
+          const over = { in_flight: null, wait: null, completed_at: now() };
+          switch (outcome) {
+            case 'completed':
+              return {
+                ...over,
+                status: 'completed',
+                status_message: null,
+                execution_path: executionPath,
+                error: null,
+                result: JSON.stringify({ routed_via: inFlight.plane, external_id: externalId ?? null, response: said }),
+              };
+            case 'failed':
+              return {
+                ...over,
+                ...failing('failed', { code: 'SETTLED_FAILED', message: `settled as failed by ${by}` }),
+              };
+            case 'not_done': {
+              const message = `settled as not done by ${by}: it can be tried again`;
+              return { ...over, ...failing('blocked', { code: 'SETTLED_NOT_DONE', message }) };
+            }
+          }
+        },
+        () => ({ type: 'route.settled', data: { outcome, ...said, external_id: externalId ?? null } }),
+      );
+    },
+
     /** The waits of a tenant's actions that wait for a plane. */
     async waitingForPlane(tenantId: string): Promise<readonly { readonly runId: string; readonly wait: string }[]> {
       const rows = await db
@@ -340,6 +374,10 @@ export function createActionStore({ database, feed, clock }: { database: Databas
       );
     },
   };
+}
+
+function failing(status: ActionStatus, failure: ActionFailure) {
+  return { status, status_message: failure.message, error: JSON.stringify(failure) };
 }
 
 function owned(db: StoreScope, { tenantId, userId }: Caller) {

@@ -48,5 +48,8 @@ function nestedTask(run: JsonObject, agentId: string | undefined): TaskWork {
     target_system: text(run['target_system']),
     action_type: text(run['action_type']),
   });
-  return { type, payload: submission.payload, agentId: agentOfTask(submission) };
+  const { target_system, action_type } = submission;
+  // The run's request is the job's: what the task in it says beside its payload goes into it.
+  const action = type === 'fabric_action' ? { target_system, action_type } : {};
+  return { type, payload: { ...submission.payload, ...action }, agentId: agentOfTask(submission) };
 }
