@@ -1,0 +1,98 @@
+/** What every connector keeps, whatever its plane: a set of tests over a connector and a peer that misbehaves. */
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { ConnectorError, type Fault, type PlaneConnector, type RoutedAction } from '../../src/fabric/connector.ts';
+import { connectorCall } from '../support/fabric.ts';
+
+/** A way in which a peer fails, and what the connector is to make of it. */
+export interface PeerFault {
+  readonly when: string;
+  readonly fault: Fault;
+  readonly retryAfterMs?: number;
+  /** Of the call, in milliseconds; short for peers that say nothing. */
+  readonly timeMs?: number;
+  /** Makes the peer fail from now on. */
+  inject(): void | Promise<void>;
+}
+
+export interface ContractPeer {
+  readonly connector: PlaneConnector;
+  readonly action: RoutedAction;
+  /** What an action that comes through is. */
+  readonly kind: 'accepted' | 'completed';
+  readonly faults: readonly PeerFault[];
+  /** Texts that nobody may see. */
+  readonly secrets: readonly string[];
+  /** The keys of the actions that came, in their order. */
+  keys(): readonly (string | undefined)[];
+  /** Lets the peer behave again. */
+  heal(): void | Promise<void>;
+  /** Ends the peer. */
+  leave(): Promise<void>;
+}
+
+/** @param faults their names, because tests are named before the peer is there */
+export function connectorContract(name: string, faults: readonly string[], start: () => Promise<ContractPeer>): void {
+  describe(name, () => {
+    let peer: ContractPeer;
+    beforeAll(async () => {
+      peer = await start();
+    });
+    beforeEach(() => peer.heal());
+    afterAll(async () => {
+      await peer.connector.close();
+      await peer.leave();
+    });
+
+    async function failure(timeMs = 5_000): Promise<ConnectorError> {
+      const thrown: unknown = await peer.connector.run(peer.action, connectorCall(timeMs)).catch((error) => error);
+      if (thrown instanceof ConnectorError) return thrown;
+      throw new Error(`expected a ConnectorError, got ${JSON.stringify(thrown)} ${String(thrown)}`);
+    }
+
+    it('brings an action through with our key, and says whether it is done', async () => {
+      const call = connectorCall();
+      const result = await peer.connector.run(peer.action, call);
+      expect(result.kind).toBe(peer.kind);
+      expect(peer.keys().at(-1)).toBe(call.idempotencyKey);
+    });
+
+    it('makes one attempt for one call', async () => {
+      const before = peer.keys().length;
+      await peer.connector.run(peer.action, connectorCall());
+      expect(peer.keys().length - before).toBe(1);
+    });
+
+    it('tells every fault of its peer that it is said to', () => {
+      expect(peer.faults.map(({ when }) => when)).toEqual(faults);
+    });
+
+    it.each(faults)('knows what it means when the peer %s, and does not try again', async (when) => {
+      const fault = peer.faults.find((one) => one.when === when);
+      if (fault === undefined) throw new Error(`there is no fault ${when}`);
+      await fault.inject();
+      const before = peer.keys().length;
+      const error = await failure(fault.timeMs);
+      expect(error).toMatchObject({ fault: fault.fault });
+      if (fault.retryAfterMs !== undefined) expect(error.retryAfterMs).toBe(fault.retryAfterMs);
+      expect(peer.keys().length - before).toBeLessThanOrEqual(1);
+      for (const secret of peer.secrets) expect(`${error.message} ${error.vendorCode}`).not.toContain(secret);
+    });
+
+    it('sends nothing for a call that is over before it begins', async () => {
+      const before = peer.keys().length;
+      const reason = new Error('called off');
+      const call = { ...connectorCall(), signal: AbortSignal.abort(reason) };
+      await expect(peer.connector.run(peer.action, call)).rejects.toBe(reason);
+      const late = { ...connectorCall(), deadline: 0 };
+      await expect(peer.connector.run(peer.action, late)).rejects.toMatchObject({ fault: 'not_sent' });
+      expect(peer.keys().length).toBe(before);
+    });
+
+    it('says that it is healthy while its peer is there, and down when it is not', async () => {
+      expect(await peer.connector.health(new AbortController().signal)).toMatchObject({ status: 'healthy' });
+      await peer.leave();
+      expect(await peer.connector.health(new AbortController().signal)).toMatchObject({ status: 'down' });
+      expect(await failure()).toMatchObject({ fault: 'not_sent' });
+    });
+  });
+}
