@@ -10,6 +10,8 @@ const roster: Readonly<Partial<Record<Vendor, () => Promise<AnyConnectorKind>>>>
   apigee: async () => anyKind((await import('./apigee.ts')).apigee),
   kafka: async () => anyKind((await import('./kafka.ts')).kafka),
   redis_streams: async () => anyKind((await import('./redis-streams.ts')).redisStreams),
+  snowflake: async () => anyKind((await import('./snowflake.ts')).snowflake),
+  bigquery: async () => anyKind((await import('./bigquery.ts')).bigquery),
   http: async () => anyKind((await import('./http.ts')).http),
   simulated: async () => anyKind((await import('./simulated.ts')).simulated),
 };
