@@ -9,6 +9,7 @@ import { cpus, loadavg, release, totalmem } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { figure, table } from './measure/table.ts';
 import { type Aim, type Effort, isMet, type SectionResult } from './section.ts';
+import { benchAudit } from './sections/audit.ts';
 import { benchEngine } from './sections/engine.ts';
 import { benchFollow } from './sections/follow.ts';
 import { benchHttp } from './sections/http.ts';
@@ -27,6 +28,7 @@ const sections: Record<string, (effort: Effort) => Promise<SectionResult>> = {
   memory: benchMemory,
   overload: benchOverload,
   engine: benchEngine,
+  audit: benchAudit,
   schedule: benchSchedule,
   follow: benchFollow,
 };
