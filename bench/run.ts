@@ -16,6 +16,7 @@ import { benchHttp } from './sections/http.ts';
 import { benchMemory } from './sections/memory.ts';
 import { benchOverload } from './sections/overload.ts';
 import { benchSchedule } from './sections/schedule.ts';
+import { benchScreening } from './sections/screening.ts';
 import { benchSse } from './sections/sse.ts';
 import { benchStartup } from './sections/startup.ts';
 import { benchWebSocket } from './sections/websocket.ts';
@@ -29,6 +30,7 @@ const sections: Record<string, (effort: Effort) => Promise<SectionResult>> = {
   overload: benchOverload,
   engine: benchEngine,
   audit: benchAudit,
+  screening: benchScreening,
   schedule: benchSchedule,
   follow: benchFollow,
 };

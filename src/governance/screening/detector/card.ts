@@ -1,0 +1,46 @@
+import { cue, thing } from '../cue.ts';
+import { found, type Rule } from '../rule.ts';
+import { luhn } from './checksum.ts';
+
+/** Issuers: first digits, and how many there are. */
+const ISSUERS: readonly (readonly [RegExp, readonly number[]])[] = [
+  [/^4/, [13, 16, 19]], // Visa
+  [/^(?:5[1-5]|222[1-9]|22[3-9]|2[3-6]|27[01]|2720)/, [16]], // Mastercard
+  [/^3[47]/, [15]], // American Express
+  [/^(?:6011|64[4-9]|65)/, [16, 17, 18, 19]], // Discover, RuPay
+  [/^35(?:2[89]|[3-8])/, [16, 17, 18, 19]], // JCB
+  [/^(?:2131|1800)/, [15]], // JCB, old
+  [/^(?:30[0-5]|3095|36|3[89])/, [14, 16]], // Diners Club
+  [/^(?:5018|5020|5038|5893|6304|6759|676[1-3])/, [12, 13, 14, 15, 16, 17, 18, 19]], // Maestro
+  [/^62/, [16, 17, 18, 19]], // UnionPay
+  [/^(?:60|81|82|508|353|356)/, [16]], // RuPay
+  [/^220[0-4]/, [16, 17, 18, 19]], // Mir
+  [/^9792/, [16]], // Troy
+  [/^(?:506[01]|507[89]|6500)/, [16, 18, 19]], // Verve
+  [/^(?:636368|438935|504175|451416|636297|5067|4576|4011)/, [16]], // Elo
+];
+
+const GROUPED =
+  /^(?:\d{4}([ -])\d{4}\1\d{4}\1\d{4}(?:\1\d{3})?|\d{4}([ -])\d{6}\2\d{4,5}|\d{4}([ -])\d{4}\3\d{4}\3\d{2,3})$/;
+const PLAIN = /^\d+$/;
+
+const named = cue(
+  'cards?|card ?holder|pan|cc|ccn|visa|master ?card|mc|amex|american express|discover|jcb|diners|maestro|union ?pay|credit|debit|kreditkarte|karte|kartennummer|carte|carte bancaire|cb|tarjeta|carta|cartão|kaart|kort|karta|kartı|карта|卡号|カード|charge|charged|paid|payment|pay',
+);
+
+export const cardRule: Rule = {
+  pattern: /(?<![\p{L}\p{N}_.+-]|\d[ -])\d(?:[ .-]?\d){11,18}(?![ -]?\d|[\p{L}\p{N}_]|[.-][\p{L}\p{N}])/gu,
+  starter: /\d/g,
+  reach: 41,
+  within: 'line',
+  judge(sighting) {
+    const { value, left } = sighting;
+    const digits = value.replace(/[^\d]/g, '');
+    const isIssued = ISSUERS.some(([first, lengths]) => lengths.includes(digits.length) && first.test(digits));
+    if (!isIssued || !luhn(digits) || /^(\d)\1+$/.test(digits)) return undefined;
+    if (named.test(left)) return found('credit_card', sighting, 0.99);
+    if (thing.test(left)) return undefined;
+    if (GROUPED.test(value)) return found('credit_card', sighting, 0.95);
+    return PLAIN.test(value) ? found('credit_card', sighting, digits.length > 13 ? 0.94 : 0.75) : undefined;
+  },
+};

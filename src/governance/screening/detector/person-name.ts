@@ -1,0 +1,115 @@
+/**
+ * Names of people: after a title, a greeting, a role or in a field for names; or a well-known given name with another
+ * capitalised word. Best effort; nothing that must not fail may rest on it.
+ */
+import type { Finding, Rule, Sighting } from '../rule.ts';
+
+const GIVEN = new Set(
+  `Tom Tim Ben Sam Dan Mike Steve Dave Nick Chris Alex Matt Rob Bob Jim Kate Beth Meg Jen Jess Liz Sue Pat James John Robert Michael William David Richard Joseph Thomas Charles Christopher Daniel Matthew Anthony Donald Steven Paul Andrew Joshua Kenneth Kevin Brian George Timothy Ronald Edward Jason Jeffrey Ryan Jacob Gary Nicholas Eric Jonathan Stephen Larry Justin Scott Brandon Benjamin Samuel Gregory Alexander Patrick Frank Raymond Jack Dennis Jerry Tyler Aaron Jose Adam Nathan Henry Zachary Douglas Peter Kyle Noah Ethan Jeremy Walter Christian Keith Roger Terry Austin Sean Gerald Carl Dylan Harold Jordan Jesse Bryan Lawrence Arthur Gabriel Bruce Logan Billy Joe Alan Juan Elijah Willie Albert Wayne Randy Mason Vincent Liam Roy Ralph Bobby Russell Bradley Philip Eugene Oliver Leo Oscar Hugo Felix Max Lukas Leon Jonas Finn Elias Emil Anton Karl Klaus Jürgen Wolfgang Heinz Dieter Uwe Hans Stefan Stefanie Thorsten Torsten Matthias Andreas Markus Sebastian Tobias Florian Dominik Günther Helmut Werner Manfred Rainer Bernd Ulrich Heike Sabine Monika Petra Ursula Ingrid Renate Gisela Karin Anja Katrin Katharina Johanna
+  Mary Patricia Jennifer Linda Elizabeth Barbara Susan Jessica Sarah Karen Lisa Nancy Betty Sandra Margaret Ashley Kimberly Emily Donna Michelle Carol Amanda Melissa Deborah Stephanie Rebecca Sharon Laura Cynthia Dorothy Amy Kathleen Angela Shirley Emma Brenda Pamela Nicole Anna Samantha Katherine Christine Debra Rachel Carolyn Janet Maria Heather Diane Ruth Julie Olivia Joyce Virginia Kelly Lauren Christina Joan Evelyn Judith Andrea Hannah Cheryl Megan Jacqueline Martha Madison Teresa Gloria Sara Janice Ann Kathryn Abigail Sophia Frances Jean Alice Judy Isabella Julia Denise Marilyn Amber Danielle Brittany Beverly Diana Natalie Theresa Kayla Alexis Doris Lori Tiffany Sophie Lucy Chloe Chloé Zoe Zoé Ella Amelia Isla Freya Mia Lea Léa Lena Clara Nina Eva Elena Greta Frieda Helga Claire Camille Manon Juliette Margaux Élise Elise Céline Sylvie Nathalie Isabelle Véronique Brigitte Pierre Michel Jacques François Philippe Laurent Nicolas Julien Antoine Guillaume Mathieu Thierry Olivier Benoît Étienne Émile Luc Marc Louis Jules Théo Lucas Hervé Yves
+  Antonio Manuel Francisco Javier Carlos Miguel Alejandro Rafael Pedro Pablo Sergio Jorge Alberto Fernando Luis Álvaro Diego Andrés Raúl Enrique Ramón Vicente Jaime Ignacio Carmen Josefa Isabel Dolores Pilar Lucía Paula Marta Cristina Rosa Mercedes Raquel Beatriz Silvia Inés Alba Rocío Sofía Sofia Valentina Camila Mariana Gabriela Daniela Fernanda Guadalupe Ximena Giuseppe Giovanni Mario Luigi Francesco Angelo Vincenzo Pietro Salvatore Franco Domenico Bruno Paolo Michele Giorgio Aldo Luciano Marco Luca Andrea Matteo Lorenzo Alessandro Davide Simone Federico Stefano Riccardo Giulia Chiara Francesca Federica Valeria Martina Alessia Elisa Ilaria Giada Alessandra Giovanna Paola João Joao Tiago Rui Nuno Gonçalo Beatriz Inês Catarina Leonor Thiago Mateus Rodrigo Felipe Gustavo Vinícius Larissa Letícia Juliana
+  Jan Piotr Krzysztof Andrzej Tomasz Paweł Marcin Michał Jakub Mateusz Łukasz Wojciech Stanisław Agnieszka Katarzyna Małgorzata Joanna Ewa Zofia Magdalena Pavel Jiří Petr Tomáš Lukáš Jana Hana Lenka Zdeněk László István Zoltán Gábor Andrei Ion Mihai Ioana Elena Dimitris Giorgos Yannis Nikos Maria Eleni Ivan Dmitri Dmitry Sergei Sergey Alexei Alexey Vladimir Mikhail Nikolai Igor Oleg Andrei Boris Natalia Olga Tatiana Svetlana Irina Ekaterina Anastasia Ludmila Oksana Yulia Anders Lars Erik Johan Per Nils Sven Björn Gustav Magnus Karin Ingrid Astrid Birgitta Kristina Sofie Mette Lene Henrik Søren Jens Niels Ole Mikko Jukka Timo Pekka Antti Aino Willem Pieter Maarten Sander Daan Sem Bram Joost Femke Sanne Lotte Anouk Fleur
+  Mohammed Muhammad Mohamed Ahmed Ali Omar Hassan Hussein Ibrahim Khalid Khaled Youssef Yusuf Mustafa Abdullah Abdul Karim Tariq Bilal Hamza Samir Nabil Rashid Faisal Fatima Aisha Maryam Zainab Khadija Layla Leila Amina Noor Nour Yasmin Salma Huda Mehmet Emre Murat Ayşe Elif Zeynep Hatice Fatma Burak Cem Deniz Avi Moshe Yosef Shlomo Noam Yael Tamar Shira Miriam Raj Rahul Rohit Amit Anil Sunil Vijay Sanjay Rajesh Suresh Ramesh Mahesh Arjun Aditya Vikram Arun Karthik Deepak Manoj Ravi Kiran Nikhil Priya Pooja Neha Anjali Kavita Sunita Lakshmi Deepa Divya Swati Ananya Shreya Meera Sita Wei Jing Li Ming Xin Yan Hui Jun Lei Hao Chen Mei Ling Xiao Yang Feng Hiroshi Takashi Kenji Yuki Yuko Haruto Sakura Akira Satoshi Kenta Naoko Keiko Yoko Aiko Haruka Minh Nguyen Linh Huong Thi Kofi Kwame Ama Abena Chinedu Ngozi Chioma Emeka Oluwaseun Adebayo Ade Tunde Funke Amara Chidi Thabo Sipho Nomsa Zanele Wanjiru Otieno Achieng Jomo`.split(
+    /\s+/,
+  ),
+);
+
+/** Given names that are words, months or places more often. */
+const DOUBTFUL = new Set(
+  'Will Mark Grace May April June Rose Hope Faith Joy Chase Bill Austin Jordan Madison Virginia Georgia Charlotte Florence Victoria Sydney Paris Mason Logan Max Leo Art Frank Jean Rich Christian Amber Per Ion Li Ming Wei Jing Yan Jun Lei Hao Chen Mei Ling Yang Feng Xin Hui Joe Jan Noor Deniz Ali Linda'.split(
+    ' ',
+  ),
+);
+
+/** Words that are no name, however they are written. */
+const NOT_NAMES = new Set(
+  `the a an and or of for to in on at by with from is are was were be been it this that these those you your we our us they their he she his her i my me as if not no yes all any some each every team support customer customers sir madam everyone everybody folks colleagues colleague friend friends there world user users admin administrator agent service services system platform server client manager department office company bank group ltd inc llc gmbh corp corporation sons co street road avenue monday tuesday wednesday thursday friday saturday sunday january february march april may june july august september october november december today tomorrow yesterday morning afternoon evening regards thanks thank best kind dear hello hi hey good please order invoice report project data cloud gateway database engine api http https json xml sql queue topic event events task tasks job jobs run runs test tests release version build new old null none undefined true false unknown anonymous default example name first last full period foundation university hospital school hotel airport station building house tower park beach river lake mountain island city town village county state country north south east west hybrid eventbridge bigquery azure google amazon microsoft apple oracle kafka docker kubernetes linux windows chrome firefox android ios workato snowflake salesforce stripe slack github gitlab required optional pending active inactive closed open senior junior lead engineer developer analyst director officer president chief account accounts billing sales marketing finance legal security operations product engineering design research policy privacy terms page file folder document documents image video audio list table row column field value key id number code status type level priority score count total`.split(
+    /\s+/,
+  ),
+);
+
+const CAP =
+  "(?:(?:O'|D'|Mc|Mac|Al-|El-|Ben-)?\\p{Lu}[\\p{Ll}\\p{M}]{1,20}(?:[-'](?:\\p{Lu}[\\p{Ll}\\p{M}]{1,20}))?|\\p{Lu}{2,20})";
+const LINK = '(?:van der|van den|van de|van|von|de la|de los|de|del|della|di|da|dos|du|le|la|bin|ibn|al|el|y|ter|ten)';
+const NAME = `${CAP}(?: (?:\\p{Lu}\\.(?: ?\\p{Lu}\\.)? )?(?:${LINK} )?${CAP}){0,3}`;
+
+const title =
+  /(?<![a-zà-ÿ])(?:mr|mrs|ms|miss|mx|dr|prof|professor|herr|herrn|frau|monsieur|madame|mme|mlle|m|señor|señora|sr|sra|srta|signor|signora|sig|sig\.ra|dott|senhor|senhora|dhr|mevr|pan|pani|lord|lady|dame|rev|capt|judge)\.? $/u;
+const greeting =
+  /(?<![a-zà-ÿ])(?:dear|hi|hello|hey|hallo|liebe|lieber|bonjour|cher|chère|hola|estimado|estimada|querido|querida|ciao|caro|cara|gentile|olá|beste|hej|(?:best|kind|warm|many)(?: kind)? regards|regards|sincerely|cheers|thanks|thank you|many thanks|yours(?: truly| sincerely)?|mit freundlichen grüßen|viele grüße|cordialement|saludos|cordiali saluti|atenciosamente)[,!]?\s{1,2}$/u;
+const introduction =
+  /(?<![a-zà-ÿ])(?:my name is|name is|name's|i am|i'm|this is|called|named|signed by|written by|ich heiße|mein name ist|ich bin|je m'appelle|je suis|me llamo|mi nombre es|soy|mi chiamo|sono|meu nome é|ik ben|mijn naam is|by dr\.?|attn:?|attention:?|c\/o)[: ]{1,2}$/u;
+const role =
+  /(?<![a-zà-ÿ])(?:patient|customer|client|applicant|employee|tenant|passenger|guest|cardholder|card holder|account holder|holder|beneficiary|payee|student|resident|claimant|policyholder|witness|suspect|recipient|nurse|doctor|kunde|kundin|patientin|client|cliente|paciente|paziente|mieter|contact|according to|interview with|spoke with|spoke to|speak to|talk to|meeting with|met with|ask|escalate to|assign(?:ed)?(?: this| it)? to|assigned to|forwarded to|reported by|approved by|requested by|for|with|and|from|by|name)(?:'s name)?[,:]? $/u;
+const field =
+  /(?<![a-zà-ÿ])(?:(?:(?:first|last|given|family|full|middle|maiden|sur|user|customer|client|patient|employee|contact|person|holder|cardholder|card holder|account holder|owner|recipient|sender|legal|display|billing|shipping|guest|passenger|applicant|member|author|buyer|seller|manager|emergency contact) ?names?)|surname|forename|vorname|nachname|familienname|prénom|prenom|nom|nombre|apellidos?|nome|cognome|sobrenome|naam|voornaam|achternaam|imię|nazwisko|имя|фамилия|фио|姓名|氏名|名前|이름)"?\s?[:=]\s?["']?$/u;
+/** A field that is only called `name` is as often that of a service. */
+const plainField =
+  /(?:^|[^a-zà-ÿ])(?:(?:user|customer|client|patient|employee|person|contact|owner|member|author)["':{\s]{1,8})?name["']?\s?[:=]\s?["']?$/u;
+
+export const nameRule: Rule = {
+  pattern: new RegExp(
+    `(?<![\\p{L}\\p{N}_@#/.'-])(?:(?:Mr|Mrs|Ms|Dr|Prof|Sr|Sra|Hr|Fr)\\. )?${NAME}(?![\\p{L}\\p{N}_@]|[-/.]\\p{L})`,
+    'gu',
+  ),
+  starter: /[\p{Lu}]/gu,
+  alive:
+    /(?:(?:\p{Lu}[\p{L}\p{M}.'-]*|van|von|der|den|de|la|las|los|del|della|di|da|dos|du|le|bin|ibn|al|el|y|ter|ten|&) )*[\p{L}\p{M}.'&-]*$/uy,
+  reach: 320,
+  within: 'line',
+  judge: judgeName,
+};
+
+function judgeName(sighting: Sighting): Finding | undefined {
+  const { start, left, text } = sighting;
+  let words = sighting.value.split(' ');
+  let at = start;
+  let before = left;
+  /** A title is masked with the name. */
+  let titled = Number.POSITIVE_INFINITY;
+  // "Mr Carlos Mendes", "Dear Ms. Aisha Khan": the words before the name are capitals too.
+  for (let word = words[0]; word !== undefined && words.length > 1 && isOpening(word); word = words[0]) {
+    before += `${word.toLowerCase()} `;
+    if (word.endsWith('.')) titled = Math.min(titled, at);
+    at += word.length + 1;
+    words = words.slice(1);
+  }
+  const isField = field.test(before);
+  if (!isField) while (isNoName(words.at(-1))) words = words.slice(0, -1);
+  const [first] = words;
+  if (first === undefined || isNoName(first)) return undefined;
+  if (!isField && words.some(isNoName)) return undefined;
+  const end = at + words.join(' ').length;
+  if (text.startsWith(' & ', end)) return undefined;
+  const confidence = confidenceOf(words, first, before);
+  return confidence === undefined ? undefined : { type: 'name', start: Math.min(at, titled), end, confidence };
+}
+
+function isNoName(word: string | undefined): boolean {
+  return word !== undefined && NOT_NAMES.has(word.toLowerCase());
+}
+
+function isOpening(word: string): boolean {
+  return /^(?:Mr|Mrs|Ms|Miss|Mx|Dr|Prof|Herr|Herrn|Frau|Mme|Mlle|Sr|Sra|Dear|Hi|Hello|Hey|Hallo|Hola|Bonjour|Ciao|Regards|Thanks|Customer|Patient|Client|Tenant|Madame|Monsieur|Contact|Ask|Signor|Signora)\.?$/.test(
+    word,
+  );
+}
+
+function confidenceOf(words: readonly string[], first: string, before: string): number | undefined {
+  const isShouted = words.every((word) => /^\p{Lu}+$/u.test(word));
+  if (field.test(before)) return 0.88;
+  if (isShouted && words.length < 2) return undefined;
+  if (title.test(before)) return 0.85;
+  const given = titleCase(first);
+  const isGiven = GIVEN.has(given) || DOUBTFUL.has(given);
+  if (introduction.test(before)) return words.length > 1 || isGiven ? 0.8 : undefined;
+  if (greeting.test(before)) return isGiven || words.length > 1 ? 0.78 : undefined;
+  if (words.length < 2) return undefined;
+  if (plainField.test(before)) return isGiven ? 0.85 : undefined;
+  if (isGiven && !DOUBTFUL.has(given) && !isShouted) return 0.76;
+  return isGiven && role.test(before) ? 0.76 : undefined;
+}
+
+function titleCase(word: string): string {
+  return /^\p{Lu}+$/u.test(word) ? word.charAt(0) + word.slice(1).toLowerCase() : (word.split(/[-']/)[0] ?? word);
+}

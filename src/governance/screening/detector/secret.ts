@@ -1,0 +1,241 @@
+/**
+ * What opens doors: keys with the marks of those who gave them out, tokens, private keys, addresses with a password in
+ * them, and what stands after a word like `password`.
+ */
+import { cue } from '../cue.ts';
+import { type Finding, found, type Rule, type Sighting, type Tail } from '../rule.ts';
+
+/** The rest of a long token. */
+const tokenTail: Tail = (_state, character) => (/[A-Za-z0-9_\-+/=.~]/.test(character) ? 0 : -1);
+
+/** Of a secret so long that there may be more of it. */
+const LONG = { confidence: 1, tail: tokenTail };
+
+/** Marks that vendors put on their keys, and what follows. */
+const MARKED = [
+  '(?:AKIA|ASIA|ABIA|ACCA|AROA|AIDA)[A-Z0-9]{16}(?![A-Z0-9])', // AWS
+  'gh[pousr]_[A-Za-z0-9]{20,255}', // GitHub
+  'github_pat_[A-Za-z0-9_]{22,255}',
+  'gl(?:pat|dt|rt|ptt|cbt|ft|soat|agent|oas)-[A-Za-z0-9_-]{16,64}', // GitLab
+  'npm_[A-Za-z0-9]{30,64}',
+  'pypi-[A-Za-z0-9_-]{32,255}',
+  'xox[abeoprs]-[A-Za-z0-9-]{10,255}', // Slack
+  'xapp-[0-9]-[A-Za-z0-9-]{10,255}',
+  'https://hooks\\.slack\\.com/(?:services|workflows|triggers)/[A-Za-z0-9/_-]{16,120}',
+  'https://discord(?:app)?\\.com/api/webhooks/[0-9]{8,24}/[A-Za-z0-9_-]{20,120}',
+  '[srp]k_(?:live|test|prod)_[A-Za-z0-9]{10,247}', // Stripe
+  'whsec_[A-Za-z0-9+/=]{20,120}',
+  'AIza[A-Za-z0-9_-]{30,45}', // Google
+  'ya29\\.[A-Za-z0-9_-]{20,255}',
+  'GOCSPX-[A-Za-z0-9_-]{20,40}',
+  'sk-(?:proj|svcacct|admin|ant|or|None)-[A-Za-z0-9_-]{16,255}', // OpenAI, Anthropic and others
+  'sk-[A-Za-z0-9]{20,64}',
+  'hf_[A-Za-z0-9]{20,64}', // Hugging Face
+  'hv[sbr]\\.[A-Za-z0-9_-]{20,255}', // Vault
+  'dapi[a-f0-9]{32}(?:-[0-9])?', // Databricks
+  'dckr_(?:pat|oat)_[A-Za-z0-9_-]{20,64}', // Docker
+  'SG\\.[A-Za-z0-9_-]{16,32}\\.[A-Za-z0-9_-]{16,64}', // SendGrid
+  'key-[a-f0-9]{32}', // Mailgun
+  'gl(?:sa|c)_[A-Za-z0-9_+/=]{20,255}', // Grafana
+  'do[opr]_v1_[a-f0-9]{64}', // DigitalOcean
+  'shp(?:at|ca|pa|ss)_[a-fA-F0-9]{32}', // Shopify
+  'EAA[A-Za-z0-9]{40,250}', // Meta
+  'sq0[a-z]{3}-[A-Za-z0-9_-]{22,43}', // Square
+  'ATATT3[A-Za-z0-9_=-]{20,255}', // Atlassian
+  'lin_api_[A-Za-z0-9]{32,64}', // Linear
+  'PMAK-[a-f0-9]{24}-[a-f0-9]{34}', // Postman
+  'NRAK-[A-Z0-9]{27}', // New Relic
+  'pul-[a-f0-9]{40}', // Pulumi
+  'sntry[su]_[A-Za-z0-9_=+/-]{20,255}', // Sentry
+  'AGE-SECRET-KEY-1[A-Z0-9]{58}',
+  'ops_eyJ[A-Za-z0-9_-]{20,255}', // 1Password
+  '(?:xai|gsk|r8|fw|pplx|nvapi|tvly|fc|lsv2_pt|lsv2_sk|sbp|vercel|rpa|tgp_v1)[_-][A-Za-z0-9_-]{24,255}',
+].join('|');
+
+export const markedKeyRule: Rule = {
+  pattern: new RegExp(`(?<![A-Za-z0-9_-])(?:${MARKED})`, 'g'),
+  starter: /[A-Za-z]/g,
+  reach: 320,
+  within: 'word',
+  judge: ({ start, end, value }) =>
+    /\d/.test(value) || value.length > 30 ? { type: 'api_key', start, end, confidence: 1, tail: keyTail } : undefined,
+};
+
+const keyTail: Tail = (_state, character) => (/[A-Za-z0-9_-]/.test(character) ? 0 : -1);
+
+/** JSON web tokens: only what begins with a header that names its algorithm. */
+export const webTokenRule: Rule = {
+  pattern: /(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{10,1000}(?:\.[A-Za-z0-9_-])?/g,
+  starter: /e/g,
+  reach: 1010,
+  within: 'word',
+  judge({ start, end, value }) {
+    const [header = '', payload] = value.split('.');
+    if (payload === undefined && value.length < 1000) return undefined;
+    return isHeader(header) ? { type: 'api_key', start, end, confidence: 1, tail: tokenTail } : undefined;
+  },
+};
+
+function isHeader(text: string): boolean {
+  try {
+    const header: unknown = JSON.parse(Buffer.from(text, 'base64url').toString('utf8'));
+    return typeof header === 'object' && header !== null && ('alg' in header || 'enc' in header);
+  } catch {
+    return false;
+  }
+}
+
+/** States of a private key's text: its length since the last blank, or in the line that ends it, the dashes still to come. */
+const END_LINE = 1000;
+const keyText: Tail = (state, character) => {
+  if (state >= END_LINE) {
+    if (state === END_LINE + 10) return -1;
+    if (character === '-') return state + 1;
+    return /[A-Z ]/.test(character) ? state : -1;
+  }
+  if (character === '-') return END_LINE + 1;
+  if (/[A-Za-z0-9+/=\\]/.test(character)) return Math.min(state + 1, 999);
+  if (/[\r\n"']/.test(character)) return 0;
+  // Some write the lines of a key with blanks between; other words after it are not the key.
+  return character === ' ' && (state === 0 || state >= 48) ? 0 : -1;
+};
+
+export const privateKeyRule: Rule = {
+  pattern: /-----BEGIN (?:[A-Z0-9]{1,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----/g,
+  starter: /-/g,
+  reach: 90,
+  within: 'line',
+  judge: ({ start, end }) => ({ type: 'api_key', start, end, confidence: 1, tail: keyText }),
+};
+
+/** `scheme://user:password@host`, with the rest of the address: what it opens is as telling. */
+export const connectionRule: Rule = {
+  pattern:
+    /(?<![\p{L}\p{N}+.-])[a-z][a-z0-9+.-]{1,20}:\/\/[^\s:@/"'<>]{0,128}:(?<password>[^\s@/"'<>]{1,256})@[^\s"'<>,;)\]}]{1,256}/giu,
+  starter: /[a-z]/gi,
+  reach: 21 + 3 + 129 + 257 + 256,
+  within: 'word',
+  judge(sighting) {
+    return isPlaceholder(sighting.groups['password'] ?? '') ? undefined : found('password', sighting, 0.99);
+  },
+};
+
+/** What stands for a secret without being one. */
+const PLACEHOLDER =
+  /^(?:[*•x.\-_#]+|<.*|\$\{.*|\{\{.*|\$[A-Z_]+|%[A-Z_]+%|\[.*|null|nil|none|undefined|true|false|yes|no|required|optional|missing|empty|string|number|invalid|wrong|incorrect|expired|changeme_here|your[-_ ].*|my[-_ ]?(?:password|secret|token|key).*|example|redacted|hidden|masked|unset|not[-_ ]?set|n\/a|todo|os\.environ.*|process\.env.*|getenv.*|env\..*|secrets?\..*|vault:.*|ref:.*|arn:.*|strict|basic|bearer|weak|strong|default|disabled|enabled|policy|reset|changed|updated|protected|field|too|not|must|should|is|are|was|will|can|the|a|an|in|on|for|and|or|to|of|at|by|with|it|this|that|here|[({[].*|.*\(\)?)$/i;
+
+function isPlaceholder(value: string): boolean {
+  return PLACEHOLDER.test(value);
+}
+
+const PASSWORD_WORDS =
+  'pass ?words?|passwds?|pwds?|pass ?phrases?|pass ?codes?|pws?|passwort|kennwort|mot de passe|mdp|contraseña|contrasena|clave|senha|wachtwoord|lösenord|hasło|haslo|пароль|密码|パスワード|비밀번호';
+const password = new RegExp(
+  `(?<![a-zà-ÿ])(?:${PASSWORD_WORDS}|(?<=pg|db|my|mysql|redis|smtp|ftp|root|user|admin)pass(?:word)?|pass)(?: hash| value)?["'\`]?\\s{0,2}$`,
+  'u',
+);
+const secret =
+  /(?<![a-zà-ÿ])(?:secrets?|client secrets?|api ?secrets?|api ?keys?|app ?keys?|access ?keys?|secret ?keys?|private ?keys?|account ?keys?|shared access keys?|encryption ?keys?|signing ?keys?|auth ?keys?|api ?tokens?|access ?tokens?|auth ?tokens?|refresh ?tokens?|bearer ?tokens?|id ?tokens?|session ?tokens?|auth|credentials?|x api key|subscription key|consumer secret|webhook secret|bot token|secret access key|(?<!page |next |continuation |cancellation |max |csrf |sync |resume |type )tokens?|(?:github|gitlab|npm|slack|hf|vault) ?tokens?)["'`]?\s{0,2}$/u;
+
+/** `password = …`, `"password": "…"`, `password is …`. */
+export const namedSecretRule: Rule = {
+  pattern:
+    /(?<=(?<sign>[:=]\s{0,3}|=>\s{0,2}|(?<=\s)(?:is|ist|est|es)\s{1,2})["'`]?)(?:(?<=["'`])(?<quoted>[^"'`\n]{4,160})(?=["'`]|$)|(?<bare>(?:[^\s"'`,;&<>)}\]]|&(?![\w.-]{1,24}=)){4,160}))/gu,
+  starter: /(?<=(?:[:=]\s{0,3}|=>\s{0,2}|(?<=\s)(?:is|ist|est|es)\s{1,2})["'`]?)[^\s"'`]/gu,
+  alive: /\S*$|[^"'`\n]*$/uy,
+  reach: 190,
+  within: 'line',
+  judge: (sighting) => judgeNamed(sighting),
+};
+
+function judgeNamed({ start, text, groups }: Sighting): Finding | undefined {
+  const value = groups['quoted'] ?? groups['bare'];
+  if (value === undefined) return undefined;
+  const sign = groups['sign'] ?? '';
+  const quote = /["'`]/.test(text[start - 1] ?? '') ? 1 : 0;
+  const name = nameBefore(text, start - quote - sign.length);
+  return secretNamed(name, /[a-z]/.test(sign), value, start);
+}
+
+function secretNamed(name: string, isSentence: boolean, value: string, at: number): Finding | undefined {
+  const isPassword = password.test(name);
+  if (!isPassword && !secret.test(name)) return undefined;
+  const trimmed = value.replace(/[.!?]$/, isSentence ? '' : '$&');
+  if (isPlaceholder(trimmed)) return undefined;
+  if (isPassword) {
+    if (isSentence && !/[\d\W_]/.test(trimmed)) return undefined;
+    return {
+      type: 'password',
+      start: at,
+      end: at + trimmed.length,
+      ...(trimmed.length < 100 ? { confidence: 0.93 } : LONG),
+    };
+  }
+  if (isSentence || /\s/.test(trimmed) || trimmed.length < 8 || !isRandom(trimmed)) return undefined;
+  return {
+    type: 'api_key',
+    start: at,
+    end: at + trimmed.length,
+    ...(trimmed.length < 100 ? { confidence: 0.92 } : LONG),
+  };
+}
+
+function nameBefore(text: string, end: number): string {
+  return text
+    .slice(Math.max(0, end - 48), end)
+    .replace(/(?<=[a-z])(?=[A-Z])/g, ' ')
+    .replace(/[_.-]/g, ' ')
+    .toLowerCase();
+}
+
+/** Letters and digits mixed as nobody would write them. */
+function isRandom(value: string): boolean {
+  return /\d/.test(value) && /[A-Za-z]/.test(value) && entropy(value) > (value.length < 16 ? 2.7 : 3);
+}
+
+/** Bits per character. */
+function entropy(value: string): number {
+  const counts = new Map<string, number>();
+  for (const character of value) counts.set(character, (counts.get(character) ?? 0) + 1);
+  let bits = 0;
+  for (const count of counts.values()) bits -= (count / value.length) * Math.log2(count / value.length);
+  return bits;
+}
+
+const spoken = cue(
+  'aws secret|aws secret access key|aws secret key|secret|secret key|secret access key|api ?key|access key|access token|auth token|api token|token|client secret|key|bearer|authorization|proxy authorization|credentials?|account key|shared access key',
+);
+const sentence = cue(
+  'secret|api ?key|access key|access token|auth token|api token|client secret|bearer|basic|aws secret|account key|token',
+);
+
+/** Long random tokens after a word for a secret, without a sign between: "aws secret wJalr…", "Authorization: Bearer …". */
+export const spokenSecretRule: Rule = {
+  pattern: /(?<![A-Za-z0-9_+/=.~-])[A-Za-z0-9_+/~-][A-Za-z0-9_+/=.~-]{15,199}/g,
+  starter: /[A-Za-z0-9_+/~-]/g,
+  reach: 202,
+  within: 'word',
+  judge(sighting) {
+    const { value, left, start } = sighting;
+    if (!spoken.test(left) && !sentence.test(left)) return undefined;
+    const trimmed = value.replace(/[.]+$/, '');
+    const isBasic = /basic\s+$/.test(left);
+    if (!(isRandom(trimmed) && (/bearer\s+$|secret|token|key/.test(left) ? isMixed(trimmed) : true)) && !isBasic)
+      return undefined;
+    return {
+      type: 'api_key',
+      start,
+      end: start + trimmed.length,
+      ...(trimmed.length < 100 ? { confidence: 0.9 } : LONG),
+    };
+  },
+};
+
+/** Not an id of words and numbers, such as a UUID or a name of a version. */
+function isMixed(value: string): boolean {
+  return (
+    /^[a-f0-9]{32,}$/i.test(value) ||
+    (/[a-z]/.test(value) && /[A-Z]/.test(value) && /\d/.test(value)) ||
+    (value.length >= 20 && !/[-_.]/.test(value))
+  );
+}
