@@ -28,12 +28,16 @@ export function createContainerHealth({ parts, runtime, database, clock, log }: 
     clock,
     version: HOST_VERSION,
     runtimeId: runtime.runtimeId,
-    checks: checksOf(runtime),
+    checks: checksOf(runtime, clock),
     onFailure: (part, failure) => log.warn('a part could not be asked how it is', { part, error: failure }),
   });
 }
 
-function checksOf({ engine, model, claims, pool, scheduler }: Runtime): Readonly<Record<string, HealthCheck>> {
+/** How long what happened may wait for its place in the audit log. */
+const AUDIT_LAG_MS = 60_000;
+
+function checksOf(runtime: Runtime, clock: Clock): Readonly<Record<string, HealthCheck>> {
+  const { engine, model, claims, pool, scheduler, audit } = runtime;
   return {
     async engine() {
       const { executing, queued, oldestWaitMs } = engine.backlog();
@@ -52,6 +56,12 @@ function checksOf({ engine, model, claims, pool, scheduler }: Runtime): Readonly
     async pool() {
       const { status, workers } = pool.stats();
       return { status: status === 'running' ? 'healthy' : 'degraded', workers: workers.length };
+    },
+    async audit() {
+      const { facts, since = clock.now() } = await audit.backlog();
+      const lagMs = clock.now() - since;
+      const signed = audit.verifierKey !== undefined;
+      return { status: lagMs > AUDIT_LAG_MS ? 'degraded' : 'healthy', waiting: facts, lag_ms: lagMs, signed };
     },
     async scheduler() {
       const { running, lagMs } = scheduler.stats();

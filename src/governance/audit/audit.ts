@@ -15,7 +15,7 @@ import type { Draft } from './fact.ts';
 import { rootOf } from './merkle.ts';
 import { forget, type Person, recall } from './person.ts';
 import { blueprintResponsibility } from './responsibility.ts';
-import { createSealer, type Head, type Surroundings } from './sealer.ts';
+import { createSealer, type Head, type Sealer, type Surroundings } from './sealer.ts';
 import { createTrail, type KeptCheckpoint, type Trail } from './trail.ts';
 
 /** How soon the log is continued when nobody reads it. */
@@ -49,6 +49,8 @@ export interface Audit {
    * @throws AosError not_supported when this server has no key
    */
   checkpoint(tenantId: string): Promise<KeptCheckpoint>;
+  /** What happened and has no place in the log yet, of all tenants. */
+  backlog: Sealer['backlog'];
   /** What verifies the checkpoints of this server; undefined when it has no key. */
   readonly verifierKey: string | undefined;
   start(): Promise<void>;
@@ -85,6 +87,7 @@ export function createAudit(parts: AuditParts): Audit {
     }
     const at = isoTime(clock.now());
     const note = signer.sign({ origin: originOf(tenantId), size, root: rootOf(range) });
+    if (size === 0) return { size, at, note };
     const { numInsertedOrUpdatedRows: written } = await db
       .insertInto('audit_checkpoints')
       .values({ tenant_id: tenantId, size: String(size), at: new Date(at), note, range: [...range] })
@@ -135,6 +138,7 @@ export function createAudit(parts: AuditParts): Audit {
     trail,
     verifierKey: signer?.verifierKey,
     seal: sealer.seal,
+    backlog: sealer.backlog,
     people: (tenantId, references) => recall(db, tenantId, references),
     async write(within, { tenantId, timestamp = isoTime(clock.now()), ...entry }) {
       const { owner = '' } = entry;

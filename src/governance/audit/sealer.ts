@@ -8,7 +8,7 @@ import { sql } from 'kysely';
 import { newUuid } from '../../core/ids.ts';
 import type { JsonObject } from '../../core/json.ts';
 import type { StoreScope } from '../../store/database.ts';
-import { type EntryWords, type Responsibility, sealEntry } from './entry.ts';
+import { type EntryWords, LOG_START, type Responsibility, sealEntry } from './entry.ts';
 import { type Draft, draftsOf, type Fact } from './fact.ts';
 import { appendLeaf } from './merkle.ts';
 import { refer } from './person.ts';
@@ -36,6 +36,8 @@ export interface Sealer {
   seal(tenantId: string): Promise<Head>;
   /** Tenants of which something is still to be told. */
   waiting(): Promise<readonly string[]>;
+  /** How much that is, and since when the oldest of it waits (epoch milliseconds). */
+  backlog(): Promise<{ readonly facts: number; readonly since: number | undefined }>;
 }
 
 export function createSealer({ db, surroundings }: { db: StoreScope; surroundings: Surroundings }): Sealer {
@@ -104,6 +106,12 @@ export function createSealer({ db, surroundings }: { db: StoreScope; surrounding
 
   return {
     async seal(tenantId) {
+      // Most who ask find nothing new; and naming a tenant that nobody has heard of leaves no trace.
+      const { rows } = await sql<HeadRow & { news: boolean }>`
+        select h.size, h.hash, h.range, exists (select from aos.audit_facts f where f.tenant_id = ${tenantId}) as news
+          from (select 1) one left join aos.audit_heads h on h.tenant_id = ${tenantId}`.execute(db);
+      const [known] = rows;
+      if (known?.news === false) return known.size === null ? EMPTY : toHead(known);
       for (;;) {
         const { head, isLast } = await sealBatch(tenantId);
         if (isLast) return head;
@@ -113,15 +121,31 @@ export function createSealer({ db, surroundings }: { db: StoreScope; surrounding
       const { rows } = await sql<{ tenant_id: string }>`select distinct tenant_id from aos.audit_facts`.execute(db);
       return rows.map(({ tenant_id: tenantId }) => tenantId);
     },
+    async backlog() {
+      const { rows } = await sql<{ facts: string; since: Date | null }>`
+        select count(*) as facts, min(at) as since from aos.audit_facts`.execute(db);
+      return { facts: Number(rows[0]?.facts ?? 0), since: rows[0]?.since?.getTime() };
+    },
   };
 }
 
 async function lockHead(within: StoreScope, tenantId: string): Promise<Head> {
-  const { rows } = await sql<{ size: string; hash: string; range: string[] }>`
-    select size, hash, range from aos.lock_audit(${tenantId})`.execute(within);
+  const { rows } = await sql<HeadRow>`select size, hash, range from aos.lock_audit(${tenantId})`.execute(within);
   const [row] = rows;
   if (row === undefined) throw new Error(`the audit log of ${tenantId} has no end`);
-  return { size: Number(row.size), hash: row.hash, range: row.range };
+  return toHead(row);
+}
+
+interface HeadRow {
+  size: string | null;
+  hash: string;
+  range: string[];
+}
+
+const EMPTY: Head = { size: 0, hash: LOG_START, range: [] };
+
+function toHead({ size, hash, range }: HeadRow): Head {
+  return { size: Number(size), hash, range };
 }
 
 interface FactRow {

@@ -154,6 +154,16 @@ describe('an export that was tampered with is caught, and the first bad record n
     }, 1);
   });
 
+  it('when two records far from each other were swapped', () => {
+    check((shape, index) => {
+      const lines = bare(buildLog(shape, signer));
+      const last = lines.length - 1;
+      const tampered = lines.with(index + 1, lines[last] ?? '').with(last, lines[index + 1] ?? '');
+      const { seq } = entryOf(lines[last]);
+      expect(found(verify(tampered).finding)).toEqual({ problem: 'swapped', seq, line: index + 2 });
+    }, 1);
+  });
+
   it('when a record was put in, however well it is made', () => {
     check((shape, index) => {
       const lines = bare(buildLog(shape, signer));
