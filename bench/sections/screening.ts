@@ -92,9 +92,11 @@ export async function benchScreening(effort: Effort): Promise<SectionResult> {
   const rules = createRules(await loadValidators(), []);
   const loadMs = systemClock.monotonic() - began;
   const screened = (text: string): number => {
-    const start = systemClock.monotonic();
+    // Processor time: what others do on the machine at the same time is not the detector's.
+    const start = process.cpuUsage();
     createTextScreen(rules, defaultPolicy).finish(text);
-    return systemClock.monotonic() - start;
+    const { user, system } = process.cpuUsage(start);
+    return (user + system) / 1000;
   };
   const lines = readFileSync(new URL('../../test/governance/screening/corpus.jsonl', import.meta.url), 'utf8')
     .trim()
@@ -107,7 +109,12 @@ export async function benchScreening(effort: Effort): Promise<SectionResult> {
   ];
   const speeds = loads.map(({ load, texts }) => {
     const bytes = texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0);
-    const round = () => texts.reduce((sum, text) => sum + screened(text), 0);
+    const round = (): number => {
+      const start = process.cpuUsage();
+      for (const text of texts) createTextScreen(rules, defaultPolicy).finish(text);
+      const { user, system } = process.cpuUsage(start);
+      return (user + system) / 1000;
+    };
     for (let warming = 0; warming < 20; warming++) round();
     let times = 0;
     let ms = 0;

@@ -1,0 +1,79 @@
+/** Screening as something that can be asked: what personal data is in these data, and what a policy makes of them. */
+import { z } from 'zod';
+import type { JsonValue } from '../core/json.ts';
+import { personalDataTypes, riskLevels } from '../governance/screening/personal-data.ts';
+import { defaultPolicy, policyFor, screeningActions, type TenantScreening } from '../governance/screening/policy.ts';
+import { type Screen, showScan } from '../governance/screening/screen.ts';
+import { type Operation, type OperationSpec, realize, specify } from './operation.ts';
+
+const Scan = z.object({
+  scan_id: z.string(),
+  scanned_at: z.string(),
+  pii_detected: z.boolean(),
+  match_count: z.int(),
+  matches: z.array(
+    z.object({
+      type: z.enum(personalDataTypes),
+      path: z.string().describe('Where in the data, as `user.emails[0]`; empty: the data itself.'),
+      start: z.int().describe('In UTF-16 units of the text, or of the number as JSON writes it.'),
+      end: z.int(),
+      confidence: z.number().min(0).max(1),
+      in_key: z.boolean().optional().describe('It stands in the name of the field.'),
+    }),
+  ),
+  pii_types_found: z.array(z.enum(personalDataTypes)),
+  risk_level: z.enum(riskLevels),
+  redaction_applied: z.boolean(),
+  redacted_fields: z.array(z.string()),
+  policy_applied: z.enum(screeningActions).describe('Never less than what the tenant wants at least.'),
+  policy_action_taken: z.enum(['bypassed', 'blocked', 'redacted', 'warned', 'allowed']),
+  scan_duration_ms: z.number(),
+  error: z.string().nullable(),
+  primary_plane_id: z.string().nullable(),
+  tenant_id: z.string(),
+  redacted_data: z.json().optional().describe('With REDACT: the data, tokens in place of values.'),
+});
+
+export const screenDataSpec = specify({
+  name: 'governance.screen',
+  summary: 'Screen data for personal data',
+  description:
+    'Every text, number and key at any depth is screened; nothing is stored, and no value that was found is in the answer.',
+  input: z.object({
+    data: z.json().describe('Any JSON.'),
+    policy: z
+      .preprocess((value) => (typeof value === 'string' ? value.toUpperCase() : value), z.enum(screeningActions))
+      .optional()
+      .describe("What to do with a find; without it, the tenant's policy."),
+    region: z
+      .string()
+      .regex(/^[A-Za-z]{2}$/, 'expected a country as ISO 3166 has it, two letters, e.g. "DE"')
+      .optional()
+      .describe('Where telephone numbers without a country code are from.'),
+  }),
+  output: Scan,
+  rest: { method: 'POST', path: '/api/v1/governance/screen', status: 200, family: 'detail' },
+  example: { input: { data: { note: 'write to jo@example.com' }, policy: 'REDACT' } },
+});
+
+export const screeningSpecs: readonly OperationSpec[] = [screenDataSpec];
+
+export interface ScreeningParts {
+  readonly screen: Pick<Screen, 'scan'>;
+  /** What a tenant wants; without it, a warning and no floor. */
+  readonly screeningOf?: (tenantId: string) => Promise<TenantScreening>;
+}
+
+export function createScreeningOperations({ screen, screeningOf }: ScreeningParts): readonly Operation[] {
+  return [
+    realize(screenDataSpec, async ({ data, policy, region }, { caller }) => {
+      const tenant = (await screeningOf?.(caller.tenantId)) ?? { policy: defaultPolicy, floor: 'ALLOW' };
+      // Only a body of JSON comes here.
+      const result = await screen.scan(data as JsonValue, policyFor(tenant, { action: policy, region }));
+      const shown = showScan(result, { tenantId: caller.tenantId }) as z.input<typeof Scan>;
+      return result.policy === 'REDACT' && result.data !== undefined
+        ? { ...shown, redacted_data: result.data as z.input<typeof Scan>['redacted_data'] }
+        : shown;
+    }),
+  ];
+}
