@@ -7,6 +7,7 @@ import { isAbsolute, join, resolve } from 'node:path';
 import { z } from 'zod';
 import type { ModelConfig } from './agents/model.ts';
 import { closest } from './core/closest.ts';
+import { type Environment, environments } from './governance/action.ts';
 import { type Env, setting } from './telemetry/export.ts';
 
 const MODEL_PROVIDERS = [
@@ -43,6 +44,12 @@ export interface RuntimeConfig {
   readonly callbackSecret: string | undefined;
   /** PEM file of the key that signs audit checkpoints; undefined: the server has one of its own in `dataDir`. */
   readonly auditKeyFile: string | undefined;
+  /** Where this server stands; outside of development less is taken for granted. */
+  readonly environment: Environment;
+  /** The file that says which fabric planes there are; undefined: none, and simulated direct calls in development. */
+  readonly fabricFile: string | undefined;
+  /** Whether preset 6 (direct calls of systems) may be chosen in production. */
+  readonly allowScrappy: boolean;
   /** Whether work may name agents that nobody has registered. */
   readonly allowUnregisteredAgents: boolean;
   /** Whether callbacks may go to loopback and private addresses. */
@@ -55,6 +62,9 @@ export const runtimeDefaults: RuntimeConfig = Object.freeze({
   retentionDays: undefined,
   callbackSecret: undefined,
   auditKeyFile: undefined,
+  environment: 'development',
+  fabricFile: undefined,
+  allowScrappy: false,
   allowUnregisteredAgents: false,
   allowPrivateCallbacks: false,
 });
@@ -135,6 +145,9 @@ const environment = z.object({
   AOS_RETENTION_DAYS: count(1, 36_500, 'days').optional(),
   AOS_CALLBACK_SECRET: text.min(16, { error: 'at least 16 characters' }).optional(),
   AOS_AUDIT_KEY_FILE: text.optional(),
+  AOS_ENVIRONMENT: z.enum(environments, { error: `one of ${environments.join(', ')}` }).optional(),
+  AOS_FABRIC_FILE: text.optional(),
+  AOS_ALLOW_SCRAPPY: onOff.optional(),
   AOS_ALLOW_UNREGISTERED_AGENTS: onOff.optional(),
   AOS_ALLOW_PRIVATE_CALLBACKS: onOff.optional(),
 });
@@ -185,6 +198,9 @@ function readRuntime(variables: Variables, fault: Fault): RuntimeConfig {
     retentionDays: variables.AOS_RETENTION_DAYS,
     callbackSecret: variables.AOS_CALLBACK_SECRET,
     auditKeyFile: variables.AOS_AUDIT_KEY_FILE,
+    environment: variables.AOS_ENVIRONMENT ?? defaults.environment,
+    fabricFile: variables.AOS_FABRIC_FILE,
+    allowScrappy: variables.AOS_ALLOW_SCRAPPY ?? defaults.allowScrappy,
     allowUnregisteredAgents: variables.AOS_ALLOW_UNREGISTERED_AGENTS ?? defaults.allowUnregisteredAgents,
     allowPrivateCallbacks: variables.AOS_ALLOW_PRIVATE_CALLBACKS ?? defaults.allowPrivateCallbacks,
   });

@@ -93,6 +93,7 @@ export async function startContainer(options: ContainerOptions): Promise<Contain
   const runtime = await createRuntime({
     parts,
     config,
+    environment,
     clock,
     log,
     database,

@@ -59,13 +59,15 @@ async function loadRuns() {
 }
 
 async function loadWork() {
-  const [program, definitions, wake, dispatch] = await Promise.all([
+  const [program, definitions, wake, dispatch, fabric, fabricContext] = await Promise.all([
     import('../orchestration/program.ts'),
     import('../orchestration/definition-store.ts'),
     import('../orchestration/definition-wake.ts'),
     import('../dispatch.ts'),
+    import('../fabric/fabric.ts'),
+    import('../fabric/fabric-context.ts'),
   ]);
-  return { ...program, ...definitions, ...wake, ...dispatch };
+  return { ...program, ...definitions, ...wake, ...dispatch, ...fabric, ...fabricContext };
 }
 
 async function loadTasks() {

@@ -9,13 +9,17 @@ import type { Engine, RunProgram } from '../engine/engine.ts';
 import type { Health } from '../operations/health.ts';
 import type { ActPerformer } from '../runs/durable-act.ts';
 import type { Database } from '../store/database.ts';
+import type { Env } from '../telemetry/export.ts';
 import type { Log } from '../telemetry/log.ts';
 import { loadAuditSigner } from './audit-key.ts';
+import { loadFabricConfig, openingFabric } from './fabric-config.ts';
 import type { Parts } from './loading.ts';
 
 export interface RuntimeOptions {
   readonly parts: Parts;
   readonly config: Config;
+  /** Where the secrets of planes are. */
+  readonly environment: Env;
   readonly clock: Clock;
   readonly log: Log;
   readonly database: Database;
@@ -80,6 +84,20 @@ export async function createRuntime(options: RuntimeOptions) {
   const approvals = parts.createApprovalStore(database);
   const signal: Engine['signal'] = (...message) => engine.signal(...message);
   const desk = parts.createApprovalDesk({ database, approvals, events, feed, clock, log, signal });
+  const fabric = await openingFabric(
+    parts.createFabric({
+      database,
+      feed,
+      config: await loadFabricConfig(settings),
+      allowScrappy: settings.environment !== 'production' || settings.allowScrappy,
+      signal,
+      readEnv: (name) => options.environment[name],
+      clock,
+      log,
+      random: randomUnit,
+    }),
+  );
+  const fabricOf = async (tenantId: string) => parts.showContext(await fabric.contexts.of(tenantId));
   const agentParts = { catalogue, model, tools, approvals: desk, clock, captureContent, log };
   const runProgram = parts.createRunProgram({ ...agentParts, memory, definitions, events });
   const taskProgram = parts.createTaskProgram({
@@ -87,6 +105,7 @@ export async function createRuntime(options: RuntimeOptions) {
     evaluation: parts.createEvaluation({ runs, events }),
     prepareOrchestration: async (payload) => gate.prepare(parts.workOfPayload(payload, [])),
     health: (caller) => options.health().ofTask(caller),
+    router: fabric.router,
   });
   const program: RunProgram = (scope) => (scope.run.kind === 'task' ? taskProgram : runProgram)(scope);
   const { maxRuns, allowUnregisteredAgents } = settings;
@@ -109,7 +128,7 @@ export async function createRuntime(options: RuntimeOptions) {
     max_workers: max,
     initial_workers: Math.min(Math.max(min, parts.defaultTaskSettings.initial_workers), max),
   });
-  const queue = parts.createTaskQueue({ database, engine, feed, settings: taskSettings, clock, log });
+  const queue = parts.createTaskQueue({ database, engine, feed, settings: taskSettings, clock, log, fabric: fabricOf });
   const claims = parts.createTaskClaims({ database, feed, settings: taskSettings, clock, random: randomUnit });
   const loopLoad = parts.createLoopLoad(clock);
   const pool = parts.createWorkerPool({
@@ -125,7 +144,7 @@ export async function createRuntime(options: RuntimeOptions) {
     loopLoad,
   });
   const scheduler = parts.createScheduler({ database, queue, feed, clock, log });
-  const jobs = parts.createJobStore({ database, queue, feed, clock });
+  const jobs = parts.createJobStore({ database, queue, feed, clock, fabric: fabricOf });
   const jobReader = parts.createJobReader({ db, clock });
 
   const outbox = parts.createOutbox({ database, clock });
@@ -146,6 +165,7 @@ export async function createRuntime(options: RuntimeOptions) {
     // Stopped last: what the others do until then is told.
     audit,
     catalogue,
+    fabric,
     engine,
     wakingDefinitions,
     deliveries,
@@ -165,6 +185,7 @@ export async function createRuntime(options: RuntimeOptions) {
     runs,
     feed,
     audit,
+    fabric,
     sessions: memory,
     documents,
     records,

@@ -13,6 +13,7 @@ import type { SchedulerStats } from '../scheduling/scheduler.ts';
 import { priorities, priorityNumbers } from '../tasks/priority.ts';
 import { taskTypes } from '../tasks/task.ts';
 import { freeForm, protocolId, time } from './field.ts';
+import { textOf } from './task-view.ts';
 
 /** Firings that a job shows beforehand. */
 export const UPCOMING = 10;
@@ -86,8 +87,8 @@ export function showJob(job: Job): z.input<typeof jobView> {
     payload: task.payload,
     priority: task.priority,
     priority_value: priorityNumbers[task.priority],
-    primary_plane_id: null,
-    fabric_preset: null,
+    primary_plane_id: textOf(job.fabric, 'primary_plane_id'),
+    fabric_preset: textOf(job.fabric, 'fabric_preset'),
     agent_id: task.agent_id,
     tenant_id: job.owner.tenantId,
     status: job.status,

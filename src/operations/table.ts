@@ -18,6 +18,8 @@ import { createDashboardOperations, type DashboardParts } from './dashboard.ts';
 import { dashboardSpecs } from './dashboard-spec.ts';
 import { createDeliveryOperations, type DeliveryOperationParts, deliverySpecs } from './delivery.ts';
 import { createDocumentOperations, type DocumentParts, documentSpecs } from './document.ts';
+import { createFabricOperations, type FabricOperationParts } from './fabric.ts';
+import { fabricSpecs } from './fabric-spec.ts';
 import { createFeedOperations, feedSpecs } from './feed.ts';
 import { createHealthOperations, type Health, healthSpecs } from './health.ts';
 import { createJobOperations, type JobParts } from './job.ts';
@@ -55,6 +57,7 @@ export const operationSpecs: readonly OperationSpec[] = [
   ...documentSpecs,
   ...approvalSpecs,
   ...deliverySpecs,
+  ...fabricSpecs,
   ...dashboardSpecs,
   ...feedSpecs,
 ];
@@ -68,6 +71,7 @@ export type OperationParts = OrchestrationParts &
   DocumentParts &
   ApprovalParts &
   DeliveryOperationParts &
+  FabricOperationParts &
   DashboardParts & {
     readonly health: Health;
     readonly feed: Feed;
@@ -99,6 +103,7 @@ export function createOperations(parts: OperationParts): readonly Operation[] {
     ...createDocumentOperations(parts),
     ...createApprovalOperations(parts),
     ...createDeliveryOperations(parts),
+    ...createFabricOperations(parts),
     ...createDashboardOperations(parts),
     ...createFeedOperations(parts),
   ];

@@ -123,7 +123,7 @@ export const submitTask = specify({
     'It waits for a worker by priority, then due time; waiting makes it more urgent. What each type needs: agent_run ' +
     '`agent_id` and `payload.input` · orchestration a payload like the body of POST /api/orchestrations · evaluation ' +
     '`agent_id` (or `payload.run_id`) and `payload.cases` · scheduled_job `payload.run`, a task in itself · ' +
-    'fabric_action `target_system` and `action_type` (answers not_supported until there are planes) · health_check nothing.',
+    'fabric_action `target_system` and `action_type`, and in the payload `entity_id`, `entity_type`, `data` · health_check nothing.',
   input: taskSubmission,
   output: taskView,
   rest: { ...rest('POST', '', 202), location: (output) => `${TASKS_PATH}/${String(output['id'])}` },

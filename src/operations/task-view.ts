@@ -1,5 +1,6 @@
 /** A task on the wire: every member the seed system's class has, and what ours adds. */
 import { z } from 'zod';
+import type { JsonObject } from '../core/json.ts';
 import { priorities, priorityNumbers } from '../tasks/priority.ts';
 import { attemptRunId, type Task, taskTypes } from '../tasks/task.ts';
 import { taskStatuses } from '../tasks/task-state.ts';
@@ -9,7 +10,8 @@ import { agentId, freeForm, protocolId, time } from './field.ts';
 
 export const TASKS_PATH = '/api/v1/aoa/tasks';
 
-const comesWithTheFabric = { description: 'Null until there are fabric planes' };
+const atSubmission = { description: 'As it was when the task was submitted' };
+const ofAction = { description: 'Of a fabric_action that a plane has done or taken' };
 
 export const waitingView = z
   .object({
@@ -44,17 +46,17 @@ export const taskView = z
     attempt: z.int().min(1),
     attempt_run_id: protocolId.nullable().meta({ description: 'The run of the last attempt; null before the first' }),
     scheduled_at: time.nullable(),
-    primary_plane_id: z.string().nullable().meta(comesWithTheFabric),
-    routed_plane_id: z.string().nullable().meta(comesWithTheFabric),
-    fabric_preset: z.string().nullable().meta(comesWithTheFabric),
-    fabric_context: freeForm.nullable().meta(comesWithTheFabric),
+    primary_plane_id: z.string().nullable().meta(atSubmission),
+    routed_plane_id: z.string().nullable().meta(ofAction),
+    fabric_preset: z.string().nullable().meta(atSubmission),
+    fabric_context: freeForm.nullable().meta(atSubmission),
     raci_responsible: z.string(),
     raci_accountable: z.string().nullable(),
     raci_consulted: z.array(z.string()),
     raci_informed: z.array(z.string()),
     target_system: z.string().nullable(),
     action_type: z.string().nullable(),
-    routed_action_id: z.string().nullable().meta(comesWithTheFabric),
+    routed_action_id: z.string().nullable().meta(ofAction),
     worker_id: z.string().nullable().meta({ description: 'The worker that has it, or had it last' }),
     created_at: time,
     assigned_at: time.nullable(),
@@ -77,7 +79,8 @@ export const taskView = z
 export type TaskView = z.infer<typeof taskView>;
 
 export function viewTask(task: Task, waiting?: Waiting | null): TaskView {
-  const { submission: given, lastError } = task;
+  const { submission: given, lastError, fabric } = task;
+  const action = given.task_type === 'fabric_action' ? task.result : null;
   return {
     id: task.id,
     task_id: task.id,
@@ -93,17 +96,17 @@ export function viewTask(task: Task, waiting?: Waiting | null): TaskView {
     attempt: task.attempt,
     attempt_run_id: lastRunOf(task),
     scheduled_at: given.scheduled_at,
-    primary_plane_id: null,
-    routed_plane_id: null,
-    fabric_preset: null,
-    fabric_context: null,
+    primary_plane_id: textOf(fabric, 'primary_plane_id'),
+    routed_plane_id: textOf(action, 'routed_plane_id'),
+    fabric_preset: textOf(fabric, 'fabric_preset'),
+    fabric_context: fabric,
     raci_responsible: given.raci_responsible,
     raci_accountable: given.raci_accountable,
     raci_consulted: given.raci_consulted,
     raci_informed: given.raci_informed,
     target_system: given.target_system,
     action_type: given.action_type,
-    routed_action_id: null,
+    routed_action_id: textOf(action, 'id'),
     worker_id: task.workerId,
     created_at: task.createdAt,
     assigned_at: task.assignedAt,
@@ -128,4 +131,10 @@ function lastRunOf(task: Task): string | null {
   if (task.startedAt === null) return null;
   const begun = task.status !== 'retrying' && !(task.status === 'pending' && task.lastError !== null);
   return attemptRunId({ id: task.id, attempt: begun ? task.attempt : Math.max(1, task.attempt - 1) });
+}
+
+/** A member of what is stored as JSON that is a text; null when it is none. */
+export function textOf(object: JsonObject | null, member: string): string | null {
+  const value = object?.[member];
+  return typeof value === 'string' ? value : null;
 }

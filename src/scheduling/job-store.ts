@@ -5,6 +5,7 @@
 import { type Clock, isoTime } from '../core/clock.ts';
 import { AosError } from '../core/errors.ts';
 import { newUuid } from '../core/ids.ts';
+import type { JsonObject } from '../core/json.ts';
 import type { Caller } from '../runs/run.ts';
 import type { Database, StoreScope } from '../store/database.ts';
 import type { TaskQueue } from '../tasks/task-queue.ts';
@@ -49,9 +50,11 @@ export interface JobStoreParts {
   readonly queue: Pick<TaskQueue, 'find' | 'cancel'>;
   readonly feed: FactWriter;
   readonly clock: Clock;
+  /** The fabric context of a tenant, kept with its jobs; left out where there is no fabric. */
+  readonly fabric?: ((tenantId: string) => Promise<JsonObject>) | undefined;
 }
 
-export function createJobStore({ database, queue, feed, clock }: JobStoreParts): JobStore {
+export function createJobStore({ database, queue, feed, clock, fabric }: JobStoreParts): JobStore {
   const { db, notifications } = database;
 
   /** Locks the caller's job and changes it; schedulers look afterwards. */
@@ -108,11 +111,13 @@ export function createJobStore({ database, queue, feed, clock }: JobStoreParts):
       const now = clock.now();
       const first = firstTime(plan.schedule, now);
       if (first < now && !allowPast) throw inThePast(first, now);
+      const context = await fabric?.(caller.tenantId);
       const job = await db.transaction().execute(async (trx) => {
         const row = await trx
           .insertInto('jobs')
           .values({
             ...planColumns(plan),
+            fabric: context === undefined ? null : JSON.stringify(context),
             id,
             tenant_id: caller.tenantId,
             user_id: caller.userId,

@@ -43,6 +43,8 @@ export interface Job extends JobPlan {
   readonly runCount: number;
   readonly createdAt: string;
   readonly updatedAt: string;
+  /** The fabric context of its tenant when it was written down; null where there is no fabric. */
+  readonly fabric: JsonObject | null;
 }
 
 export type JobRow = Selectable<JobTable>;
@@ -69,6 +71,7 @@ export function toJob(row: JobRow): Job {
     lastError: row.last_error,
     consecutiveFailures: row.consecutive_failures,
     runCount: row.run_count,
+    fabric: row.fabric,
     createdAt: row.created_at.toISOString(),
     updatedAt: row.updated_at.toISOString(),
   };

@@ -3,6 +3,7 @@ import { sql } from 'kysely';
 import type { Clock } from '../core/clock.ts';
 import { AosError } from '../core/errors.ts';
 import { newUuid } from '../core/ids.ts';
+import type { JsonObject } from '../core/json.ts';
 import type { Feed } from '../runs/feed.ts';
 import type { Caller } from '../runs/run.ts';
 import type { Database, StoreScope } from '../store/database.ts';
@@ -29,12 +30,14 @@ export interface TaskAdmissionParts {
   readonly feed: Pick<Feed, 'write'>;
   readonly settings: TaskSettingsStore;
   readonly clock: Clock;
+  /** The fabric context of a tenant, kept with what it submits; left out where there is no fabric. */
+  readonly fabric?: ((tenantId: string) => Promise<JsonObject>) | undefined;
 }
 
 /** @throws AosError unprocessable (INVALID_TASK), overloaded (QUEUE_FULL), conflict (the id belongs to another submission) */
 export type TaskAdmission = (task: NewTask, caller: Caller, options?: SubmitOptions) => Promise<Task>;
 
-export function createTaskAdmission({ database, feed, settings, clock }: TaskAdmissionParts): TaskAdmission {
+export function createTaskAdmission({ database, feed, settings, clock, fabric }: TaskAdmissionParts): TaskAdmission {
   const { db, notifications } = database;
   let counted = { at: Number.NEGATIVE_INFINITY, waiting: 0 };
 
@@ -69,6 +72,7 @@ export function createTaskAdmission({ database, feed, settings, clock }: TaskAdm
     const now = clock.now();
     const scheduledAt = submission.scheduled_at === null ? null : new Date(submission.scheduled_at);
     const requestHash = hashSubmission(submission);
+    const context = await fabric?.(caller.tenantId);
     const enter = async (trx: StoreScope): Promise<Task> => {
       const created = await trx
         .insertInto('tasks')
@@ -84,6 +88,7 @@ export function createTaskAdmission({ database, feed, settings, clock }: TaskAdm
           agent_id: agentOfTask(submission) ?? '',
           target_system: submission.target_system ?? '',
           call_id: options.callId ?? '',
+          fabric: context === undefined ? null : JSON.stringify(context),
           traceparent: options.traceparent ?? null,
           created_at: new Date(now),
           scheduled_at: scheduledAt,

@@ -6,6 +6,7 @@ import { type Context, SpanKind } from '@opentelemetry/api';
 import { AosError, catalogue } from '../core/errors.ts';
 import { isJsonObject, type JsonObject } from '../core/json.ts';
 import type { RunProgram, RunScope } from '../engine/engine.ts';
+import type { Router } from '../fabric/router.ts';
 import type { Caller, Run } from '../runs/run.ts';
 import { baggageKey, genAi, runAttribute, scopeName, spanName } from '../telemetry/names.ts';
 import { inSpan } from '../telemetry/span.ts';
@@ -13,6 +14,7 @@ import { extractContext, withBaggage } from '../telemetry/tracing.ts';
 import { RETRY_STEP } from './attempt.ts';
 import { type AgentParts, createAgentRunHandler } from './handler-agent-run.ts';
 import { createEvaluationHandler, type EvaluationParts } from './handler-evaluation.ts';
+import { createFabricActionHandler } from './handler-fabric-action.ts';
 import { createOrchestrationHandler, type PrepareOrchestration } from './handler-orchestration.ts';
 import { createScheduledJobHandler } from './handler-scheduled-job.ts';
 import { agentOfTask, type TaskType, taskTypes } from './task.ts';
@@ -24,10 +26,12 @@ export interface TaskProgramParts {
   readonly prepareOrchestration: PrepareOrchestration;
   /** The health of this process, as the health operation tells it. */
   readonly health: (caller: Caller) => Promise<JsonObject>;
+  /** Brings actions to enterprise systems. */
+  readonly router: Router;
 }
 
-/** The types of task this runtime has a handler for; of the rest it says that it cannot do them. */
-export const handledTypes = taskTypes.filter((type) => type !== 'fabric_action');
+/** The types of task this runtime has a handler for. */
+export const handledTypes: readonly TaskType[] = taskTypes;
 
 export function createTaskProgram(parts: TaskProgramParts): RunProgram {
   const handlers: Record<TaskType, TaskHandler> = {
@@ -36,12 +40,7 @@ export function createTaskProgram(parts: TaskProgramParts): RunProgram {
     scheduled_job: createScheduledJobHandler((type) => handlers[type]),
     evaluation: createEvaluationHandler(parts.agents, parts.evaluation),
     health_check: (_work, { scope }) => scope.step('health', () => parts.health(scope.run.caller)),
-    fabric_action: async () => {
-      throw new AosError(
-        'not_supported',
-        `fabric_action comes with the fabric planes, which this version does not have; it does ${handledTypes.join(', ')}`,
-      );
-    },
+    fabric_action: createFabricActionHandler(parts.router),
   };
   return (scope) => {
     const work = workOf(scope.run);

@@ -4,6 +4,7 @@
  */
 import { type Clock, isoTime } from '../core/clock.ts';
 import { AosError } from '../core/errors.ts';
+import type { JsonObject } from '../core/json.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { Feed } from '../runs/feed.ts';
 import type { Caller } from '../runs/run.ts';
@@ -62,6 +63,8 @@ export interface TaskQueueParts {
   readonly settings: TaskSettingsStore;
   readonly clock: Clock;
   readonly log: Log;
+  /** The fabric context of a tenant, kept with its tasks; left out where there is no fabric. */
+  readonly fabric?: ((tenantId: string) => Promise<JsonObject>) | undefined;
 }
 
 export function createTaskQueue(parts: TaskQueueParts): TaskQueue {

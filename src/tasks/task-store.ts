@@ -39,6 +39,7 @@ export function toTask(row: TaskRow): Task {
     status: row.status as TaskStatus,
     statusMessage: row.status_message,
     waitingFor: row.waiting_for as WaitReason | null,
+    fabric: row.fabric,
     traceparent: row.traceparent,
     callId: row.call_id,
     createdAt: row.created_at.toISOString(),

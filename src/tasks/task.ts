@@ -62,6 +62,8 @@ export interface Task {
   readonly statusMessage: string | null;
   /** What the run of the attempt waits for while no worker has the task. */
   readonly waitingFor: WaitReason | null;
+  /** The fabric context of its tenant when it was submitted; null where there is no fabric. */
+  readonly fabric: JsonObject | null;
   readonly traceparent: string | null;
   readonly callId: string;
   /** All times ISO-8601 UTC. */

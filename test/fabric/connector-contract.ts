@@ -1,7 +1,7 @@
 /** What every connector keeps, whatever its plane: a set of tests over a connector and a peer that misbehaves. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { ConnectorError, type Fault, type PlaneConnector, type RoutedAction } from '../../src/fabric/connector.ts';
-import { connectorCall } from '../support/fabric.ts';
+import { connectorCall } from '../support/connector.ts';
 
 /** A way in which a peer fails, and what the connector is to make of it. */
 export interface PeerFault {

@@ -15,7 +15,7 @@ import type { PlaneKind } from '../../src/fabric/plane.ts';
 import { createSecretReader } from '../../src/fabric/secret.ts';
 import { tray } from '../../src/fabric/tray.ts';
 import { workato } from '../../src/fabric/workato.ts';
-import { connectorCall, routedAction } from '../support/fabric.ts';
+import { connectorCall, routedAction } from '../support/connector.ts';
 import {
   babble,
   breakOff,

@@ -16,6 +16,7 @@ const task: Task = {
   status: 'assigned',
   statusMessage: null,
   waitingFor: null,
+  fabric: null,
   traceparent: null,
   callId: '',
   createdAt: '2026-02-01T10:00:00.000Z',

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/core/clock.ts';
 import { AosError } from '../../src/core/errors.ts';
 import type { JsonObject } from '../../src/core/json.ts';
+import type { Router } from '../../src/fabric/router.ts';
 import { RETRY_STEP } from '../../src/tasks/attempt.ts';
 import { innerWork } from '../../src/tasks/handler-scheduled-job.ts';
 import { createTaskProgram, type TaskProgramParts } from '../../src/tasks/task-program.ts';
@@ -26,6 +27,7 @@ function program(change: Partial<TaskProgramParts> & { script?: () => Script } =
     },
     prepareOrchestration: async (body) => ({ request: { workflow: 'collaborative', ...body }, definition: 'hash-1' }),
     health: async () => ({ status: 'healthy' }),
+    router: { route: async () => ({}) },
     ...change,
   });
 }
@@ -217,14 +219,57 @@ describe('the others', () => {
     expect(await attemptRun('health_check', {}).execute(program())).toEqual({ status: 'healthy' });
   });
 
-  it('say clearly that a fabric action cannot be done yet, and what can', async () => {
-    const run = attemptRun('fabric_action', {});
-    await expect(run.execute(program())).rejects.toMatchObject({
-      code: 'not_supported',
-      retry: 'never',
-      message: expect.stringMatching(
-        /fabric planes.*agent_run, scheduled_job, orchestration, evaluation, health_check/,
-      ),
+  it('hand a fabric action to the router, the same action at every attempt', async () => {
+    const orders: unknown[] = [];
+    const router: Router = {
+      async route(_scope, name, order) {
+        orders.push(order);
+        return { name };
+      },
+    };
+    const payload = { entity_id: 1042, entity_type: 'customer', data: { tier: 'gold' }, on_unavailable: 'wait' };
+    const request = {
+      task_id: 'task-1',
+      task_type: 'fabric_action',
+      target_system: 'crm',
+      action_type: 'UPDATE',
+      payload,
+    };
+    for (const attempt of [1, 2]) {
+      const run = new MemoryRun({ ...request, attempt, agent_id: 'cmo' }, { id: `task-1.${attempt}`, kind: 'task' });
+      expect(await run.execute(program({ router }))).toEqual({ name: 'action' });
+    }
+    expect(orders[0]).toMatchObject({
+      id: 'task-1',
+      taskId: 'task-1',
+      agentId: 'cmo',
+      target: 'crm',
+      type: 'update',
+      entityId: '1042',
+      entityType: 'customer',
+      data: { tier: 'gold' },
+      onUnavailable: 'wait',
+      waitMs: 86_400_000,
+    });
+    expect(orders[1]).toEqual(orders[0]);
+  });
+
+  it.each([
+    [{ target_system: 'fax', action_type: 'update' }, 'UNKNOWN_TARGET'],
+    [{ target_system: 'crm', action_type: 'burn' }, 'UNKNOWN_ACTION'],
+    [{ target_system: 'crm', action_type: 'update', payload: { plane: 'tube' } }, 'UNKNOWN_PLANE'],
+  ])('refuse a fabric action that cannot be: %j', async (members, reason) => {
+    const request = { task_id: 'task-1', attempt: 1, task_type: 'fabric_action', payload: {}, ...members };
+    const run = new MemoryRun(request, { id: 'task-1.1', kind: 'task' });
+    await expect(run.execute(program())).rejects.toMatchObject({ code: 'unprocessable', reason });
+  });
+
+  it('take the fabric action of a job from its payload', () => {
+    const run = { task_type: 'fabric_action', target_system: 'crm', action_type: 'sync', payload: { data: { a: 1 } } };
+    expect(innerWork({ type: 'scheduled_job', payload: { run }, agentId: 'cmo' })).toEqual({
+      type: 'fabric_action',
+      agentId: 'cmo',
+      payload: { data: { a: 1 }, target_system: 'crm', action_type: 'sync' },
     });
   });
 });

@@ -155,6 +155,8 @@ export const fabricMigrations: readonly Migration[] = [
         routed_at timestamptz,
         completed_at timestamptz
       );
+      alter table aos.tasks add column fabric json;
+      alter table aos.jobs add column fabric json;
       create index fabric_actions_tenant on aos.fabric_actions (tenant_id, number);
       create index fabric_actions_waiting on aos.fabric_actions (tenant_id) where wait is not null;`,
   },

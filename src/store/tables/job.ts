@@ -29,6 +29,8 @@ export interface JobTable {
   run_count: number;
   created_at: Date;
   updated_at: Date;
+  /** Fabric context of the tenant when it was written down. */
+  fabric: OptionalJson<JsonObject>;
 }
 
 /** What became of a planned time, or of being triggered by hand. */

@@ -22,6 +22,8 @@ export interface TaskTable {
   agent_id: string;
   target_system: string;
   call_id: string;
+  /** Fabric context of the tenant at submission. */
+  fabric: OptionalJson<JsonObject>;
   traceparent: string | null;
   created_at: Date;
   scheduled_at: Date | null;
