@@ -13,6 +13,7 @@ export interface KeptDecision extends GovernanceDecision {
   /** Where it stands: `<run>#<event>`, or `decision#<number>` for what happened in no run. */
   readonly id: string;
   readonly runId: string | null;
+  readonly tenantId: string;
   /** ISO-8601 UTC. */
   readonly at: string;
 }
@@ -54,7 +55,7 @@ export interface DecisionStore {
   accountable(caller: Caller, filter: Omit<DecisionFilter, 'limit'>): Promise<readonly Accountability[]>;
 }
 
-type DecisionRow = { id: string; run_id: string | null; at: Date; data: GovernanceDecision };
+type DecisionRow = { id: string; run_id: string | null; tenant_id: string; at: Date; data: GovernanceDecision };
 
 export function createDecisionStore({ database, clock }: { database: Database; clock: Clock }): DecisionStore {
   const { db } = database;
@@ -99,7 +100,13 @@ export function createDecisionStore({ database, clock }: { database: Database; c
     async list(caller, filter) {
       const { rows } = await sql<DecisionRow>`
         select * from (${kept(caller, filter)}) k order by at desc, id desc limit ${filter.limit}`.execute(db);
-      return rows.map(({ id, run_id: run, at, data }) => ({ ...data, id, runId: run, at: at.toISOString() }));
+      return rows.map(({ id, run_id: runId, tenant_id: tenantId, at, data }) => ({
+        ...data,
+        id,
+        runId,
+        tenantId,
+        at: at.toISOString(),
+      }));
     },
     async accountable(caller, filter) {
       // A hold that ended is told twice: by the hold, which is counted as held, and by its outcome.

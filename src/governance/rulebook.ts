@@ -42,6 +42,11 @@ export interface Rulebook {
    * @throws AosError invalid_request with every fault
    */
   replace(tenantId: string, kind: DocumentKind, given: JsonObject, by: string): Promise<Rules>;
+  /**
+   * A document as rules, which do not hold yet.
+   * @throws AosError invalid_request with every fault
+   */
+  read(kind: DocumentKind, given: JsonObject): Partial<Rules>;
   /** Newest first. */
   history(tenantId: string, kind: DocumentKind, limit: number): Promise<readonly KeptDocument[]>;
 }
@@ -111,6 +116,7 @@ export function createRulebook(parts: RulebookParts): Rulebook {
       stopListening?.();
     },
     of: (tenantId) => tenants.get(tenantId) ?? rules,
+    read,
     async replace(tenantId, kind, given, by) {
       const replaced = { ...(tenants.get(tenantId) ?? rules), ...read(kind, given) };
       const { hash } = kind === 'raci' ? replaced.matrix : replaced.policy;
