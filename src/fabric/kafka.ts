@@ -26,6 +26,7 @@ import { kafkaFault } from './kafka-fault.ts';
 import { commandMessage, partitionKey } from './message.ts';
 import type { PlaneHealth, PlaneKind } from './plane.ts';
 import { secretReference } from './secret-reference.ts';
+import { withinTime } from './time-left.ts';
 
 const sasl = z.discriminatedUnion('mechanism', [
   z.strictObject({
@@ -114,7 +115,9 @@ function createKafka(given: Settings, parts: ConnectorParts, plane: PlaneKind): 
           },
         ],
       };
-      const [written] = await using(({ producer }) => producer.send(record), call.signal);
+      const [written] = await withinTime(parts.clock, call, (signal) =>
+        using(({ producer }) => producer.send(record), signal),
+      );
       const { partition, baseOffset: offset } = written ?? {};
       if (partition === undefined || offset === undefined) {
         throw new ConnectorError('ambiguous', 'Kafka did not say where the record is');

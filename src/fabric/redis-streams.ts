@@ -24,6 +24,7 @@ import { commandMessage, partitionKey } from './message.ts';
 import { systemCode } from './network-fault.ts';
 import type { PlaneHealth, PlaneKind } from './plane.ts';
 import { secretReference } from './secret-reference.ts';
+import { withinTime } from './time-left.ts';
 
 const settings = z.strictObject({
   /** `redis://host:port` or, encrypted, `rediss://host:port`; the number of the database as its path. */
@@ -100,13 +101,14 @@ function createRedisStreams(given: Settings, parts: ConnectorParts, plane: Plane
       const fields = Object.entries(fieldsOf(action, call.idempotencyKey)).flat();
       const memoryMs = Math.round(given.dedupe_hours * 3_600_000);
       const bounds = [String(given.max_length), String(memoryMs)];
-      const reply = await ask(['EVAL', APPEND_ONCE, '2', keys.stream, keys.memory, ...bounds, ...fields], call.signal);
+      const command = ['EVAL', APPEND_ONCE, '2', keys.stream, keys.memory, ...bounds, ...fields];
+      const reply = await withinTime(parts.clock, call, (signal) => ask(command, signal));
       const [id, known] = appended.parse(reply);
       return acceptedAs(keys.stream, id, known === 1);
     },
     async outcome(action: RoutedAction, call: ConnectorCall): Promise<Outcome> {
       const keys = keysOf(given, action, call.idempotencyKey);
-      const id = await ask(['GET', keys.memory], call.signal);
+      const id = await withinTime(parts.clock, call, (signal) => ask(['GET', keys.memory], signal));
       return typeof id === 'string' ? acceptedAs(keys.stream, id, true) : { kind: 'not_done' };
     },
     async health(signal: AbortSignal): Promise<PlaneHealth> {

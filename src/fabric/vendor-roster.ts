@@ -8,6 +8,7 @@ const roster: Readonly<Partial<Record<Vendor, () => Promise<AnyConnectorKind>>>>
   celigo: async () => anyKind((await import('./celigo.ts')).celigo),
   kong: async () => anyKind((await import('./kong.ts')).kong),
   apigee: async () => anyKind((await import('./apigee.ts')).apigee),
+  eventbridge: async () => anyKind((await import('./eventbridge.ts')).eventbridge),
   kafka: async () => anyKind((await import('./kafka.ts')).kafka),
   redis_streams: async () => anyKind((await import('./redis-streams.ts')).redisStreams),
   snowflake: async () => anyKind((await import('./snowflake.ts')).snowflake),
