@@ -65,6 +65,7 @@ describe('the npm package', () => {
       'LICENSE',
       'README.md',
       'agents/registry.json',
+      'bin/aos.js',
       'openapi.json',
       'package.json',
     ]);
