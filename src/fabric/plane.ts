@@ -90,10 +90,11 @@ export function planeIdOf(plane: PlaneName, tenantId: string): string {
 
 /** The plane of that id in that tenant, or of that name or kind; undefined when the text is none of them. */
 export function planeNamed(text: string, tenantId: string): PlaneName | undefined {
-  if (isPlaneName(text)) return text;
-  const prefix = text.endsWith(`_${tenantId}`) ? text.slice(0, -tenantId.length - 1) : text;
-  if (isPlaneName(prefix)) return prefix;
-  return planeKinds.filter((kind) => kind !== 'custom').find((kind) => idPrefixes[kind] === prefix);
+  // Ids first: the name of a custom plane may end like the id of another one.
+  const name = text.endsWith(`_${tenantId}`) ? text.slice(0, -tenantId.length - 1) : text;
+  const kind = planeKinds.filter((one) => one !== 'custom').find((one) => idPrefixes[one] === name);
+  if (kind !== undefined) return kind;
+  return isPlaneName(name) ? name : isPlaneName(text) ? text : undefined;
 }
 
 export function isPlaneName(text: string): text is PlaneName {
