@@ -74,8 +74,12 @@ function createRedisStreams(given: Settings, parts: ConnectorParts, plane: Plane
 
   /** One command. What was written and not answered is unknown, and its connection is given up. */
   async function ask(args: readonly string[], signal: AbortSignal): Promise<unknown> {
-    const client = await slot.take(signal);
-    if (!client.isReady) slot.drop(client);
+    let client = await slot.take(signal);
+    if (!client.isReady) {
+      // It broke while nobody used it.
+      slot.drop(client);
+      client = await slot.take(signal);
+    }
     try {
       return await untilAborted(client.sendCommand([...args]), signal);
     } catch (thrown) {

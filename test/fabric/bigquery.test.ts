@@ -11,6 +11,7 @@ import { type BigQueryDouble, startBigQueryDouble } from '../support/bigquery-do
 import { connectorCall, connectorParts, failureOf, routedAction } from '../support/connector.ts';
 import { freePort } from '../support/program.ts';
 import { openWarehouse, type Warehouse } from '../support/warehouse.ts';
+import { connectorContract } from './connector-contract.ts';
 
 const EMAIL = 'aos@p1.iam.gserviceaccount.com';
 const keys = generateKeyPairSync('rsa', { modulusLength: 2048 });
@@ -226,4 +227,49 @@ describe('BigQuery', () => {
       expect(existsSync(file)).toBe(false);
     });
   });
+});
+
+const faults = [
+  'breaks off after it took the job',
+  'answers 503',
+  'answers 403 rateLimitExceeded',
+  'does not come to an end',
+];
+connectorContract('the BigQuery connector', faults, async () => {
+  const warehouse = await openWarehouse();
+  const publicKey = String(keys.publicKey.export({ type: 'spki', format: 'pem' }));
+  const double = await startBigQueryDouble(warehouse, { publicKey, email: EMAIL, subjectToken: '' });
+  const auth = { type: 'service_account', key: { $env: 'GOOGLE_KEY' } };
+  const given = bigquery.settings.parse({ base_url: double.url, project: 'p1', location: 'EU', auth });
+  const next = (fault: BigQueryDouble['faults'][number]) => void double.faults.push(fault);
+  let left: Promise<void> | undefined;
+  return {
+    connector: bigquery.create(given, connectorParts(secrets), 'data_warehouse'),
+    action: change,
+    kind: 'accepted',
+    secrets: [String(keys.privateKey.export({ type: 'pkcs8', format: 'pem' })).slice(30, 90)],
+    keys: () =>
+      double.requests
+        .filter(({ method }) => method === 'POST')
+        .map(({ body }) => (JSON.parse(body.toString()) as { jobReference: { jobId: string } }).jobReference.jobId),
+    carried: (key) => `aos_${keyUuid(key)}`,
+    faults: [
+      { when: 'breaks off after it took the job', fault: 'ambiguous', inject: () => next('after') },
+      { when: 'answers 503', fault: 'ambiguous', inject: () => next({ status: 503, reason: 'backendError' }) },
+      {
+        when: 'answers 403 rateLimitExceeded',
+        fault: 'throttled',
+        inject: () => next({ status: 403, reason: 'rateLimitExceeded' }),
+      },
+      { when: 'does not come to an end', fault: 'ambiguous', timeMs: 400, inject: () => warehouse.hold() },
+    ],
+    heal() {
+      double.faults.length = 0;
+      warehouse.release();
+    },
+    leave() {
+      left ??= double.close().then(() => warehouse.close());
+      return left;
+    },
+  };
 });

@@ -4,6 +4,7 @@ import { eventbridge } from '../../src/fabric/eventbridge.ts';
 import { connectorCall, connectorParts, failureOf, routedAction } from '../support/connector.ts';
 import { type EventBridgeDouble, startEventBridgeDouble } from '../support/eventbridge-double.ts';
 import { freePort } from '../support/program.ts';
+import { connectorContract } from './connector-contract.ts';
 
 const secrets = { AWS_ID: 'AKIDEXAMPLE', AWS_KEY: 'the-secret', OTHER_ID: 'AKIDOTHER', OTHER_KEY: 'another' };
 const keys = { type: 'keys', access_key_id: { $env: 'AWS_ID' }, secret_access_key: { $env: 'AWS_KEY' } };
@@ -116,4 +117,35 @@ describe('EventBridge', () => {
   test("takes no source that is AWS' own", () => {
     expect(eventbridge.settings.safeParse({ region: 'eu-central-1', source: 'aws.s3' }).success).toBe(false);
   });
+});
+
+const faults = ['breaks off after it took the event', 'throttles the request', 'throttles the event', 'answers 500'];
+connectorContract('the EventBridge connector', faults, async () => {
+  const double = await startEventBridgeDouble({ AKIDEXAMPLE: 'the-secret' });
+  const given = { region: 'eu-central-1', base_url: double.url, auth: keys, event_bus: 'aos' };
+  const next = (fault: EventBridgeDouble['faults'][number]) => void double.faults.push(fault);
+  return {
+    connector: eventbridge.create(eventbridge.settings.parse(given), connectorParts(secrets), 'event_bus'),
+    action: routedAction(),
+    kind: 'accepted',
+    secrets: ['the-secret', 'AKIDEXAMPLE'],
+    keys: () =>
+      double.requests
+        .filter(({ headers }) => headers['x-amz-target'] === 'AWSEvents.PutEvents')
+        .map(({ body }) => /command_id\\":\\"([^\\]+)/.exec(body.toString())?.[1]),
+    faults: [
+      { when: 'breaks off after it took the event', fault: 'ambiguous', inject: () => next('after') },
+      {
+        when: 'throttles the request',
+        fault: 'throttled',
+        inject: () => next({ status: 400, error: 'ThrottlingException' }),
+      },
+      { when: 'throttles the event', fault: 'throttled', inject: () => next({ entry: 'ThrottlingException' }) },
+      { when: 'answers 500', fault: 'ambiguous', inject: () => next({ status: 500, error: 'InternalException' }) },
+    ],
+    heal() {
+      double.faults.length = 0;
+    },
+    leave: () => double.close(),
+  };
 });

@@ -4,6 +4,7 @@ import { clientOptions, kafka } from '../../src/fabric/kafka.ts';
 import { connectorCall, connectorParts, failureOf, routedAction } from '../support/connector.ts';
 import { type KafkaCluster, missingForKafka, startKafkaCluster } from '../support/kafka-cluster.ts';
 import { freePort, titled } from '../support/program.ts';
+import { connectorContract } from './connector-contract.ts';
 
 const TOPIC = 'aos.commands.crm.customer.update';
 const PRODUCE = 0;
@@ -184,3 +185,30 @@ describe('the settings of Kafka', () => {
     expect(kafka.settings.safeParse({ ...servers, ...change }).success).toBe(false);
   });
 });
+
+const faults = ['has too few replicas', 'says nothing', 'finds the record too large'];
+if (missing === undefined) {
+  connectorContract('the Kafka connector', faults, async () => {
+    const cluster = await startKafkaCluster(1);
+    await cluster.tell(`topic ${TOPIC} 1`);
+    const connector = connectorTo(cluster.brokers);
+    return {
+      connector,
+      action: routedAction(),
+      kind: 'accepted',
+      secrets: [],
+      keys: async () => (await cluster.records(TOPIC)).map(({ headers }) => headers[1]),
+      faults: [
+        { when: 'has too few replicas', fault: 'unavailable', inject: () => cluster.tell(`fail ${PRODUCE} 19`) },
+        { when: 'says nothing', fault: 'ambiguous', timeMs: 200, inject: () => cluster.tell('delay 1 600') },
+        { when: 'finds the record too large', fault: 'too_large', inject: () => cluster.tell(`fail ${PRODUCE} 10`) },
+      ],
+      async heal() {
+        await cluster.tell('delay 1 0');
+        // The next fault finds a connection that stands, and a topic that is known.
+        await connector.run(routedAction(), connectorCall());
+      },
+      leave: () => cluster.close(),
+    };
+  });
+}

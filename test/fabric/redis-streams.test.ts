@@ -6,6 +6,7 @@ import { connectorCall, connectorParts, failureOf, routedAction } from '../suppo
 import { type FaultProxy, startFaultProxy } from '../support/fault-proxy.ts';
 import { freePort, missingPrograms, titled } from '../support/program.ts';
 import { type RedisServer, startRedisServer } from '../support/redis-server.ts';
+import { connectorContract } from './connector-contract.ts';
 
 const PASSWORD = 'pass-4711';
 const parts = connectorParts({ REDIS_PASSWORD: PASSWORD, OTHER_PASSWORD: 'wrong' });
@@ -126,6 +127,18 @@ describe.skipIf(missing !== undefined)(titled('Redis Streams', missing), () => {
     expect(proxy.connections).toBe(2);
   });
 
+  test('opens a new connection when the old one broke while nobody used it', async () => {
+    await connector.run(routedAction(), connectorCall());
+    const client = createClient({ url: server.url, password: PASSWORD });
+    await client.connect();
+    await client.sendCommand(['CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes']);
+    client.destroy();
+    // The connector's side hears of it when its socket ends.
+    await new Promise((resolve) => setImmediate(resolve));
+    await expect.poll(() => connector.health(AbortSignal.timeout(5_000))).toEqual({ status: 'healthy' });
+    expect(await connector.run(routedAction(), connectorCall())).toMatchObject({ kind: 'accepted' });
+  });
+
   test('sends nothing when it is called off before', async () => {
     const reason = new Error('called off');
     await expect(
@@ -208,3 +221,42 @@ describe.skipIf(missing !== undefined)(titled('Redis Streams', missing), () => {
 test.each(['redis://user:secret@host:6379', 'https://host'])('an address like %s is no setting', (url) => {
   expect(redisStreams.settings.safeParse({ url }).success).toBe(false);
 });
+
+const faults = ['breaks off before its answer', 'says nothing', 'has no memory left'];
+if (missing === undefined) {
+  connectorContract('the Redis Streams connector', faults, async () => {
+    const server = await startRedisServer(PASSWORD);
+    const proxy = await startFaultProxy(server.port);
+    const connector = connectorTo(proxy.port);
+    const client = createClient({ url: server.url, password: PASSWORD });
+    await client.connect();
+    const memory = (bytes: number) => client.configSet('maxmemory', String(bytes));
+    await connector.health(AbortSignal.timeout(5_000));
+    return {
+      connector,
+      action: routedAction(),
+      kind: 'accepted',
+      secrets: [PASSWORD],
+      keys: () => [...proxy.sent.matchAll(/"command_id":"([^"]+)"/g)].map(([, key]) => key),
+      faults: [
+        { when: 'breaks off before its answer', fault: 'ambiguous', inject: () => breakIt('cut') },
+        { when: 'says nothing', fault: 'ambiguous', timeMs: 300, inject: () => breakIt('swallow') },
+        { when: 'has no memory left', fault: 'throttled', inject: async () => void (await memory(1)) },
+      ],
+      async heal() {
+        proxy.mode = 'pass';
+        await memory(0);
+        // The next fault finds a connection that stands.
+        await connector.health(AbortSignal.timeout(5_000));
+      },
+      async leave() {
+        await proxy.close();
+        if (client.isOpen) client.destroy();
+        await server.close();
+      },
+    };
+    function breakIt(mode: FaultProxy['mode']): void {
+      proxy.mode = mode;
+    }
+  });
+}

@@ -7,6 +7,7 @@ import { connectorCall, connectorParts, failureOf, routedAction } from '../suppo
 import { freePort } from '../support/program.ts';
 import { type SnowflakeDouble, startSnowflakeDouble } from '../support/snowflake-double.ts';
 import { openWarehouse, type Warehouse } from '../support/warehouse.ts';
+import { connectorContract } from './connector-contract.ts';
 
 const pem = { type: 'pkcs8', format: 'pem' } as const;
 const keys = generateKeyPairSync('rsa', { modulusLength: 2048 });
@@ -213,4 +214,48 @@ describe('Snowflake', () => {
     expect(await failureOf(connector.run(change, connectorCall()))).toMatchObject({ fault: 'not_sent' });
     expect(await connector.health(AbortSignal.timeout(5_000))).toEqual({ status: 'down', detail: 'ECONNREFUSED' });
   });
+});
+
+const faults = ['breaks off after it ran the statement', 'answers 504', 'answers 429', 'says nothing'];
+connectorContract('the Snowflake connector', faults, async () => {
+  const warehouse = await openWarehouse();
+  const publicKey = String(keys.publicKey.export({ type: 'spki', format: 'pem' }));
+  const double = await startSnowflakeDouble(warehouse, { publicKey, subject: 'A.AOS' });
+  const auth = { type: 'key_pair', user: 'aos', private_key: { $env: 'SNOWFLAKE_KEY' } };
+  const given = snowflake.settings.parse({ account: 'a', base_url: double.url, auth });
+  let left: Promise<void> | undefined;
+  return {
+    connector: snowflake.create(given, parts, 'data_warehouse'),
+    action: change,
+    kind: 'accepted',
+    secrets: [String(keys.privateKey.export(pem)).slice(30, 90)],
+    keys: () =>
+      double.requests
+        .filter(({ method }) => method === 'POST')
+        .map(({ url }) => url.searchParams.get('requestId') ?? undefined),
+    carried: keyUuid,
+    faults: [
+      {
+        when: 'breaks off after it ran the statement',
+        fault: 'ambiguous',
+        inject: () => void double.faults.push('after'),
+      },
+      { when: 'answers 504', fault: 'ambiguous', inject: () => void double.faults.push('gateway') },
+      {
+        when: 'answers 429',
+        fault: 'throttled',
+        retryAfterMs: 2_000,
+        inject: () => void double.faults.push('throttled'),
+      },
+      { when: 'says nothing', fault: 'ambiguous', timeMs: 200, inject: () => warehouse.hold() },
+    ],
+    heal() {
+      double.faults.length = 0;
+      warehouse.release();
+    },
+    leave() {
+      left ??= double.close().then(() => warehouse.close());
+      return left;
+    },
+  };
 });

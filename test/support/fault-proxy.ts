@@ -14,12 +14,15 @@ export interface FaultProxy {
   mode: ProxyMode;
   /** Connections that were opened so far. */
   readonly connections: number;
+  /** All that clients sent, as text. */
+  readonly sent: string;
   close(): Promise<void>;
 }
 
 export async function startFaultProxy(target: number): Promise<FaultProxy> {
   const open = new Set<Socket>();
   let connections = 0;
+  let sent = '';
   const server = createServer((client) => {
     connections++;
     const upstream = connect(target, '127.0.0.1');
@@ -34,7 +37,10 @@ export async function startFaultProxy(target: number): Promise<FaultProxy> {
         other.destroy();
       });
     }
-    client.on('data', (data) => upstream.write(data));
+    client.on('data', (data) => {
+      sent += data.toString();
+      upstream.write(data);
+    });
     upstream.on('data', (data) => {
       if (proxy.mode === 'pass') client.write(data);
       if (proxy.mode === 'cut') client.resetAndDestroy();
@@ -48,7 +54,11 @@ export async function startFaultProxy(target: number): Promise<FaultProxy> {
     get connections() {
       return connections;
     },
+    get sent() {
+      return sent;
+    },
     async close() {
+      if (!server.listening) return;
       for (const socket of open) socket.destroy();
       server.close();
       await once(server, 'close');

@@ -19,6 +19,7 @@ export interface HttpDouble {
   readonly url: string;
   /** Method and path of what came, with the query. */
   readonly log: readonly string[];
+  readonly requests: readonly DoubleRequest[];
   close(): Promise<void>;
 }
 
@@ -26,13 +27,15 @@ export async function startHttpDouble(
   answerTo: (request: DoubleRequest) => Promise<DoubleAnswer> | DoubleAnswer,
 ): Promise<HttpDouble> {
   const log: string[] = [];
+  const requests: DoubleRequest[] = [];
   const server = createServer(async (request, response) => {
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
     const { method = 'GET', url = '/', headers } = request;
     log.push(`${method} ${url}`);
-    const body = Buffer.concat(chunks);
-    const answer = await answerTo({ method, url: new URL(url, 'http://double'), headers, body });
+    const received = { method, url: new URL(url, 'http://double'), headers, body: Buffer.concat(chunks) };
+    requests.push(received);
+    const answer = await answerTo(received);
     if (answer === 'break') {
       request.socket.resetAndDestroy();
       return;
@@ -45,7 +48,9 @@ export async function startHttpDouble(
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     log,
+    requests,
     async close() {
+      if (!server.listening) return;
       server.closeAllConnections();
       server.close();
       await once(server, 'close');

@@ -74,6 +74,7 @@ export async function startKafkaCluster(size: number): Promise<KafkaCluster> {
         .map((line) => JSON.parse(line) as KafkaRecord);
     },
     async close() {
+      if (child.exitCode !== null) return;
       child.stdin.end();
       await once(child, 'close');
       rmSync(folder, { recursive: true, force: true });
