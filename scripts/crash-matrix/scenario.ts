@@ -115,7 +115,7 @@ const callback: Scenario = {
 const boardReview = new URL('../../samples/board-review/request.json', import.meta.url);
 
 export const scenarios: readonly Scenario[] = [
-  { ...invocation('board-review', JSON.parse(readFileSync(boardReview, 'utf8')) as JsonObject), slow: true },
+  invocation('board-review', JSON.parse(readFileSync(boardReview, 'utf8')) as JsonObject),
   pattern('sequential'),
   pattern('concurrent', { synthesis: true }),
   pattern('collaborative', { rounds: 1 }),

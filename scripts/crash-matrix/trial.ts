@@ -50,8 +50,11 @@ export async function tryScenario(scenario: Scenario, { server, every }: TrialOp
       faults.push(`${die}: ${failure instanceof Error ? failure.message : String(failure)}`);
       continue;
     }
-    const listed = existsSync(deaths) ? readFileSync(deaths, 'utf8').match(/^died /gm)?.length : 0;
-    if (listed !== killed[die]) faults.push(`${die}: ${listed} boundaries were met, but ${killed[die]} processes died`);
+    const listed = existsSync(deaths) ? (readFileSync(deaths, 'utf8').match(/^died /gm)?.length ?? 0) : 0;
+    // The last boundary of a life may be its end: then it is over before anybody sees the process die.
+    const unseen = listed - killed[die];
+    if (unseen < 0 || unseen > lives.length) faults.push(`${die}: ${listed} processes were to die, ${killed[die]} did`);
+    killed[die] = listed;
   }
   rmSync(folder, { recursive: true, force: true });
   const sum = (count: (life: Life) => number) => lives.reduce((all, life) => all + count(life), 0);

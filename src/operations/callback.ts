@@ -100,6 +100,7 @@ export function createCallbacks(parts: CallbackParts): Callbacks {
 
   return {
     start() {
+      track(look());
       looking = clock.every(LOOK_MS, () => track(look()));
     },
     async stop() {

@@ -72,13 +72,12 @@ export function createOrchestrationOperations(parts: OrchestrationParts): readon
   /** The address is noted first: no run may end without it. */
   async function submitWithCallback(work: WorkRequest, url: string): Promise<Run> {
     await callbacks.note(work.id, url, work.caller);
-    const { run, outcome } = await gate.submit(work).catch(async (failure: unknown) => {
+    const { run } = await gate.submit(work).catch(async (failure: unknown) => {
       await callbacks.forget(work.id, url, work.caller);
       throw failure;
     });
-    // Joined after its end: the result has been sent already.
-    if (outcome === 'joined' && hasEnded(run)) await callbacks.forget(work.id, url, work.caller);
-    else callbacks.watch(run);
+    // Also one that had ended before: whoever asks again may ask because the process died that was to send the result.
+    callbacks.watch(run);
     return run;
   }
 

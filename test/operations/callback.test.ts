@@ -74,3 +74,16 @@ test('a submission that is refused leaves no callback behind', async () => {
   await api.post(`/api/orchestrations/${id}/subscribe`, { callback_url: `${address}/mine` });
   await expect.poll(() => of(id).length, { timeout: 10_000 }).toBe(1);
 });
+
+test('sent again after its end, as by a client that got no answer, it tells its callback once', async () => {
+  const id = newUuid();
+  const body = { orchestration_id: id, callback_url: `${address}/again` };
+  await submit(body);
+  await expect.poll(() => of(id).length, { timeout: 10_000 }).toBe(1);
+  await submit(body);
+  // What is sent at its end is sent after whatever the second call might have sent.
+  const after = newUuid();
+  await submit({ orchestration_id: after, callback_url: `${address}/after` });
+  await expect.poll(() => of(after).length, { timeout: 10_000 }).toBe(1);
+  expect(of(id)).toHaveLength(1);
+});

@@ -23,16 +23,15 @@ export interface MortalPlan {
   readonly deaths?: DeathList;
 }
 
-/**
- * What is true after the act and was not before: events are there, a run is taken up where its log stands, or else that
- * the act was done.
- */
+/** By what a boundary is known again in the next life of the same work, where events may have other numbers. */
 function boundaryOf(act: DurableAct, { value, written }: Done<unknown>): string {
-  if (written.length > 0) return `${act.runId} event ${written.join(' ')}`;
-  if (act.kind !== 'claim') return `${act.runId} ${nameOfAct(act)}`;
-  const { last_event: last, executions } = Object(value ?? {}) as { last_event?: number; executions?: number };
-  if (last === undefined) return `${act.runId} claim in vain`;
-  return `${act.runId} ${executions === 1 ? `claim after event ${last}` : 'claim again'}`;
+  const name = `${act.runId} ${nameOfAct(act)}`;
+  // How a text falls into pieces is different each time: of its pieces the numbers count.
+  if (name.endsWith(':delta')) return `${name} ${written.join(' ')}`;
+  if (act.kind !== 'claim') return `${name}${written.length > 0 ? ' told' : ''}`;
+  const { executions, last_step: step } = Object(value ?? {}) as { executions?: number; last_step?: number };
+  if (executions === undefined) return `${name} in vain`;
+  return executions === 1 ? `${name} after step ${step}` : `${name} again`;
 }
 
 /** Where an act is done again under a name of its own, that part of the name does not count. */
