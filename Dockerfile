@@ -26,6 +26,7 @@ COPY --from=packages /app/node_modules ./node_modules
 COPY --from=build /app/dist ./dist
 COPY package.json openapi.json LICENSE ./
 COPY agents ./agents
+COPY policies ./policies
 # "node" by number, so that a platform that forbids root can tell that this is not root.
 USER 1000:1000
 # The platform sets PORT only when it is not this one.

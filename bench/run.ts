@@ -12,6 +12,7 @@ import { type Aim, type Effort, isMet, type SectionResult } from './section.ts';
 import { benchAudit } from './sections/audit.ts';
 import { benchEngine } from './sections/engine.ts';
 import { benchFollow } from './sections/follow.ts';
+import { benchGovernor } from './sections/governor.ts';
 import { benchHttp } from './sections/http.ts';
 import { benchMemory } from './sections/memory.ts';
 import { benchOverload } from './sections/overload.ts';
@@ -30,6 +31,7 @@ const sections: Record<string, (effort: Effort) => Promise<SectionResult>> = {
   overload: benchOverload,
   engine: benchEngine,
   audit: benchAudit,
+  governor: benchGovernor,
   screening: benchScreening,
   schedule: benchSchedule,
   follow: benchFollow,

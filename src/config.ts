@@ -54,6 +54,17 @@ export interface RuntimeConfig {
   readonly allowUnregisteredAgents: boolean;
   /** Whether callbacks may go to loopback and private addresses. */
   readonly allowPrivateCallbacks: boolean;
+  readonly governance: GovernanceConfig;
+}
+
+/** Which rules hold for what agents do. */
+export interface GovernanceConfig {
+  /** Whether actions are judged: outside of development, and in it as soon as a file is named. */
+  readonly enforced: boolean;
+  /** A policy of the operator's; undefined: the one that ships with the package. */
+  readonly policyFile: string | undefined;
+  /** A RACI matrix of the operator's; undefined: that of the blueprint. */
+  readonly raciFile: string | undefined;
 }
 
 export const runtimeDefaults: RuntimeConfig = Object.freeze({
@@ -67,6 +78,11 @@ export const runtimeDefaults: RuntimeConfig = Object.freeze({
   allowScrappy: false,
   allowUnregisteredAgents: false,
   allowPrivateCallbacks: false,
+  governance: Object.freeze({
+    enforced: false,
+    policyFile: undefined,
+    raciFile: undefined,
+  }),
 });
 
 /** The environment cannot be used; the message has a line for every fault. */
@@ -119,6 +135,14 @@ const provider = z.preprocess(
   }),
 );
 
+const environmentName = z.preprocess(
+  (value) => (typeof value === 'string' ? value.toLowerCase() : value),
+  z.enum(environments, {
+    error: ({ input }) =>
+      `one of ${environments.join(', ')}${closest(String(input), environments, ' (did you mean %s?)')}`,
+  }),
+);
+
 /** Every variable the container reads, each with what it may be. Blank and unset are the same. */
 const environment = z.object({
   HOME: text.optional(),
@@ -145,11 +169,13 @@ const environment = z.object({
   AOS_RETENTION_DAYS: count(1, 36_500, 'days').optional(),
   AOS_CALLBACK_SECRET: text.min(16, { error: 'at least 16 characters' }).optional(),
   AOS_AUDIT_KEY_FILE: text.optional(),
-  AOS_ENVIRONMENT: z.enum(environments, { error: `one of ${environments.join(', ')}` }).optional(),
   AOS_FABRIC_FILE: text.optional(),
   AOS_ALLOW_SCRAPPY: onOff.optional(),
   AOS_ALLOW_UNREGISTERED_AGENTS: onOff.optional(),
   AOS_ALLOW_PRIVATE_CALLBACKS: onOff.optional(),
+  AOS_ENVIRONMENT: environmentName.optional(),
+  AOS_POLICY_FILE: text.optional(),
+  AOS_RACI_FILE: text.optional(),
 });
 type Variables = z.infer<typeof environment>;
 type VariableName = keyof Variables;
@@ -171,7 +197,7 @@ export function readConfig(env: Env, workingDirectory: string): Config {
   const modelIsClear = !faults.some((message) => MODEL_VARIABLE.test(message));
   const dataDir = dataDirectory(variables, workingDirectory, fault);
   const model = modelIsClear ? chooseModel(variables, fault) : undefined;
-  const runtime = readRuntime(variables, fault);
+  const runtime = readRuntime(variables, workingDirectory, fault);
   if (dataDir === undefined || model === undefined || faults.length > 0) throw new ConfigError(faults);
   return Object.freeze({
     dataDir,
@@ -186,7 +212,7 @@ export function readConfig(env: Env, workingDirectory: string): Config {
   });
 }
 
-function readRuntime(variables: Variables, fault: Fault): RuntimeConfig {
+function readRuntime(variables: Variables, workingDirectory: string, fault: Fault): RuntimeConfig {
   const { workers, ...defaults } = runtimeDefaults;
   // One bound that is given moves the default of the other, so that setting one is enough.
   const max = variables.AOS_WORKERS_MAX ?? Math.max(workers.max, variables.AOS_WORKERS_MIN ?? 0);
@@ -203,7 +229,16 @@ function readRuntime(variables: Variables, fault: Fault): RuntimeConfig {
     allowScrappy: variables.AOS_ALLOW_SCRAPPY ?? defaults.allowScrappy,
     allowUnregisteredAgents: variables.AOS_ALLOW_UNREGISTERED_AGENTS ?? defaults.allowUnregisteredAgents,
     allowPrivateCallbacks: variables.AOS_ALLOW_PRIVATE_CALLBACKS ?? defaults.allowPrivateCallbacks,
+    governance: readGovernance(variables, workingDirectory),
   });
+}
+
+function readGovernance(variables: Variables, workingDirectory: string): GovernanceConfig {
+  const { AOS_ENVIRONMENT: environment = runtimeDefaults.environment, AOS_POLICY_FILE: policy } = variables;
+  const { AOS_RACI_FILE: raci } = variables;
+  const file = (path: string | undefined) => (path === undefined ? undefined : resolve(workingDirectory, path));
+  const enforced = environment !== 'development' || policy !== undefined || raci !== undefined;
+  return Object.freeze({ enforced, policyFile: file(policy), raciFile: file(raci) });
 }
 
 type Fault = (message: string) => undefined;

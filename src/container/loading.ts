@@ -5,18 +5,30 @@
 export type Parts = Awaited<ReturnType<typeof loadParts>>;
 
 export async function loadParts() {
-  const [store, egress, agents, runs, work, tasks, operations, api, invocations] = await Promise.all([
+  const [store, egress, agents, runs, governance, work, tasks, operations, api, invocations] = await Promise.all([
     loadStore(),
     loadEgress(),
     loadAgents(),
     loadRuns(),
+    loadGovernance(),
     loadWork(),
     loadTasks(),
     loadOperations(),
     loadApi(),
     loadInvocations(),
   ]);
-  return { ...store, ...egress, ...agents, ...runs, ...work, ...tasks, ...operations, ...api, ...invocations };
+  return {
+    ...store,
+    ...egress,
+    ...agents,
+    ...runs,
+    ...governance,
+    ...work,
+    ...tasks,
+    ...operations,
+    ...api,
+    ...invocations,
+  };
 }
 
 async function loadStore() {
@@ -56,6 +68,19 @@ async function loadRuns() {
     import('../governance/audit/audit.ts'),
   ]);
   return { ...eventLog, ...runStore, ...feed, ...engine, ...approvalStore, ...desk, ...audit };
+}
+
+async function loadGovernance() {
+  const [decisions, files, rulebook, conditions, rules, sequence, notices] = await Promise.all([
+    import('../governance/decision-store.ts'),
+    import('../governance/rule-file.ts'),
+    import('../governance/rulebook.ts'),
+    import('../governance/policy/condition.ts'),
+    import('../governance/governor-rules.ts'),
+    import('../governance/governor-sequence.ts'),
+    import('../governance/raci/notice.ts'),
+  ]);
+  return { ...decisions, ...files, ...rulebook, ...conditions, ...rules, ...sequence, ...notices };
 }
 
 async function loadWork() {

@@ -6,6 +6,7 @@ import type { Config } from '../config.ts';
 import type { Clock } from '../core/clock.ts';
 import { newHexId, randomUnit } from '../core/ids.ts';
 import type { Engine, RunProgram } from '../engine/engine.ts';
+import { actionPairs } from '../fabric/action.ts';
 import type { Health } from '../operations/health.ts';
 import type { ActPerformer } from '../runs/durable-act.ts';
 import type { Database } from '../store/database.ts';
@@ -13,6 +14,7 @@ import type { Env } from '../telemetry/export.ts';
 import type { Log } from '../telemetry/log.ts';
 import { loadAuditSigner } from './audit-key.ts';
 import { loadFabricConfig, openingFabric } from './fabric-config.ts';
+import { createGovernance } from './governance.ts';
 import type { Parts } from './loading.ts';
 
 export interface RuntimeOptions {
@@ -84,6 +86,19 @@ export async function createRuntime(options: RuntimeOptions) {
   const approvals = parts.createApprovalStore(database);
   const signal: Engine['signal'] = (...message) => engine.signal(...message);
   const desk = parts.createApprovalDesk({ database, approvals, events, feed, clock, log, signal });
+  const outbox = parts.createOutbox({ database, clock });
+  const governance = await createGovernance({
+    parts,
+    config: settings.governance,
+    environment: settings.environment,
+    database,
+    outbox,
+    approvals: desk,
+    actions: [...toolNames.map((name) => `tool:${name}`), ...actionPairs.map((pair) => `fabric:${pair}`)],
+    clock,
+    log,
+  });
+  const { governor } = governance;
   const fabric = await openingFabric(
     parts.createFabric({
       database,
@@ -95,10 +110,12 @@ export async function createRuntime(options: RuntimeOptions) {
       clock,
       log,
       random: randomUnit,
+      governor,
     }),
   );
   const fabricOf = async (tenantId: string) => parts.showContext(await fabric.contexts.of(tenantId));
-  const agentParts = { catalogue, model, tools, approvals: desk, clock, captureContent, log };
+  const governed = governor === undefined ? {} : { governor };
+  const agentParts = { catalogue, model, tools, approvals: desk, ...governed, clock, captureContent, log };
   const runProgram = parts.createRunProgram({ ...agentParts, memory, definitions, events });
   const taskProgram = parts.createTaskProgram({
     agents: agentParts,
@@ -147,7 +164,6 @@ export async function createRuntime(options: RuntimeOptions) {
   const jobs = parts.createJobStore({ database, queue, feed, clock, fabric: fabricOf });
   const jobReader = parts.createJobReader({ db, clock });
 
-  const outbox = parts.createOutbox({ database, clock });
   const fetch = parts.createGuardedFetch(
     settings.allowPrivateCallbacks ? { clock, allow: PRIVATE_ADDRESSES } : { clock },
   );
@@ -166,6 +182,7 @@ export async function createRuntime(options: RuntimeOptions) {
     audit,
     catalogue,
     fabric,
+    governance.service,
     engine,
     wakingDefinitions,
     deliveries,
@@ -200,6 +217,7 @@ export async function createRuntime(options: RuntimeOptions) {
     jobs,
     jobReader,
     outbox,
+    governance,
     callbacks,
     partialResults,
     services,

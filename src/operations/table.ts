@@ -21,6 +21,8 @@ import { createDocumentOperations, type DocumentParts, documentSpecs } from './d
 import { createFabricOperations, type FabricOperationParts } from './fabric.ts';
 import { fabricSpecs } from './fabric-spec.ts';
 import { createFeedOperations, feedSpecs } from './feed.ts';
+import { createGovernanceOperations, type GovernanceOperationParts } from './governance.ts';
+import { governanceSpecs } from './governance-spec.ts';
 import { createHealthOperations, type Health, healthSpecs } from './health.ts';
 import { createJobOperations, type JobParts } from './job.ts';
 import { jobSpecs } from './job-spec.ts';
@@ -57,6 +59,7 @@ export const operationSpecs: readonly OperationSpec[] = [
   ...documentSpecs,
   ...approvalSpecs,
   ...deliverySpecs,
+  ...governanceSpecs,
   ...fabricSpecs,
   ...dashboardSpecs,
   ...feedSpecs,
@@ -71,6 +74,7 @@ export type OperationParts = OrchestrationParts &
   DocumentParts &
   ApprovalParts &
   DeliveryOperationParts &
+  GovernanceOperationParts &
   FabricOperationParts &
   DashboardParts & {
     readonly health: Health;
@@ -103,6 +107,7 @@ export function createOperations(parts: OperationParts): readonly Operation[] {
     ...createDocumentOperations(parts),
     ...createApprovalOperations(parts),
     ...createDeliveryOperations(parts),
+    ...createGovernanceOperations(parts),
     ...createFabricOperations(parts),
     ...createDashboardOperations(parts),
     ...createFeedOperations(parts),

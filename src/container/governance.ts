@@ -1,0 +1,76 @@
+/** Governance put together: the rules from their files, the governor over them, and what is kept and told of its verdicts. */
+import type { GovernanceConfig } from '../config.ts';
+import type { Clock } from '../core/clock.ts';
+import type { Outbox } from '../egress/outbox.ts';
+import type { Environment } from '../governance/action.ts';
+import type { ApprovalDesk } from '../governance/approval-desk.ts';
+import type { Governor, GovernorCheck } from '../governance/governor.ts';
+import type { Rulebook } from '../governance/rulebook.ts';
+import type { Database } from '../store/database.ts';
+import type { Log } from '../telemetry/log.ts';
+import type { Parts } from './loading.ts';
+
+export interface GovernanceOptions {
+  readonly parts: Parts;
+  readonly config: GovernanceConfig;
+  readonly environment: Environment;
+  readonly database: Database;
+  readonly outbox: Pick<Outbox, 'enqueue'>;
+  readonly approvals: ApprovalDesk;
+  /** Names of the actions there are: each must have somebody who answers for it. */
+  readonly actions: readonly string[];
+  /** Beside RACI and policy. */
+  readonly checks?: readonly GovernorCheck[];
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** @throws AosError invalid_request when a file of rules cannot be used */
+export async function createGovernance(options: GovernanceOptions) {
+  const { parts, config, environment, database, outbox, approvals, actions, checks = [], clock, log } = options;
+  const { enforced } = config;
+  const decisions = parts.createDecisionStore({ database, clock });
+  let made: Promise<Rulebook> | undefined;
+  let book: Rulebook | undefined;
+
+  async function make(): Promise<Rulebook> {
+    const conditions = await parts.loadConditions();
+    const [matrix, policy] = await Promise.all([
+      parts.loadMatrix(config.raciFile, actions),
+      parts.loadPolicy(config.policyFile, conditions),
+    ]);
+    book = parts.createRulebook({ database, rules: { matrix, policy }, conditions, actions, clock, log });
+    return book;
+  }
+
+  /** Where nothing is judged the library for conditions is not loaded until somebody asks. */
+  function rulebook(): Promise<Rulebook> {
+    made ??= make().then(async (rules) => {
+      await rules.start();
+      return rules;
+    });
+    return made;
+  }
+
+  const service = {
+    async start(): Promise<void> {
+      if (enforced) await rulebook();
+    },
+    stop: () => book?.stop(),
+  };
+  const shared = { enforced, environment, decisions, rulebook, service };
+  if (!enforced) return { ...shared, governor: undefined };
+  const of = (await rulebook()).of;
+  const inform = parts.createNotices({ database, outbox, matrixOf: (tenantId) => of(tenantId).matrix, clock });
+  const governor: Governor = parts.createGovernor({
+    environment,
+    checks: [...parts.createRuleChecks(of), ...checks],
+    context: parts.createGovernanceContext(of),
+    approvals,
+    inform,
+    keep: decisions.add,
+    clock,
+    log,
+  });
+  return { ...shared, governor };
+}

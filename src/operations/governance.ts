@@ -1,0 +1,137 @@
+/** What the governance API does. */
+import type { JsonObject } from '../core/json.ts';
+import { actionType, targetSystem } from '../fabric/action.ts';
+import type { FabricContexts } from '../fabric/fabric-context.ts';
+import type { Preset } from '../fabric/preset.ts';
+import { type CellOverride, planesFor } from '../fabric/routing-table.ts';
+import type { Environment } from '../governance/action.ts';
+import type { DecisionFilter, DecisionStore, KeptDecision } from '../governance/decision-store.ts';
+import { whatIf } from '../governance/policy/what-if.ts';
+import type { DocumentKind, Rulebook, Rules } from '../governance/rulebook.ts';
+import {
+  askWhatIf,
+  getAccountable,
+  getGovernanceDocument,
+  listGovernanceDecisions,
+  listGovernanceVersions,
+  putGovernanceDocument,
+} from './governance-spec.ts';
+import { type Operation, realize } from './operation.ts';
+
+export interface GovernanceOperationParts {
+  readonly governance: {
+    /** Whether the server judges actions. */
+    readonly enforced: boolean;
+    readonly environment: Environment;
+    /** Made when it is first asked for, where nothing is judged. */
+    rulebook(): Promise<Rulebook>;
+    readonly decisions: DecisionStore;
+  };
+  /** Where actions go; nothing is rerouted when left out. */
+  readonly fabric?: { readonly contexts: Pick<FabricContexts, 'of' | 'overrides'> } | undefined;
+}
+
+export function createGovernanceOperations({ governance, fabric }: GovernanceOperationParts): readonly Operation[] {
+  const { decisions, enforced, environment } = governance;
+  const show = (kind: DocumentKind, rules: Rules) => {
+    const { hash, document } = kind === 'raci' ? rules.matrix : rules.policy;
+    return { kind, hash, document: document as unknown as JsonObject, enforced, environment };
+  };
+
+  async function routes(tenantId: string, preset: Preset | undefined) {
+    if (fabric === undefined || preset === undefined) return undefined;
+    const [present, overrides] = await Promise.all([fabric.contexts.of(tenantId), fabric.contexts.overrides(tenantId)]);
+    return {
+      before: (decision: KeptDecision) => firstPlane(decision, present.preset, overrides),
+      after: (decision: KeptDecision) => firstPlane(decision, preset, overrides),
+    };
+  }
+
+  return [
+    realize(getGovernanceDocument, async ({ kind }, { caller }) => {
+      const rulebook = await governance.rulebook();
+      return show(kind, rulebook.of(caller.tenantId));
+    }),
+    realize(putGovernanceDocument, async ({ kind, document }, { caller: { tenantId, userId } }) => {
+      const rulebook = await governance.rulebook();
+      const by = userId === '' ? 'system' : `user:${userId}`;
+      return show(kind, await rulebook.replace(tenantId, kind, document as JsonObject, by));
+    }),
+    realize(listGovernanceVersions, async ({ kind, limit }, { caller }) => {
+      const rulebook = await governance.rulebook();
+      const kept = await rulebook.history(caller.tenantId, kind, limit);
+      return {
+        items: kept.map(({ hash, writtenBy, writtenAt, content }) => ({
+          hash,
+          written_by: writtenBy,
+          written_at: writtenAt,
+          document: content,
+        })),
+      };
+    }),
+    realize(listGovernanceDecisions, async ({ limit, ...filter }, { caller }) => {
+      const kept = await decisions.list(caller, { ...filterOf(filter), limit });
+      return { items: kept.map(viewDecision) };
+    }),
+    realize(getAccountable, async (filter, { caller }) => {
+      const found = await decisions.accountable(caller, filterOf(filter));
+      return {
+        items: found.map(({ agentId, approvedBy, firstAt, lastAt, ...counts }) => ({
+          ...counts,
+          agent_id: agentId,
+          approved_by: [...approvedBy],
+          first_at: firstAt,
+          last_at: lastAt,
+        })),
+      };
+    }),
+    realize(askWhatIf, async ({ policy, raci, preset, budget, limit, ...filter }, { caller }) => {
+      const rulebook = await governance.rulebook();
+      const present = rulebook.of(caller.tenantId);
+      const rules = {
+        ...present,
+        ...(policy !== undefined && rulebook.read('policy', policy as JsonObject)),
+        ...(raci !== undefined && rulebook.read('raci', raci as JsonObject)),
+      };
+      const route = await routes(caller.tenantId, preset);
+      const report = whatIf({
+        decisions: await decisions.list(caller, { ...filterOf(filter), limit }),
+        rules,
+        kept: present.policy.document.keep,
+        ...(route !== undefined && { route }),
+        ...(budget !== undefined && { budget: { limitUsd: budget.limit_usd, per: budget.per } }),
+      });
+      return structuredClone(report) as Mutable<typeof report>;
+    }),
+  ];
+}
+
+interface AskedFilter {
+  readonly target?: string | undefined;
+  readonly action?: string | undefined;
+  readonly agent_id?: string | undefined;
+  readonly run_id?: string | undefined;
+  readonly since?: number | undefined;
+  readonly until?: number | undefined;
+}
+
+function filterOf({ agent_id: agentId, run_id: runId, ...same }: AskedFilter): Omit<DecisionFilter, 'limit'> {
+  return { ...same, agentId, runId };
+}
+
+/** The plane an action of a decision would take first; null for what takes none. */
+function firstPlane(
+  { kind, target, type }: KeptDecision,
+  preset: Preset,
+  overrides: readonly CellOverride[],
+): string | null {
+  if (kind !== 'fabric' || target === null) return null;
+  return planesFor(preset, targetSystem(target), actionType(type), overrides)[0] ?? null;
+}
+
+function viewDecision(decision: KeptDecision) {
+  const { runId, approved_by: approvedBy = [], ...known } = decision;
+  return { ...known, run_id: runId, approved_by: approvedBy };
+}
+
+type Mutable<T> = { -readonly [Member in keyof T]: Mutable<T[Member]> };

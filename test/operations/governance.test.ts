@@ -1,0 +1,171 @@
+/** The governance API over the REST door of a whole container that stands in production. */
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import pg from 'pg';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { newUuid } from '../../src/core/ids.ts';
+import type { JsonObject } from '../../src/core/json.ts';
+import { defaultMatrix } from '../../src/governance/raci/default-matrix.ts';
+import { type ApiClient, createApiClient } from '../support/api.ts';
+import { startTestContainer, type TestContainer } from '../support/container.ts';
+
+const BASE = '/api/v1/governance';
+const enforced = { enforced: true, policyFile: undefined, raciFile: undefined };
+const production = { environment: 'production', governance: enforced } as const;
+let container: TestContainer;
+let api: ApiClient;
+
+beforeAll(async () => {
+  container = await startTestContainer({ runtime: production });
+  api = createApiClient(container.url);
+});
+afterAll(() => container?.[Symbol.asyncDispose]());
+
+/** Runs a graph that uses the calculator once. @returns the run's id */
+async function calculate(expression: string): Promise<string> {
+  const id = newUuid();
+  const graph = { nodes: [{ id: 'sum', type: 'tool', tool: 'calculator', arguments: { expression } }], edges: [] };
+  const response = await fetch(`${container.url}/invocations`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', 'x-agent-invocation-id': id },
+    body: JSON.stringify({ workflow: 'graph', task: { topic: 'sums' }, graph }),
+  });
+  expect(response.status, await response.text()).toBeLessThan(600);
+  return id;
+}
+
+const replace = (kind: string, document: JsonObject) =>
+  api.call('PUT', `${BASE}/documents/${kind}`, { body: { document } });
+
+const policy = (rules: JsonObject[]): JsonObject => ({ version: 1, name: 'ours', rules });
+const denial = { id: 'no-sums', effect: 'deny', actions: ['tool:calculator'], reason: 'No sums today.' };
+
+describe('the documents', () => {
+  test('are those of the blueprint and of the package until somebody gives others', async () => {
+    expect((await api.get(`${BASE}/documents/raci`)).body).toMatchObject({
+      kind: 'raci',
+      enforced: true,
+      environment: 'production',
+      document: { version: 1 },
+    });
+    expect((await api.get(`${BASE}/documents/policy`)).body).toMatchObject({ document: { name: 'default' } });
+  });
+
+  test('are refused with a sentence for every fault, and what held goes on holding', async () => {
+    const refused = await replace('policy', policy([{ id: 'x', effect: 'allow', when: 'nope', reason: 'r' }]));
+    expect(refused).toMatchObject({ status: 422, body: { code: 'POLICY_INVALID' } });
+    const matrix = { ...defaultMatrix, activities: defaultMatrix.activities.slice(0, 1) };
+    const lost = await replace('raci', structuredClone(matrix) as unknown as JsonObject);
+    expect(lost).toMatchObject({
+      status: 422,
+      body: { code: 'RACI_INVALID', detail: expect.stringContaining('nobody is accountable for the action "tool:') },
+    });
+    expect((await api.get(`${BASE}/documents/policy/versions`)).body).toEqual({ items: [] });
+  });
+
+  test('of one tenant do not hold for another', async () => {
+    const theirs = { 'x-tenant-id': 'acme' };
+    await api.call('PUT', `${BASE}/documents/policy`, { body: { document: policy([denial]) }, headers: theirs });
+    expect((await api.get(`${BASE}/documents/policy`, theirs)).body).toMatchObject({ document: { name: 'ours' } });
+    expect((await api.get(`${BASE}/documents/policy`)).body).toMatchObject({ document: { name: 'default' } });
+    expect((await api.get(`${BASE}/documents/policy/versions`, theirs)).body['items']).toHaveLength(1);
+  });
+});
+
+describe('a tool call', () => {
+  test('is judged, and its verdict kept with who answers for it', async () => {
+    const id = await calculate('6*7');
+    const { body } = await api.get(`${BASE}/decisions?run_id=${id}`);
+    expect(body['items']).toMatchObject([
+      { verdict: 'allow', action: 'tool:calculator', accountable: 'Platform', rule: 'policy/default.read' },
+    ]);
+    expect(JSON.stringify(body)).not.toContain('6*7');
+  });
+
+  test('is refused by a rule that was given a moment ago', async () => {
+    await replace('policy', policy([denial]));
+    const id = await calculate('6*7');
+    const run = await api.get(`/api/v1/aoa/runs/${id}`);
+    expect(run.body).toMatchObject({ status: 'failed' });
+    expect(JSON.stringify(run.body)).toContain('No sums today.');
+    expect((await api.get(`${BASE}/decisions?run_id=${id}`)).body['items']).toMatchObject([{ verdict: 'deny' }]);
+    await replace('policy', policy([]));
+  });
+});
+
+test('says who was accountable for what was done to a system between two times', async () => {
+  const client = new pg.Client({ connectionString: container.databaseUrl });
+  await client.connect();
+  const template = (await api.get(`${BASE}/decisions?limit=1`)).body['items'] as JsonObject[];
+  const keep = async (at: string, change: JsonObject) => {
+    const data = { ...template[0], target: 'crm', action: 'fabric:crm:update', agent_id: 'ceo', ...change };
+    await client.query('insert into aos.governance_decisions (tenant_id, at, data) values ($1, $2, $3)', [
+      'default',
+      at,
+      JSON.stringify(data),
+    ]);
+  };
+  await keep('2026-01-01T00:00:00Z', { accountable: 'Nobody any more', verdict: 'allow' });
+  await keep('2026-01-10T00:00:00Z', { accountable: 'Security', verdict: 'hold' });
+  await keep('2026-01-11T00:00:00Z', { accountable: 'Security', verdict: 'allow', approved_by: ['dana'] });
+  await keep('2026-01-12T00:00:00Z', { accountable: 'Compliance', verdict: 'deny' });
+  await keep('2026-01-12T00:00:00Z', { accountable: 'Other', verdict: 'allow', target: 'erp' });
+  await keep('2026-02-01T00:00:00Z', { accountable: 'Too late', verdict: 'allow' });
+  await client.end();
+  const { body } = await api.get(`${BASE}/accountable?target=crm&since=2026-01-05&until=2026-02-01`);
+  expect(body['items']).toMatchObject([
+    { accountable: 'Compliance', allowed: 0, denied: 1, held: 0, approved_by: [] },
+    {
+      accountable: 'Security',
+      action: 'fabric:crm:update',
+      agent_id: 'ceo',
+      allowed: 1,
+      denied: 0,
+      held: 1,
+      approved_by: ['dana'],
+      first_at: '2026-01-10T00:00:00.000Z',
+      last_at: '2026-01-11T00:00:00.000Z',
+    },
+  ]);
+});
+
+test('shows what would have been under another policy, and changes nothing', async () => {
+  const id = await calculate('2+2');
+  const asked = { run_id: id, policy: policy([denial]) };
+  const { body, status } = await api.post(`${BASE}/what-if`, asked);
+  expect(status).toBe(200);
+  expect(body).toMatchObject({
+    decided: 1,
+    newly_blocked: [{ action: 'tool:calculator', before: 'allow', after: 'deny', reason: 'No sums today.' }],
+  });
+  expect((await api.post(`${BASE}/what-if`, { run_id: id })).body).toMatchObject({ unchanged: 1, newly_blocked: [] });
+  expect(await api.post(`${BASE}/what-if`, { policy: { version: 1 } })).toMatchObject({ status: 422 });
+});
+
+test('the script asks a server and prints the difference', async () => {
+  await calculate('3+3');
+  const file = `${import.meta.dirname}/../fixtures/no-sums.policy.json`;
+  const { stdout } = await promisify(execFile)(process.execPath, [
+    `${import.meta.dirname}/../../scripts/policy-what-if.ts`,
+    '--policy',
+    file,
+    '--action',
+    'tool:calculator',
+    '--server',
+    container.url,
+  ]);
+  expect(stdout).toMatch(/newly blocked: \d+\n.*tool:calculator: allow → deny\. No sums today\./);
+});
+
+test('a container does not start with a matrix in which nobody answers for an action', async () => {
+  const raciFile = `${import.meta.dirname}/../fixtures/raci-without-tools.json`;
+  await expect(
+    startTestContainer({ runtime: { ...production, governance: { ...enforced, raciFile } } }),
+  ).rejects.toThrow(/nobody is accountable for the action "tool:/);
+});
+
+test('a container in development judges nothing, and shows the rules all the same', async () => {
+  await using other = await startTestContainer();
+  const answer = await createApiClient(other.url).get(`${BASE}/documents/policy`);
+  expect(answer.body).toMatchObject({ enforced: false, environment: 'development' });
+});
