@@ -28,6 +28,8 @@ export interface Fact {
     readonly simulated: boolean;
     readonly rootId: string;
   };
+  /** The task that an action of a plane was for. */
+  readonly taskId?: string;
   readonly task?: { readonly type: string; readonly agentId: string; readonly submission: JsonObject };
 }
 
@@ -106,6 +108,21 @@ const JOB = [
   'count',
 ];
 
+const ROUTE = [
+  'plane_id',
+  'from_plane_id',
+  'fault',
+  'provider',
+  'execution_path',
+  'outcome',
+  'fallback_from',
+  'attempts',
+  'outcome_unknown',
+  'correlation_id',
+  'wait',
+];
+const PLANE = ['plane', 'cause', 'drill_id', 'until'];
+
 const facts: Readonly<Record<FactType, Meaning>> = {
   'task.submitted': { action: 'TASK_SUBMIT', details: TASK, by: 'owner' },
   'task.assigned': { action: 'TASK_ASSIGN', details: TASK },
@@ -127,6 +144,21 @@ const facts: Readonly<Record<FactType, Meaning>> = {
   'job.skipped': { action: 'JOB_SKIP', outcome: 'denied', details: JOB, reason: 'earlier_runs_under_way' },
   'job.missed': { action: 'JOB_MISSED', outcome: 'failure', details: JOB },
   'approval.cancelled': { action: 'APPROVAL_CANCEL', outcome: 'cancelled', details: ['approval_id', 'status'] },
+  'route.routed': { action: 'ROUTE_ACTION', details: ROUTE, by: 'agent' },
+  'route.fallback': { action: 'ROUTE_FALLBACK', outcome: 'pending', details: ROUTE, by: 'agent' },
+  'route.blocked': { action: 'ROUTE_BLOCKED', outcome: 'denied', details: ROUTE, by: 'agent' },
+  'route.failed': { action: 'ROUTE_ACTION', outcome: 'failure', details: ROUTE, by: 'agent' },
+  'route.waiting': { action: 'ROUTE_WAITING', outcome: 'pending', details: ROUTE, by: 'agent' },
+  'route.unknown': { action: 'ROUTE_UNKNOWN', outcome: 'pending', details: ROUTE, by: 'agent' },
+  'route.settled': { action: 'ROUTE_SETTLED', details: ROUTE, people: ['settled_by'] },
+  'fabric.preset_changed': {
+    action: 'PRESET_CHANGE',
+    details: ['previous_preset', 'fabric_preset', 'forced', 'missing'],
+    people: ['changed_by'],
+  },
+  'fabric.route_changed': { action: 'ROUTE_CHANGE', details: ['fabric_preset', 'planes'], people: ['changed_by'] },
+  'plane.down': { action: 'PLANE_HEALTH', outcome: 'failure', details: PLANE, people: ['started_by'] },
+  'plane.up': { action: 'PLANE_HEALTH', details: PLANE, people: ['ended_by'] },
   'pool.scaled': { action: 'POOL_SCALE', details: ['pool_id', 'from', 'to', 'reason', 'policy'] },
 };
 
@@ -185,7 +217,7 @@ function draftsOfEvent(fact: Fact): readonly Draft[] {
   ];
 }
 
-function draftsOfFact({ type, subject, at, actor, userId, traceId, data, task }: Fact): readonly Draft[] {
+function draftsOfFact({ type, subject, at, actor, userId, traceId, data, task, taskId }: Fact): readonly Draft[] {
   const meaning = isKey(facts, type) ? facts[type] : undefined;
   if (meaning === undefined) return [];
   const [noun] = type.split('.');
@@ -196,13 +228,16 @@ function draftsOfFact({ type, subject, at, actor, userId, traceId, data, task }:
       timestamp: at,
       ...wordsOf(meaning, data),
       ...(timedOut && type === 'task.failed' && { action: 'TASK_TIMEOUT' }),
-      reason: meaning.reason ?? codeOf(data['error']),
-      actor: actor === null ? doerOf(meaning, { userId, agent }) : actorOf(actor),
+      reason: meaning.reason ?? codeOf(data['error']) ?? word(data['code']),
+      actor: actor === null ? doerOf(meaning, { userId, agent, by: word(data['changed_by']) }) : actorOf(actor),
       agent_id: agent === '' ? null : agent,
       ...(noun === 'task' && { task_id: subject, task_type: word(data['task_type']) ?? task?.type ?? null }),
       ...(noun === 'job' && { job_id: subject, task_id: word(data['task_id']) }),
+      ...(noun === 'route' && { ...submitted(data), run_id: word(data['run_id']), task_id: taskId ?? null }),
+      ...(noun === 'fabric' && submitted(data)),
       ...(noun === 'approval' && { run_id: word(data['run_id']) }),
-      ...submitted(task?.submission ?? {}),
+      ...(task !== undefined && submitted(task.submission)),
+      ...surroundings(data),
       trace_id: traceId,
       owner: userId,
       details: picked(data, meaning.details),
@@ -223,6 +258,12 @@ function verdictOf(data: JsonObject): Partial<Draft> {
     ...(accountable !== null && { raci_accountable: accountable }),
     ...(responsible.length > 0 && { raci_responsible: responsible.join(', ') }),
   };
+}
+
+/** Plane and preset, of facts that say so; of others they are what they are when the entry is made. */
+function surroundings(data: JsonObject): Partial<Draft> {
+  const [plane, preset] = [word(data['Primary_Plane_ID']), word(data['fabric_preset'])];
+  return { ...(plane !== null && { Primary_Plane_ID: plane }), ...(preset !== null && { fabric_preset: preset }) };
 }
 
 /** What whoever submitted the task said about it. */
@@ -255,7 +296,12 @@ function wordsOf({ action, outcome = 'success', people = [], reason }: Meaning, 
   };
 }
 
-function doerOf({ by = 'system' }: Meaning, { userId, agent }: { userId: string; agent: string | null }): Actor {
+function doerOf(
+  { by = 'system' }: Meaning,
+  { userId, agent, by: changer }: { userId: string; agent: string | null; by: string | null },
+): Actor {
+  // Settings say who changed them; a call without a user is the operator's.
+  if (changer !== null) return actorOf(changer === 'operator' ? 'user:' : `user:${changer}`);
   if (by === 'owner') return actorOf(`user:${userId}`);
   return by === 'agent' && agent !== null && agent !== ''
     ? { type: 'agent', id: agent }

@@ -166,6 +166,8 @@ interface FactRow {
   task_type: string | null;
   task_agent: string | null;
   submission: JsonObject | null;
+  fabric: JsonObject | null;
+  action_task: string | null;
 }
 
 /** The oldest facts, with what is stored of their runs and tasks: of a run's result nothing is needed. */
@@ -174,11 +176,13 @@ async function loadFacts(within: StoreScope, tenantId: string): Promise<readonly
     select f.pos, f.type, f.subject, f.at, f.actor, f.user_id, f.trace_id, f.seq, f.hash,
       case when f.data is not null then f.data when octet_length(e.data::text) <= ${MAX_DATA_BYTES} then e.data end as data,
       r.kind, r.user_id as run_user, r.simulated, r.root_id, t.task_type, t.agent_id as task_agent,
-      case when octet_length(t.submission::text) <= ${MAX_DATA_BYTES} then t.submission end as submission
+      case when octet_length(t.submission::text) <= ${MAX_DATA_BYTES} then t.submission end as submission,
+      t.fabric, a.task_id as action_task
       from aos.audit_facts f
       left join aos.runs r on f.seq is not null and r.id = f.subject
       left join aos.run_events e on f.seq is not null and f.type <> 'run.completed' and e.run_id = f.subject and e.seq = f.seq
       left join aos.tasks t on f.seq is null and f.type like 'task.%' and t.id = f.subject
+      left join aos.fabric_actions a on f.seq is null and f.type like 'route.%' and a.id = f.subject
      where f.tenant_id = ${tenantId} order by f.pos limit ${BATCH}`.execute(within);
   return rows;
 }
@@ -195,7 +199,9 @@ function toFact(row: FactRow): Fact {
     traceId,
     seq,
     hash,
-    data: row.data ?? {},
+    // A task carries the plane and the preset that it was submitted under.
+    data: { ...placeIn(row.fabric), ...row.data },
+    ...(row.action_task !== null && { taskId: row.action_task }),
     ...(kind !== null && {
       run: { kind, userId: runUser ?? '', simulated: row.simulated ?? false, rootId: rootId ?? subject },
     }),
@@ -203,6 +209,11 @@ function toFact(row: FactRow): Fact {
       task: { type: taskType, agentId: row.task_agent ?? '', submission: row.submission ?? {} },
     }),
   };
+}
+
+function placeIn(fabric: JsonObject | null): JsonObject {
+  const { Primary_Plane_ID: plane = null, fabric_preset: preset = null } = fabric ?? {};
+  return { Primary_Plane_ID: plane, fabric_preset: preset };
 }
 
 const NOBODY = 'anonymous';

@@ -44,6 +44,17 @@ export const auditedFacts = [
   'job.missed',
   'approval.cancelled',
   'pool.scaled',
+  'route.routed',
+  'route.fallback',
+  'route.blocked',
+  'route.failed',
+  'route.waiting',
+  'route.unknown',
+  'route.settled',
+  'fabric.preset_changed',
+  'fabric.route_changed',
+  'plane.down',
+  'plane.up',
 ] as const;
 
 /**

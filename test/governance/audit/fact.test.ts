@@ -118,6 +118,44 @@ describe('what the audit log makes of what happened', () => {
     for (const type of ends) expect(terminalTaskActions).toContain(draftsOf(fact(type))[0]?.action);
   });
 
+  it('tells what a plane did where the action was meant to go, and who changed the preset', () => {
+    const data = {
+      run_id: 't1.1',
+      agent_id: 'cmo',
+      target_system: 'crm',
+      action_type: 'update',
+      fabric_preset: 'preset_2_ipaas_first',
+      Primary_Plane_ID: 'ipaas_acme',
+      plane_id: 'gateway_acme',
+      fallback_from: ['ipaas_acme'],
+      simulation: true,
+      detail: 'bob@example.com is not known',
+    };
+    const shared = { target_system: 'crm', action_type: 'update', Primary_Plane_ID: 'ipaas_acme', task_id: 't1' };
+    const told = (type: string) => draftsOf(fact(type, data, { taskId: 't1' }));
+    expect(told('route.routed')).toMatchObject([
+      {
+        ...shared,
+        action: 'ROUTE_ACTION',
+        outcome: 'success',
+        run_id: 't1.1',
+        actor: { type: 'agent', id: 'cmo' },
+        fabric_preset: 'preset_2_ipaas_first',
+        simulation: true,
+        details: { plane_id: 'gateway_acme', fallback_from: ['ipaas_acme'] },
+      },
+    ]);
+    expect(told('route.fallback')).toMatchObject([{ ...shared, action: 'ROUTE_FALLBACK' }]);
+    expect(told('route.blocked')).toMatchObject([{ ...shared, action: 'ROUTE_BLOCKED', outcome: 'denied' }]);
+    expect(JSON.stringify(told('route.fallback'))).not.toContain('example.com');
+    const change = { fabric_preset: 'preset_4_event_bus_first', previous_preset: 'preset_2_ipaas_first' };
+    const changed = (by: string) => draftsOf(fact('fabric.preset_changed', { ...change, changed_by: by }));
+    expect(changed('ann')).toMatchObject([
+      { action: 'PRESET_CHANGE', actor: { type: 'user', id: 'ann' }, fabric_preset: 'preset_4_event_bus_first' },
+    ]);
+    expect(changed('operator')).toMatchObject([{ actor: { type: 'user', id: 'anonymous' } }]);
+  });
+
   it.each([
     ['user:ann', { type: 'user', id: 'ann' }],
     ['user:a:b', { type: 'user', id: 'a:b' }],
