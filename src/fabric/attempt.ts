@@ -50,10 +50,11 @@ export async function attemptAction(
   plane: StandingPlane,
   action: RoutedAction,
   step: StepContext,
-  traceContext: Context,
+  { traceContext, simulate }: { readonly traceContext: Context; readonly simulate: boolean },
 ): Promise<AttemptResult> {
   const { actions, clock, log } = parts;
-  const { connector, config } = plane;
+  const { config } = plane;
+  const connector = simulate ? plane.simulator : plane.connector;
   const repeatable = connector.dedupes || isReading(action.type);
 
   const leave = await plane.traffic.enter(config.timeoutMs, step.signal);
@@ -73,7 +74,8 @@ export async function attemptAction(
       const result = await onWire();
       plane.breaker.succeeded();
       plane.count('done', clock.monotonic() - began);
-      await parts.watch.saw(plane, 'healthy');
+      // What a simulator does says nothing about the plane.
+      if (!simulate) await parts.watch.saw(plane, 'healthy');
       await actions.done(action.id, plane.name, executionPaths[plane.kind], result, connector.vendor);
       return { kind: 'done' };
     } catch (thrown) {

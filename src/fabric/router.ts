@@ -35,6 +35,8 @@ export interface ActionOrder extends Action {
   readonly correlationId: string;
   /** The plane it is to take; one of its cell. Any of them when left out. */
   readonly plane?: PlaneName | undefined;
+  /** Whether nothing is to leave: the plane's simulator does it. */
+  readonly simulate?: boolean | undefined;
   /** When no plane can: `fail` so that it is tried again later, or `wait` in the run. */
   readonly onUnavailable: 'fail' | 'wait';
   /** How long its run waits for a plane, or for somebody who knows, at most; milliseconds. */
@@ -215,7 +217,7 @@ export function createRouter(parts: RouterParts): Router {
           runId: run.id,
           preset,
           primaryPlaneId,
-          simulated: run.simulated,
+          simulated: order.simulate ?? false,
         });
         return isOver(record.status) ? record.createdAt : isoTime(clock.now());
       },
@@ -244,7 +246,7 @@ export function createRouter(parts: RouterParts): Router {
           if (plane === undefined || action === undefined) {
             return { kind: 'passed', fault: 'not_sent', detail: 'UNCONFIGURED', retryAfterMs: 0 };
           }
-          return attemptAction(parts, plane, action, context, traceContext);
+          return attemptAction(parts, plane, action, context, { traceContext, simulate: order.simulate ?? false });
         },
         { effect: 'external', retry: { attempts, firstPauseMs: 50 + random() * FIRST_PAUSE_MS } },
       );
@@ -304,9 +306,10 @@ export function createRouter(parts: RouterParts): Router {
         const record = await actions.load(order.id, { tenantId, userId: '' });
         const action =
           plane === undefined ? undefined : routed(scope, order, record?.preset ?? 'preset_6_scrappy', plane);
-        if (plane?.connector.outcome === undefined || action === undefined) return 'unknown';
+        const connector = order.simulate ? plane?.simulator : plane?.connector;
+        if (plane === undefined || connector?.outcome === undefined || action === undefined) return 'unknown';
         const call = { idempotencyKey: order.id, attempt, deadline: clock.now() + plane.config.timeoutMs, signal };
-        const outcome = await plane.connector.outcome(action, call).catch(() => ({ kind: 'unknown' as const }));
+        const outcome = await connector.outcome(action, call).catch(() => ({ kind: 'unknown' as const }));
         if (outcome.kind === 'completed' || outcome.kind === 'accepted') {
           await done(order.id, plane, outcome);
           return 'done';

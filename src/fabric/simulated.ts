@@ -39,6 +39,9 @@ const settings = z.strictObject({
 });
 type Settings = z.output<typeof settings>;
 
+/** A plane on a good day. */
+export const simulatedSettings: Settings = settings.parse({});
+
 /** How many keys it remembers. */
 const MAX_REMEMBERED = 10_000;
 

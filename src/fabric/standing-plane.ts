@@ -9,6 +9,7 @@ import { type Breaker, createBreaker } from './breaker.ts';
 import type { PlaneConnector } from './connector.ts';
 import { bindingFor, type PlaneConfig } from './fabric-file.ts';
 import { type PlaneKind, type PlaneName, planeIdOf } from './plane.ts';
+import { createSimulated, simulatedSettings } from './simulated.ts';
 import { createTraffic, type Traffic } from './traffic.ts';
 
 /** What came of the actions that a plane was given, since the process began. */
@@ -26,6 +27,8 @@ export interface StandingPlane {
   readonly id: string;
   readonly config: PlaneConfig;
   readonly connector: PlaneConnector;
+  /** Stands in for the connector where an action is only simulated. */
+  readonly simulator: PlaneConnector;
   readonly breaker: Breaker;
   readonly traffic: Traffic;
   bindingFor(target: TargetSystem, type: ActionType): Binding | undefined;
@@ -53,6 +56,7 @@ export function createStandingPlane(
     id: planeIdOf(config.name, tenantId),
     config,
     connector,
+    simulator: createSimulated(simulatedSettings, { clock }, config.kind),
     breaker: createBreaker(clock, config.breaker),
     traffic: createTraffic(clock, {
       perSecond: config.ratePerSecond,

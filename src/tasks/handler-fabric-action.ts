@@ -42,6 +42,7 @@ export function orderOf({ payload, agentId }: TaskWork, { id, caller, request, s
     data: isJsonObject(data) ? data : {},
     metadata: isJsonObject(metadata) ? metadata : {},
     plane,
+    simulate: request['simulation'] === true,
     onUnavailable: payload['on_unavailable'] === 'wait' ? 'wait' : 'fail',
     waitMs: waitSeconds(payload['wait_seconds']) * 1000,
   };

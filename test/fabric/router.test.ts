@@ -49,7 +49,9 @@ describe('an action', () => {
       attempts: 1,
       result: { provider: 'simulated', outcome: 'completed' },
     });
-    expect((await test.facts(actionIdOf(run))).map(({ type }) => type)).toEqual(['route.routed']);
+    await expect
+      .poll(async () => (await test.facts(actionIdOf(run))).map(({ type }) => type))
+      .toEqual(['route.routed']);
   });
 
   it('is accepted, not completed, by a plane that only takes it', async () => {
@@ -74,7 +76,9 @@ describe('an action', () => {
       routed_plane_id: 'gateway_acme',
       fallback_from: ['ipaas_acme'],
     });
-    expect((await test.facts(actionIdOf(run))).map(({ type }) => type)).toEqual(['route.fallback', 'route.routed']);
+    await expect
+      .poll(async () => (await test.facts(actionIdOf(run))).map(({ type }) => type))
+      .toEqual(['route.fallback', 'route.routed']);
   });
 
   it('is tried again on its plane before another is asked', async () => {
@@ -95,6 +99,17 @@ describe('an action', () => {
       error: { code: 'PLANE_REFUSED', fault },
       inFlight: undefined,
     });
+  });
+
+  it('leaves nothing out when it is simulated, and says that it was', async () => {
+    const test = await start({ ipaas: simulatedPlane(script('rejected')) });
+    const run = await test.route({ simulate: true });
+    expect(run.result).toMatchObject({ status: 'completed', simulation: true, routed_plane_id: 'ipaas_acme' });
+    await expect
+      .poll(async () => (await test.facts(actionIdOf(run))).at(-1))
+      .toMatchObject({ data: { simulation: true } });
+    // The first call that leaves is the next one.
+    expect(await test.route()).toMatchObject({ status: 'failed' });
   });
 
   it('has no route where no plane of its cell carries it', async () => {
@@ -157,7 +172,9 @@ describe('when no plane is left', () => {
     expect(await test.fabric.watch.endDrill(tenant, plane)).toBe(true);
     const run = await test.engine.ended(begun.id);
     expect(run.result).toMatchObject({ status: 'completed', fallback_from: ['ipaas_acme'] });
-    expect((await test.facts('ipaas_acme')).map(({ type }) => type)).toEqual(['plane.down', 'plane.up']);
+    await expect
+      .poll(async () => (await test.facts('ipaas_acme')).map(({ type }) => type))
+      .toEqual(['plane.down', 'plane.up']);
   });
 });
 

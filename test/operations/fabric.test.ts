@@ -82,10 +82,12 @@ describe('the fabric API', () => {
       fabric_preset: 'preset_2_ipaas_first',
       changed_by: null,
     });
-    expect((await test.facts('acme')).at(-1)).toMatchObject({
-      type: 'fabric.preset_changed',
-      data: { previous_preset: 'preset_2_ipaas_first', changed_by: 'eve', reason: 'load test', forced: false },
-    });
+    await expect
+      .poll(async () => (await test.facts('acme')).at(-1))
+      .toMatchObject({
+        type: 'fabric.preset_changed',
+        data: { previous_preset: 'preset_2_ipaas_first', changed_by: 'eve', reason: 'load test', forced: false },
+      });
   });
 
   it('names the planes that a preset lacks, unless it is forced', async () => {

@@ -21,7 +21,7 @@ export interface TestFabric extends AsyncDisposable {
   /** The same, to the run's end. */
   route(change?: Partial<ActionOrder>, caller?: Run['caller']): Promise<Run>;
   record(id: string): Promise<ActionRecord>;
-  /** Facts of the feed of those types about a subject. */
+  /** Facts of the feed about a subject; the newest appear when every transaction before theirs is over. */
   facts(subject: string): Promise<readonly FeedItem[]>;
 }
 
