@@ -2,7 +2,7 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import pg from 'pg';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { newUuid } from '../../src/core/ids.ts';
 import type { JsonObject } from '../../src/core/json.ts';
 import { defaultMatrix } from '../../src/governance/raci/default-matrix.ts';
@@ -93,12 +93,50 @@ describe('a tool call', () => {
   });
 });
 
+test('a tool call that a rule holds waits for people, and runs with what they approved', async () => {
+  const hold = {
+    id: 'ask',
+    effect: 'hold',
+    actions: ['tool:calculator'],
+    quorum: 2,
+    reason: 'Two people agree to sums.',
+  };
+  await replace('policy', policy([hold]));
+  const running = calculate('6*7');
+  const pending = await vi.waitFor(async () => {
+    const { body } = await api.get('/api/v1/approvals?status=pending');
+    const [approval] = body['items'] as JsonObject[];
+    if (approval === undefined) throw new Error('nobody is asked yet');
+    return approval;
+  }, 10_000);
+  expect(pending).toMatchObject({ action_type: 'calculator', quorum: 2 });
+  const approve = (by: string, more: JsonObject = {}) =>
+    api.post(`/api/v1/approvals/${pending['id']}/approve`, { by, ...more });
+  expect((await approve('dana')).status).toBe(200);
+  expect((await approve('eli')).status).toBe(200);
+  const id = await running;
+  expect((await api.get(`/api/v1/aoa/runs/${id}`)).body).toMatchObject({ status: 'completed' });
+  const { body } = await api.get(`${BASE}/decisions?run_id=${id}`);
+  expect(body['items']).toMatchObject([
+    { verdict: 'allow', outcome: true, approved_by: ['dana', 'eli'] },
+    { verdict: 'hold', outcome: false, rule: 'policy/ask' },
+  ]);
+  await replace('policy', policy([]));
+});
+
 test('says who was accountable for what was done to a system between two times', async () => {
   const client = new pg.Client({ connectionString: container.databaseUrl });
   await client.connect();
   const template = (await api.get(`${BASE}/decisions?limit=1`)).body['items'] as JsonObject[];
   const keep = async (at: string, change: JsonObject) => {
-    const data = { ...template[0], target: 'crm', action: 'fabric:crm:update', agent_id: 'ceo', ...change };
+    const data = {
+      ...template[0],
+      target: 'crm',
+      action: 'fabric:crm:update',
+      agent_id: 'ceo',
+      approved_by: [],
+      ...change,
+    };
     await client.query('insert into aos.governance_decisions (tenant_id, at, data) values ($1, $2, $3)', [
       'default',
       at,
