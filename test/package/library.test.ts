@@ -68,6 +68,7 @@ describe('the npm package', () => {
       'bin/aos.js',
       'openapi.json',
       'package.json',
+      'policies/default.policy.json',
     ]);
     expect(manifest.files).toContain('dist/src');
   });
