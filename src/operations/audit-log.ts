@@ -161,7 +161,7 @@ export const signAuditLog = specify({
     verifier_key: z.string().meta({ description: '`<name>+<id>+<base64 of the key>`' }),
   }),
   rest: { method: 'GET', path: '/api/v1/aoa/audit/checkpoint', status: 200, family: 'detail' },
-  errors: ['not_supported'],
+  errors: ['conflict'],
 });
 
 export const verifyAuditLog = specify({

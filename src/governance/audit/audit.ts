@@ -83,7 +83,11 @@ export function createAudit(parts: AuditParts): Audit {
 
   async function sign(tenantId: string, { size, range }: Head): Promise<KeptCheckpoint> {
     if (signer === undefined) {
-      throw new AosError('not_supported', 'This server has no key for audit checkpoints.');
+      throw new AosError(
+        'conflict',
+        'This server has no key to sign audit checkpoints with: set AOS_AUDIT_KEY_FILE, or a data directory.',
+        { reason: 'NO_AUDIT_KEY' },
+      );
     }
     const at = isoTime(clock.now());
     const note = signer.sign({ origin: originOf(tenantId), size, root: rootOf(range) });
