@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { pause, useFixture, withFixture } from './fixture-process.ts';
 import { expectBothIds, expectPlatformHeaders, INVOCATION_ID, UUID } from './protocol-checks.ts';
 import { verifies } from './verifies.ts';
@@ -96,7 +96,8 @@ describe('connections', () => {
       };`;
     const options = `--import=data:text/javascript,${encodeURIComponent(probe)}`;
     await withFixture('echo', { NODE_OPTIONS: options }, async (fixture) => {
-      const limits = /limits (\{.*\})/.exec(fixture.output())?.[1] ?? '{}';
+      // It prints when it listens, which a client may see before what it has printed.
+      const limits = await vi.waitUntil(() => /limits (\{.*\})/.exec(fixture.output())?.[1], { timeout: 10_000 });
       const { request, idle, headers } = JSON.parse(limits) as Record<string, number>;
       expect([request, idle]).toEqual([0, 0]);
       expect(headers).toBeGreaterThan(0);

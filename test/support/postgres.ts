@@ -1,6 +1,7 @@
 /**
  * vitest's global set-up: one real PostgreSQL for the whole run. Its folder stays for the next run (a start then takes
- * some 50 ms); a second vitest at the same time takes the next folder.
+ * some 50 ms); a second vitest at the same time takes the next folder. With `AOS_TEST_DATABASE_URL` it is a server of
+ * yours, whose user may create databases: the same tests, on the version you will run.
  */
 import { join } from 'node:path';
 import pg from 'pg';
@@ -22,6 +23,11 @@ const FOLDERS = 8;
 const settings = { max_connections: '200', fsync: 'off', full_page_writes: 'off' };
 
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const yours = process.env['AOS_TEST_DATABASE_URL'];
+  if (yours !== undefined) {
+    project.provide('postgresUrl', yours);
+    return async () => {};
+  }
   const server = await startFirstFree();
   await dropLeftovers(server.url);
   project.provide('postgresUrl', server.url);
