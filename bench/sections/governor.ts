@@ -26,6 +26,7 @@ const scope = {
     throw new Error('what only reads has no step');
   },
   recorded: () => undefined,
+  isSettled: () => false,
 } as unknown as RunScope;
 
 const proposal = {

@@ -10,7 +10,7 @@ import type { KeyedEvent } from '../runs/event.ts';
 import type { Tool } from './tool.ts';
 
 /** A call whose arguments fit the tool. */
-export interface PlannedUse extends Pick<ProposedAction, 'name' | 'agentId' | 'title' | 'onQuestion'> {
+export interface PlannedUse extends Pick<ProposedAction, 'name' | 'agentId' | 'title' | 'onQuestion' | 'hasBegun'> {
   readonly tool: Tool;
   readonly args: JsonObject;
   /** What the tool's schema made of them. */

@@ -1,4 +1,8 @@
-/** Governance put together: the rules from their files, the governor over them, and what is kept and told of its verdicts. */
+/**
+ * Governance put together: the rules from their files, the governor over them, and what is kept and told of its
+ * verdicts. The governor is there in every environment; whether rules are enforced decides whether RACI and policy are
+ * among its checks.
+ */
 import type { GovernanceConfig } from '../config.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Outbox } from '../egress/outbox.ts';
@@ -19,15 +23,15 @@ export interface GovernanceOptions {
   readonly approvals: ApprovalDesk;
   /** Names of the actions there are: each must have somebody who answers for it. */
   readonly actions: readonly string[];
-  /** Beside RACI and policy. */
-  readonly checks?: readonly GovernorCheck[];
+  /** Beside RACI and policy, in every environment; the governor puts them in their order. */
+  readonly checks: readonly GovernorCheck[];
   readonly clock: Clock;
   readonly log: Log;
 }
 
 /** @throws AosError invalid_request when a file of rules cannot be used */
 export async function createGovernance(options: GovernanceOptions) {
-  const { parts, config, environment, database, outbox, approvals, actions, checks = [], clock, log } = options;
+  const { parts, config, environment, database, outbox, approvals, actions, checks, clock, log } = options;
   const { enforced } = config;
   const decisions = parts.createDecisionStore({ database, clock });
   let made: Promise<Rulebook> | undefined;
@@ -59,13 +63,13 @@ export async function createGovernance(options: GovernanceOptions) {
     stop: () => book?.stop(),
   };
   const shared = { enforced, environment, decisions, rulebook, service };
-  if (!enforced) return { ...shared, governor: undefined };
-  const of = (await rulebook()).of;
-  const inform = parts.createNotices({ database, outbox, matrixOf: (tenantId) => of(tenantId).matrix, clock });
+  const rules = enforced ? rulesOf((await rulebook()).of) : await rulesOfNobody();
+  const inform = parts.createNotices({ database, outbox, matrixOf: rules.matrixOf, clock });
   const governor: Governor = parts.createGovernor({
     environment,
-    checks: [...parts.createRuleChecks(of), ...checks],
-    context: parts.createGovernanceContext(of),
+    tellsAll: enforced,
+    checks: [...rules.checks, ...checks],
+    context: rules.context,
     approvals,
     inform,
     keep: decisions.add,
@@ -73,4 +77,19 @@ export async function createGovernance(options: GovernanceOptions) {
     log,
   });
   return { ...shared, governor };
+
+  function rulesOf(of: Rulebook['of']) {
+    return {
+      checks: parts.createRuleChecks(of),
+      context: parts.createGovernanceContext(of),
+      matrixOf: (tenantId: string) => of(tenantId).matrix,
+    };
+  }
+
+  /** Where no rules are enforced there is still somebody who answers for what the other checks find. */
+  async function rulesOfNobody() {
+    const blueprint = await parts.loadMatrix(undefined, actions);
+    const matrixOf = (tenantId: string) => book?.of(tenantId).matrix ?? blueprint;
+    return { checks: [], context: parts.createUnenforcedContext(matrixOf), matrixOf };
+  }
 }

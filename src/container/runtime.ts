@@ -95,6 +95,8 @@ export async function createRuntime(options: RuntimeOptions) {
     outbox,
     approvals: desk,
     actions: [...toolNames.map((name) => `tool:${name}`), ...actionPairs.map((pair) => `fabric:${pair}`)],
+    // The one place for checks beside RACI and policy: rate, screening, budget.
+    checks: [],
     clock,
     log,
   });
@@ -114,8 +116,7 @@ export async function createRuntime(options: RuntimeOptions) {
     }),
   );
   const fabricOf = async (tenantId: string) => parts.showContext(await fabric.contexts.of(tenantId));
-  const governed = governor === undefined ? {} : { governor };
-  const agentParts = { catalogue, model, tools, approvals: desk, ...governed, clock, captureContent, log };
+  const agentParts = { catalogue, model, tools, approvals: desk, governor, clock, captureContent, log };
   const runProgram = parts.createRunProgram({ ...agentParts, memory, definitions, events });
   const taskProgram = parts.createTaskProgram({
     agents: agentParts,

@@ -107,6 +107,8 @@ export interface RunScope {
   history(filter?: { readonly turn: string }): Promise<readonly RunEvent[]>;
   /** The stored result of a step or wait, without running it; undefined when there is none or it failed. */
   recorded(name: string): JsonValue | undefined;
+  /** Whether a step or wait of this name is over, also one that failed. */
+  isSettled(name: string): boolean;
   /**
    * Waits for a signal; several may be waited for at once. The run holds nothing meanwhile: see the head of this file.
    * @returns the signal, or undefined when `until` passed first

@@ -198,6 +198,7 @@ export function startExecution(parts: ExecutionParts, claimed: Claimed): Executi
       const outcome = steps.get(name);
       return outcome !== undefined && 'value' in outcome ? outcome.value : undefined;
     },
+    isSettled: (name) => steps.has(name),
     async sleepUntil(name, at) {
       await wait({ name, reason: 'timer', until: at });
     },

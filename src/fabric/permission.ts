@@ -15,7 +15,7 @@ export interface Permission<Order extends Action> {
 
 /**
  * @param name the action's own in the run
- * @param hasBegun whether an execution before this one was allowed to: what only reads is not judged again then
+ * @param hasBegun whether an execution before this one was allowed to
  * @returns the order with the arguments that were allowed, or why it is not
  * @throws the scope's reason when the run is to end
  */
@@ -26,8 +26,8 @@ export async function permitOrder<Order extends Action & { readonly agentId: str
   order: Order,
   hasBegun: boolean,
 ): Promise<Permission<Order> | AosError> {
-  if (governor === undefined || (hasBegun && isReading(order.type))) return { order, event: undefined };
-  const verdict = await governor.allow(scope, proposalOf(name, order));
+  if (governor === undefined) return { order, event: undefined };
+  const verdict = await governor.allow(scope, { ...proposalOf(name, order), hasBegun });
   if (verdict.kind === 'allow') {
     return { order: verdict.args === order.data ? order : { ...order, data: verdict.args }, event: verdict.event };
   }

@@ -40,6 +40,8 @@ export interface ProposedAction {
   readonly args: JsonObject;
   /** What it costs at most, in US dollars, as far as somebody knows beforehand. */
   readonly costUsd?: number | undefined;
+  /** Whether an execution of its run before this one went on with it: it goes on then as it did. */
+  readonly hasBegun?: boolean | undefined;
   /** Where the action itself is made so that somebody has to agree, whatever the rules say. */
   readonly asksApproval?: boolean | undefined;
   /** For people who are to agree: what this is. */

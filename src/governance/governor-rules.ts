@@ -1,8 +1,9 @@
-/** RACI and policy as checks of the governor, over the rules that hold for the tenant at the time. */
+/** RACI and policy as checks of the governor, over the rules that hold for the tenant at the time; and their absence. */
 import type { GovernorCheck } from './governor.ts';
 import type { GovernanceContext } from './governor-sequence.ts';
 import { checkPolicy } from './policy/policy-check.ts';
 import { demandOf } from './raci/approver.ts';
+import type { Matrix } from './raci/matrix.ts';
 import { checkRaci, standingOf } from './raci/raci-check.ts';
 import type { Rulebook } from './rulebook.ts';
 
@@ -36,5 +37,18 @@ export function createGovernanceContext(of: Rulebook['of']): GovernanceContext {
       const party = accountable ?? '';
       return demandOf(of(caller.tenantId).matrix.document, { party, requesters: [caller.userId], at });
     },
+  };
+}
+
+/** Where neither is enforced: the matrix says who answers for what other checks find, and anybody may agree. */
+export function createUnenforcedContext(matrixOf: (tenantId: string) => Matrix): GovernanceContext {
+  return {
+    describe(action) {
+      const standing = standingOf(matrixOf(action.caller.tenantId), action);
+      const { accountable = null, responsible = [] } = standing ?? {};
+      return { accountable, responsible, policy: null, raci: null };
+    },
+    factsOf: () => ({}),
+    declaredDemand: () => ({ parties: [], assignees: [], quorum: 1 }),
   };
 }

@@ -1,7 +1,7 @@
 /**
- * The governor at work: checks in their order, the verdict, what is kept of it, who is told. What only reads costs no
- * write of its own; everything else is judged in a step, so that a run that is executed again gets the verdict it got,
- * whatever has become of the rules since.
+ * The governor at work: checks in their order, the verdict, what is kept of it, who is told. What only reads and may be
+ * done as asked costs no write of its own; everything else is judged in a step, so that a run that is executed again
+ * gets the verdict it got, whatever has become of the rules since.
  */
 import type { Clock } from '../core/clock.ts';
 import { asError } from '../core/errors.ts';
@@ -29,6 +29,11 @@ export interface GovernanceContext {
 
 export interface GovernorParts {
   readonly environment: Environment;
+  /**
+   * Whether every verdict is told and kept, as where rules are enforced. When false, one to which no check had anything
+   * to say leaves nothing behind: no event, no step, nobody told.
+   */
+  readonly tellsAll?: boolean;
   /** At most one of each name; those that are left out find nothing. */
   readonly checks: readonly GovernorCheck[];
   readonly context: GovernanceContext;
@@ -64,7 +69,7 @@ type Stored<T extends { readonly judgement: Judgement }> = Omit<T, 'judgement'> 
 };
 
 export function createGovernor(parts: GovernorParts): Governor {
-  const { environment, context, approvals, inform, keep, clock, log } = parts;
+  const { environment, tellsAll = true, context, approvals, inform, keep, clock, log } = parts;
   const checks = checkNames.flatMap((name) => parts.checks.filter((each) => each.name === name));
   if (checks.length < parts.checks.length || new Set(checks.map(({ name }) => name)).size < checks.length) {
     throw new Error('the governor has two checks of one name');
@@ -122,6 +127,20 @@ export function createGovernor(parts: GovernorParts): Governor {
     return refusedBy(held, news.rule, reason);
   }
 
+  /** Where nothing was said that is to be kept; what is made so that somebody must agree is asked for all the same. */
+  async function unspoken(
+    scope: RunScope | undefined,
+    action: GovernedAction,
+    judgement: Judgement,
+    known: DecisionFacts,
+  ): Promise<Verdict> {
+    if (judgement.kind !== 'hold' || scope === undefined || approvals === undefined) {
+      return verdictOf(judgement, known, undefined, [], false);
+    }
+    const settled = await askPeople(approvals, scope, action, judgement, known);
+    return verdictOf(settled.judgement, known, undefined, settled.approvedBy, settled.edited);
+  }
+
   return {
     async allow(place, proposed) {
       const { scope, runId, caller } = placeOf(place);
@@ -130,11 +149,12 @@ export function createGovernor(parts: GovernorParts): Governor {
       const verdictStep = `${name}/verdict`;
       const stored = restored<Judged>(scope?.recorded(verdictStep), action.args);
       const known = stored?.known ?? context.describe(action);
-      // What only reads is not judged again when it has been done.
-      if (stored === undefined && scope?.recorded(name) !== undefined) {
-        return verdictOf(done(action.args), known, undefined, [], false);
-      }
+      // What has been done, or was begun without a word to keep, goes on as it did.
+      const begun = proposed.hasBegun === true || scope?.isSettled(name) === true;
+      if (stored === undefined && begun) return verdictOf(done(action.args), known, undefined, [], false);
       const judgement = stored?.judgement ?? (await judge(action, known, scope));
+      const isTold = stored !== undefined || tellsAll || !isPlain(judgement, action.args);
+      if (!isTold) return unspoken(scope, action, judgement, known);
       const decide = (judged: Judgement) => decisionOf(action, judged, known, context.factsOf(action, judged.args));
       const decision = decide(judgement);
       const tell = async (told: GovernanceDecision) => {
@@ -147,7 +167,8 @@ export function createGovernor(parts: GovernorParts): Governor {
         if (keep !== undefined && (what.effect !== 'read' || judgement.kind !== 'allow')) await keep(action, decision);
         return verdictOf(judgement, known, undefined, [], false);
       }
-      if (what.effect === 'read' && judgement.kind !== 'hold') {
+      const isAsAsked = judgement.kind === 'allow' && judgement.args === action.args;
+      if (what.effect === 'read' && stored === undefined && isAsAsked) {
         await tell(decision);
         return verdictOf(judgement, known, event(`${name}:decided`, decision), [], false);
       }
@@ -213,6 +234,17 @@ function wholeDemand(demands: readonly Demanded[]): ApprovalDemand {
 function refusedBy(held: Judgement, rule: string, reason: string): Settled {
   const judgement: Judgement = { ...held, kind: 'deny', rule, reason, code: 'cancelled' };
   return { judgement, approvedBy: [], edited: false };
+}
+
+/** Whether no check had more to say than that it passes, be it that the action itself wants somebody to agree. */
+function isPlain({ checks, obligations, shadow, args }: Judgement, asked: JsonObject): boolean {
+  const said = checks.filter((check) => check !== 'approval:hold:declared');
+  return (
+    said.every((check) => check.split(':')[1] === 'pass') &&
+    obligations.length === 0 &&
+    shadow === null &&
+    args === asked
+  );
 }
 
 /** For an action whose step is stored: whatever it gave it gives again. */

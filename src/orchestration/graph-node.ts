@@ -221,7 +221,8 @@ async function permittedUse({ governor, scope }: OrchestrationSetting, tool: Too
   const name = step.replace(/\/try-\d+$/, '');
   const title = `A graph wants to use ${tool.name}`;
   // Whoever has to agree to the node has been asked before.
-  const use = { name, agentId: null, tool, args, input, asksApproval: false, title };
+  const hasBegun = scope.isSettled(step);
+  const use = { name, agentId: null, tool, args, input, asksApproval: false, title, hasBegun };
   const permission = await permitTool(governor, scope, use);
   if (!('refusal' in permission)) return permission;
   const { event, refusal } = permission;

@@ -95,6 +95,7 @@ function withSteps(scope: RunScope, step: Step): RunScope {
     emit: (key, event) => scope.emit(key, event),
     history: (filter) => scope.history(filter),
     recorded: (name) => scope.recorded(name),
+    isSettled: (name) => scope.isSettled(name),
     wait: (wait) => scope.wait(wait),
     sleepUntil: (name, at) => scope.sleepUntil(name, at),
     poll: (stepName, signalName) => scope.poll(stepName, signalName),

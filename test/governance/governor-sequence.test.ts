@@ -4,7 +4,14 @@ import { AosError } from '../../src/core/errors.ts';
 import type { GovernorCheck } from '../../src/governance/governor.ts';
 import { createRuleChecks } from '../../src/governance/governor-rules.ts';
 import type { Finding, Verdict } from '../../src/governance/verdict.ts';
-import { answeringDesk, blueprint, testGovernor, testPolicy, testProposal } from '../support/governance.ts';
+import {
+  answeringDesk,
+  blueprint,
+  testGovernor,
+  testPolicy,
+  testProposal,
+  unenforcedGovernor,
+} from '../support/governance.ts';
 import { MemoryRun } from '../support/run-scope.ts';
 
 const reading = testProposal({
@@ -261,6 +268,61 @@ describe('an action that somebody must agree to', () => {
       demand: { parties: ['Security'], quorum: 2 },
     });
     expect(kept).toEqual(['hold']);
+  });
+});
+
+describe('where nothing is enforced', () => {
+  const redacting: GovernorCheck = {
+    name: 'screening',
+    check: () => ({ kind: 'pass', rule: 'redact', args: { mail: '[EMAIL]' } }),
+  };
+  const refusing: GovernorCheck = {
+    name: 'budget',
+    check: () => ({ kind: 'deny', rule: 'used_up', reason: 'The budget is used up.', code: 'limit_exceeded' }),
+  };
+  const passing: GovernorCheck = { name: 'budget', check: () => ({ kind: 'pass', rule: 'within' }) };
+
+  it('leaves nothing behind of what no check has anything to say to', async () => {
+    const run = new MemoryRun({});
+    const verdict = await judged(unenforcedGovernor({ checks: [passing] }), testProposal(), run);
+    expect(verdict).toMatchObject({ kind: 'allow', event: undefined, accountable: 'Security' });
+    expect([run.stepOrder, run.events]).toEqual([[], []]);
+  });
+
+  it('tells and keeps what a check has to say, and who answers for it', async () => {
+    const run = new MemoryRun({});
+    const governor = unenforcedGovernor({ checks: [refusing] });
+    expect(await judged(governor, testProposal(), run)).toMatchObject({ kind: 'deny', code: 'limit_exceeded' });
+    expect(run.events).toMatchObject([
+      { type: 'governance.decided', data: { rule: 'budget/used_up', accountable: 'Security', policy: null } },
+    ]);
+    expect(await judged(unenforcedGovernor(), testProposal(), run)).toMatchObject({ kind: 'deny' });
+  });
+
+  it('asks for what is made so that somebody must agree, and tells no more than the approval does', async () => {
+    const run = new MemoryRun({});
+    const desk = answeringDesk();
+    const governor = unenforcedGovernor({ approvals: desk, checks: [passing] });
+    expect(await judged(governor, testProposal({ asksApproval: true }), run)).toMatchObject({
+      kind: 'allow',
+      approvedBy: ['bob'],
+    });
+    expect(desk.asked).toHaveLength(1);
+    expect([run.stepOrder, run.events]).toEqual([['turn-1/tool-1/approval'], []]);
+  });
+
+  it('goes on with what an execution before began, whatever a check would say by now', async () => {
+    const governor = unenforcedGovernor({ checks: [refusing] });
+    expect(await judged(governor, testProposal({ hasBegun: true }))).toMatchObject({ kind: 'allow', rule: 'done' });
+  });
+
+  it('does what only reads with the arguments it was first allowed to be done with', async () => {
+    const run = new MemoryRun({});
+    const proposal = { ...reading, args: { mail: 'a@b.c' } };
+    await judged(unenforcedGovernor({ checks: [redacting] }), proposal, run);
+    await run.execute((scope) => scope.step(proposal.name, async () => ({})));
+    expect((await judged(unenforcedGovernor(), proposal, run)).args).toEqual({ mail: '[EMAIL]' });
+    expect(JSON.stringify(run.events)).not.toContain('a@b.c');
   });
 });
 

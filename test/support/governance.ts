@@ -3,7 +3,11 @@ import { systemClock } from '../../src/core/clock.ts';
 import type { JsonObject } from '../../src/core/json.ts';
 import type { Environment, GovernedAction, ProposedAction } from '../../src/governance/action.ts';
 import type { ApprovalAsk, ApprovalDesk, ApprovalOutcome } from '../../src/governance/approval-desk.ts';
-import { createGovernanceContext, createRuleChecks } from '../../src/governance/governor-rules.ts';
+import {
+  createGovernanceContext,
+  createRuleChecks,
+  createUnenforcedContext,
+} from '../../src/governance/governor-rules.ts';
 import { createGovernor, type GovernorParts } from '../../src/governance/governor-sequence.ts';
 import { loadConditions } from '../../src/governance/policy/condition.ts';
 import { createPolicy, type Policy } from '../../src/governance/policy/policy.ts';
@@ -80,6 +84,19 @@ export function testGovernor({ policy = testPolicy(), matrix = blueprint, ...par
     environment: 'production',
     checks: createRuleChecks(of),
     context: createGovernanceContext(of),
+    clock: systemClock,
+    log: silentLog,
+    ...parts,
+  });
+}
+
+/** A governor where nothing is enforced. */
+export function unenforcedGovernor({ matrix = blueprint, ...parts }: TestGovernorOptions = {}) {
+  return createGovernor({
+    environment: 'development',
+    tellsAll: false,
+    checks: [],
+    context: createUnenforcedContext(() => matrix),
     clock: systemClock,
     log: silentLog,
     ...parts,
