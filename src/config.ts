@@ -8,6 +8,7 @@ import { z } from 'zod';
 import type { ModelConfig } from './agents/model.ts';
 import { closest } from './core/closest.ts';
 import { type Environment, environments } from './governance/action.ts';
+import { defaultPolicy, noFloor, screeningActions, type TenantScreening } from './governance/screening/policy.ts';
 import { type Env, setting } from './telemetry/export.ts';
 
 const MODEL_PROVIDERS = [
@@ -55,6 +56,8 @@ export interface RuntimeConfig {
   /** Whether callbacks may go to loopback and private addresses. */
   readonly allowPrivateCallbacks: boolean;
   readonly governance: GovernanceConfig;
+  /** What is done with the personal data of tenants that have nothing to say about it. */
+  readonly screening: TenantScreening;
 }
 
 /** Which rules hold for what agents do. */
@@ -83,6 +86,7 @@ export const runtimeDefaults: RuntimeConfig = Object.freeze({
     policyFile: undefined,
     raciFile: undefined,
   }),
+  screening: noFloor,
 });
 
 /** The environment cannot be used; the message has a line for every fault. */
@@ -143,6 +147,14 @@ const environmentName = z.preprocess(
   }),
 );
 
+const screeningAction = z.preprocess(
+  (value) => (typeof value === 'string' ? value.toUpperCase() : value),
+  z.enum(screeningActions, {
+    error: ({ input }) =>
+      `one of ${screeningActions.join(', ')}${closest(String(input), screeningActions, ' (did you mean %s?)')}`,
+  }),
+);
+
 /** Every variable the container reads, each with what it may be. Blank and unset are the same. */
 const environment = z.object({
   HOME: text.optional(),
@@ -176,6 +188,8 @@ const environment = z.object({
   AOS_ENVIRONMENT: environmentName.optional(),
   AOS_POLICY_FILE: text.optional(),
   AOS_RACI_FILE: text.optional(),
+  AOS_SCREENING: screeningAction.optional(),
+  FOUNDRY_HOSTING_ENVIRONMENT: text.optional(),
 });
 type Variables = z.infer<typeof environment>;
 type VariableName = keyof Variables;
@@ -230,6 +244,7 @@ function readRuntime(variables: Variables, workingDirectory: string, fault: Faul
     allowUnregisteredAgents: variables.AOS_ALLOW_UNREGISTERED_AGENTS ?? defaults.allowUnregisteredAgents,
     allowPrivateCallbacks: variables.AOS_ALLOW_PRIVATE_CALLBACKS ?? defaults.allowPrivateCallbacks,
     governance: readGovernance(variables, workingDirectory),
+    screening: readScreening(variables),
   });
 }
 
@@ -239,6 +254,12 @@ function readGovernance(variables: Variables, workingDirectory: string): Governa
   const file = (path: string | undefined) => (path === undefined ? undefined : resolve(workingDirectory, path));
   const enforced = environment !== 'development' || policy !== undefined || raci !== undefined;
   return Object.freeze({ enforced, policyFile: file(policy), raciFile: file(raci) });
+}
+
+/** Where the platform hosts it values do not get out unless somebody says so; what was said is the least there is. */
+function readScreening({ AOS_SCREENING: said, FOUNDRY_HOSTING_ENVIRONMENT: hosted }: Variables): TenantScreening {
+  const action = said ?? (hosted === undefined ? undefined : 'REDACT');
+  return action === undefined ? noFloor : Object.freeze({ policy: { ...defaultPolicy, action }, floor: action });
 }
 
 type Fault = (message: string) => undefined;

@@ -55,6 +55,12 @@ describe('the runtime', () => {
     [{ AOS_RETENTION_DAYS: '30' }, { retentionDays: 30 }],
     [{ AOS_CALLBACK_SECRET: 'sixteen-letters!' }, { callbackSecret: 'sixteen-letters!' }],
     [{ AOS_AUDIT_KEY_FILE: '/run/secrets/audit.pem' }, { auditKeyFile: '/run/secrets/audit.pem' }],
+    [{ AOS_SCREENING: 'block' }, { screening: { policy: { action: 'BLOCK' }, floor: 'BLOCK' } }],
+    [{ FOUNDRY_HOSTING_ENVIRONMENT: 'hosted' }, { screening: { policy: { action: 'REDACT' }, floor: 'REDACT' } }],
+    [
+      { FOUNDRY_HOSTING_ENVIRONMENT: 'hosted', AOS_SCREENING: 'WARN' },
+      { screening: { policy: { action: 'WARN' }, floor: 'WARN' } },
+    ],
     [{ AOS_ALLOW_UNREGISTERED_AGENTS: '1' }, { allowUnregisteredAgents: true }],
     [{ AOS_ALLOW_PRIVATE_CALLBACKS: 'on' }, { allowPrivateCallbacks: true }],
     [{ AOS_ALLOW_PRIVATE_CALLBACKS: 'False' }, { allowPrivateCallbacks: false }],

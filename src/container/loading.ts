@@ -71,7 +71,7 @@ async function loadRuns() {
 }
 
 async function loadGovernance() {
-  const [decisions, files, rulebook, conditions, rules, sequence, notices] = await Promise.all([
+  const [decisions, files, rulebook, conditions, rules, sequence, notices, screening] = await Promise.all([
     import('../governance/decision-store.ts'),
     import('../governance/rule-file.ts'),
     import('../governance/rulebook.ts'),
@@ -79,8 +79,17 @@ async function loadGovernance() {
     import('../governance/governor-rules.ts'),
     import('../governance/governor-sequence.ts'),
     import('../governance/raci/notice.ts'),
+    loadScreening(),
   ]);
-  return { ...decisions, ...files, ...rulebook, ...conditions, ...rules, ...sequence, ...notices };
+  return { ...decisions, ...files, ...rulebook, ...conditions, ...rules, ...sequence, ...notices, ...screening };
+}
+
+async function loadScreening() {
+  const [screen, book] = await Promise.all([
+    import('../governance/screening/screen.ts'),
+    import('../governance/screening/screening-book.ts'),
+  ]);
+  return { ...screen, ...book };
 }
 
 async function loadWork() {

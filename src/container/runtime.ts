@@ -79,6 +79,8 @@ export async function createRuntime(options: RuntimeOptions) {
     onCheckpoint: (tenantId, { size, note }) =>
       log.info('the audit log was signed', { tenant_id: tenantId, size, note }),
   });
+  const screen = parts.createScreen({ clock });
+  const screeningBook = parts.createScreeningBook({ database, standard: settings.screening, clock, log });
   const memory = parts.createSessionMemory({ db, clock });
   const definitions = parts.createDefinitionStore({ database, clock });
 
@@ -183,6 +185,7 @@ export async function createRuntime(options: RuntimeOptions) {
     audit,
     catalogue,
     fabric,
+    screeningBook,
     governance.service,
     engine,
     wakingDefinitions,
@@ -219,6 +222,8 @@ export async function createRuntime(options: RuntimeOptions) {
     jobReader,
     outbox,
     governance,
+    screen,
+    screeningBook,
     callbacks,
     partialResults,
     services,

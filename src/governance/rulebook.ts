@@ -23,8 +23,8 @@ export const documentKinds = ['raci', 'policy'] as const;
 export type DocumentKind = (typeof documentKinds)[number];
 
 /** A version of a document as it is kept. */
-export interface KeptDocument {
-  readonly kind: DocumentKind;
+export interface KeptDocument<Kind extends string = DocumentKind> {
+  readonly kind: Kind;
   readonly hash: string;
   readonly content: JsonObject;
   readonly writtenBy: string;
@@ -62,7 +62,8 @@ export interface RulebookParts {
   readonly log: Log;
 }
 
-const CHANNEL = 'aos_governance';
+/** Tells processes that a document of some tenant was replaced. */
+export const documentsChannel = 'aos_governance';
 
 export function createRulebook(parts: RulebookParts): Rulebook {
   const { database, rules, conditions, actions, clock, log } = parts;
@@ -81,6 +82,7 @@ export function createRulebook(parts: RulebookParts): Rulebook {
       .selectFrom('governance_documents')
       .distinctOn(['tenant_id', 'kind'])
       .select(['tenant_id', 'kind', 'content'])
+      .where('kind', 'in', documentKinds)
       .orderBy('tenant_id')
       .orderBy('kind')
       .orderBy('number', 'desc')
@@ -109,7 +111,7 @@ export function createRulebook(parts: RulebookParts): Rulebook {
   return {
     async start() {
       const look = () => void reload();
-      stopListening = await notifications.listen(CHANNEL, { heard: look, missed: look });
+      stopListening = await notifications.listen(documentsChannel, { heard: look, missed: look });
       await load();
     },
     stop() {
@@ -132,7 +134,7 @@ export function createRulebook(parts: RulebookParts): Rulebook {
             written_at: new Date(clock.now()),
           })
           .execute();
-        await sql`select pg_notify(${CHANNEL}, ${tenantId})`.execute(trx);
+        await sql`select pg_notify(${documentsChannel}, ${tenantId})`.execute(trx);
       });
       tenants.set(tenantId, replaced);
       return replaced;

@@ -7,21 +7,29 @@ import { specify } from './operation.ts';
 
 const PATH = '/api/v1/governance';
 
+/** The documents of a tenant that the governance API reads and replaces. */
+const kinds = [...documentKinds, 'screening'] as const;
+
 const documentView = z
   .object({
-    kind: z.enum(documentKinds),
+    kind: z.enum(kinds),
     hash: z.string().meta({ description: 'SHA-256 of the document' }),
     document: freeForm,
     enforced: z.boolean().meta({ description: 'Whether this server judges actions at all' }),
     environment: z.string(),
   })
-  .meta({ id: 'GovernanceDocument', description: 'A RACI matrix or a policy that holds for the tenant' });
+  .meta({
+    id: 'GovernanceDocument',
+    description: 'A RACI matrix, a policy or rules for personal data that hold for the tenant',
+  });
 
-const kind = z.enum(documentKinds).meta({ description: 'raci: who answers for what; policy: the rules' });
+const kind = z.enum(kinds).meta({
+  description: 'raci: who answers for what; policy: the rules; screening: what is done with personal data',
+});
 
 export const getGovernanceDocument = specify({
   name: 'governance.document',
-  summary: 'The RACI matrix or the policy that holds',
+  summary: 'The RACI matrix, the policy or the rules for personal data that hold',
   input: z.object({ kind }),
   output: documentView,
   rest: { method: 'GET', path: `${PATH}/documents/{kind}`, status: 200, family: 'detail' },
@@ -38,8 +46,10 @@ export const getGovernanceDocument = specify({
 
 export const putGovernanceDocument = specify({
   name: 'governance.replace',
-  summary: 'Replace the RACI matrix or the policy of the tenant',
-  description: 'Refused with a sentence for every fault; what held before goes on holding then. Every version is kept.',
+  summary: 'Replace the RACI matrix, the policy or the rules for personal data of the tenant',
+  description:
+    'Refused with a sentence for every fault; what held before goes on holding then. Every version is kept. ' +
+    'Rules for personal data: `action` and `floor` (ALLOW, WARN, REDACT, BLOCK), `types`, `threshold`, `allowed`, `regions`.',
   input: z.object({ kind, document: freeForm }),
   output: documentView,
   rest: { method: 'PUT', path: `${PATH}/documents/{kind}`, status: 200, family: 'detail' },

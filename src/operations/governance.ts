@@ -8,6 +8,8 @@ import type { Environment } from '../governance/action.ts';
 import type { DecisionFilter, DecisionStore, KeptDecision } from '../governance/decision-store.ts';
 import { whatIf } from '../governance/policy/what-if.ts';
 import type { DocumentKind, Rulebook, Rules } from '../governance/rulebook.ts';
+import type { ScreeningBook } from '../governance/screening/screening-book.ts';
+import type { ScreeningRules } from '../governance/screening/screening-document.ts';
 import {
   askWhatIf,
   getAccountable,
@@ -27,15 +29,25 @@ export interface GovernanceOperationParts {
     rulebook(): Promise<Rulebook>;
     readonly decisions: DecisionStore;
   };
+  readonly screeningBook: ScreeningBook;
   /** Where actions go; nothing is rerouted when left out. */
   readonly fabric?: { readonly contexts: Pick<FabricContexts, 'of' | 'overrides'> } | undefined;
 }
 
-export function createGovernanceOperations({ governance, fabric }: GovernanceOperationParts): readonly Operation[] {
+export function createGovernanceOperations({
+  governance,
+  screeningBook,
+  fabric,
+}: GovernanceOperationParts): readonly Operation[] {
   const { decisions, enforced, environment } = governance;
   const show = (kind: DocumentKind, rules: Rules) => {
     const { hash, document } = kind === 'raci' ? rules.matrix : rules.policy;
     return { kind, hash, document: document as unknown as JsonObject, enforced, environment };
+  };
+
+  // Screening is always on, whether or not actions are judged.
+  const showScreening = ({ hash, document }: ScreeningRules) => {
+    return { kind: 'screening' as const, hash, document, enforced: true, environment };
   };
 
   async function routes(tenantId: string, preset: Preset | undefined) {
@@ -49,17 +61,23 @@ export function createGovernanceOperations({ governance, fabric }: GovernanceOpe
 
   return [
     realize(getGovernanceDocument, async ({ kind }, { caller }) => {
+      if (kind === 'screening') return showScreening(screeningBook.of(caller.tenantId));
       const rulebook = await governance.rulebook();
       return show(kind, rulebook.of(caller.tenantId));
     }),
     realize(putGovernanceDocument, async ({ kind, document }, { caller: { tenantId, userId } }) => {
-      const rulebook = await governance.rulebook();
       const by = userId === '' ? 'system' : `user:${userId}`;
+      if (kind === 'screening') {
+        return showScreening(await screeningBook.replace(tenantId, document as JsonObject, by));
+      }
+      const rulebook = await governance.rulebook();
       return show(kind, await rulebook.replace(tenantId, kind, document as JsonObject, by));
     }),
     realize(listGovernanceVersions, async ({ kind, limit }, { caller }) => {
-      const rulebook = await governance.rulebook();
-      const kept = await rulebook.history(caller.tenantId, kind, limit);
+      const kept =
+        kind === 'screening'
+          ? await screeningBook.history(caller.tenantId, limit)
+          : await (await governance.rulebook()).history(caller.tenantId, kind, limit);
       return {
         items: kept.map(({ hash, writtenBy, writtenAt, content }) => ({
           hash,

@@ -2,8 +2,10 @@
 import { z } from 'zod';
 import type { JsonValue } from '../core/json.ts';
 import { personalDataTypes, riskLevels } from '../governance/screening/personal-data.ts';
-import { defaultPolicy, policyFor, screeningActions, type TenantScreening } from '../governance/screening/policy.ts';
+import { policyFor, screeningActions } from '../governance/screening/policy.ts';
 import { type Screen, showScan } from '../governance/screening/screen.ts';
+import type { ScreeningBook } from '../governance/screening/screening-book.ts';
+import { regionCode } from '../governance/screening/screening-document.ts';
 import { type Operation, type OperationSpec, realize, specify } from './operation.ts';
 
 const Scan = z.object({
@@ -45,11 +47,7 @@ export const screenDataSpec = specify({
       .preprocess((value) => (typeof value === 'string' ? value.toUpperCase() : value), z.enum(screeningActions))
       .optional()
       .describe("What to do with a find; without it, the tenant's policy."),
-    region: z
-      .string()
-      .regex(/^[A-Za-z]{2}$/, 'expected a country as ISO 3166 has it, two letters, e.g. "DE"')
-      .optional()
-      .describe('Where telephone numbers without a country code are from.'),
+    region: regionCode.optional().describe('Where telephone numbers without a country code are from.'),
   }),
   output: Scan,
   rest: { method: 'POST', path: '/api/v1/governance/screen', status: 200, family: 'detail' },
@@ -60,14 +58,13 @@ export const screeningSpecs: readonly OperationSpec[] = [screenDataSpec];
 
 export interface ScreeningParts {
   readonly screen: Pick<Screen, 'scan'>;
-  /** What a tenant wants; without it, a warning and no floor. */
-  readonly screeningOf?: (tenantId: string) => Promise<TenantScreening>;
+  readonly screeningBook: Pick<ScreeningBook, 'of'>;
 }
 
-export function createScreeningOperations({ screen, screeningOf }: ScreeningParts): readonly Operation[] {
+export function createScreeningOperations({ screen, screeningBook }: ScreeningParts): readonly Operation[] {
   return [
     realize(screenDataSpec, async ({ data, policy, region }, { caller }) => {
-      const tenant = (await screeningOf?.(caller.tenantId)) ?? { policy: defaultPolicy, floor: 'ALLOW' };
+      const tenant = screeningBook.of(caller.tenantId);
       // Only a body of JSON comes here.
       const result = await screen.scan(data as JsonValue, policyFor(tenant, { action: policy, region }));
       const shown = showScan(result, { tenantId: caller.tenantId }) as z.input<typeof Scan>;

@@ -37,6 +37,7 @@ import { createQueueOperations, queueSpecs } from './queue-message.ts';
 import { createRiskOperations, riskSpecs } from './risk.ts';
 import { createRunOperations, type RunParts } from './run.ts';
 import { runSpecs } from './run-spec.ts';
+import { createScreeningOperations, type ScreeningParts, screeningSpecs } from './screening.ts';
 import { createTaskOperations, type TaskOperationParts } from './task.ts';
 import { taskSpecs } from './task-spec.ts';
 
@@ -60,6 +61,7 @@ export const operationSpecs: readonly OperationSpec[] = [
   ...approvalSpecs,
   ...deliverySpecs,
   ...governanceSpecs,
+  ...screeningSpecs,
   ...fabricSpecs,
   ...dashboardSpecs,
   ...feedSpecs,
@@ -75,6 +77,7 @@ export type OperationParts = OrchestrationParts &
   ApprovalParts &
   DeliveryOperationParts &
   GovernanceOperationParts &
+  ScreeningParts &
   FabricOperationParts &
   DashboardParts & {
     readonly health: Health;
@@ -108,6 +111,7 @@ export function createOperations(parts: OperationParts): readonly Operation[] {
     ...createApprovalOperations(parts),
     ...createDeliveryOperations(parts),
     ...createGovernanceOperations(parts),
+    ...createScreeningOperations(parts),
     ...createFabricOperations(parts),
     ...createDashboardOperations(parts),
     ...createFeedOperations(parts),

@@ -44,6 +44,7 @@ import {
   type RunTable,
   runMigrations,
 } from './tables/run.ts';
+import { screeningMigrations } from './tables/screening.ts';
 import { type SessionDocumentTable, type SessionMessageTable, sessionMigrations } from './tables/session.ts';
 import {
   type TaskLimitTable,
@@ -102,4 +103,5 @@ export const migrations: readonly Migration[] = [
   ...appMigrations,
   ...fabricMigrations,
   ...auditMigrations,
+  ...screeningMigrations,
 ].toSorted((one, other) => (one.name < other.name ? -1 : 1));

@@ -33,6 +33,8 @@ export interface TenantScreening {
   readonly floor: ScreeningAction;
 }
 
+export const noFloor: TenantScreening = { policy: defaultPolicy, floor: 'ALLOW' };
+
 export function isStricter(one: ScreeningAction, other: ScreeningAction): boolean {
   return screeningActions.indexOf(one) > screeningActions.indexOf(other);
 }
