@@ -33,7 +33,7 @@ const Scan = z.object({
   error: z.string().nullable(),
   primary_plane_id: z.string().nullable(),
   tenant_id: z.string(),
-  redacted_data: z.json().optional().describe('With REDACT: the data, tokens in place of values.'),
+  redacted_data: z.unknown().optional().describe('With REDACT: the data, tokens in place of values.'),
 });
 
 export const screenDataSpec = specify({
@@ -42,7 +42,10 @@ export const screenDataSpec = specify({
   description:
     'Every text, number and key at any depth is screened; nothing is stored, and no value that was found is in the answer.',
   input: z.object({
-    data: z.json().describe('Any JSON.'),
+    data: z
+      .unknown()
+      .refine((given) => given !== undefined, 'expected any JSON, but there is none')
+      .describe('Any JSON.'),
     policy: z
       .preprocess((value) => (typeof value === 'string' ? value.toUpperCase() : value), z.enum(screeningActions))
       .optional()
@@ -68,9 +71,7 @@ export function createScreeningOperations({ screen, screeningBook }: ScreeningPa
       // Only a body of JSON comes here.
       const result = await screen.scan(data as JsonValue, policyFor(tenant, { action: policy, region }));
       const shown = showScan(result, { tenantId: caller.tenantId }) as z.input<typeof Scan>;
-      return result.policy === 'REDACT' && result.data !== undefined
-        ? { ...shown, redacted_data: result.data as z.input<typeof Scan>['redacted_data'] }
-        : shown;
+      return result.policy === 'REDACT' && result.data !== undefined ? { ...shown, redacted_data: result.data } : shown;
     }),
   ];
 }
