@@ -229,11 +229,17 @@ describe('BigQuery', () => {
   });
 });
 
+const refusals = [
+  { when: 'answers 403 rateLimitExceeded', fault: 'throttled', status: 403, reason: 'rateLimitExceeded' },
+  { when: 'answers 403 accessDenied', fault: 'auth', status: 403, reason: 'accessDenied' },
+  { when: 'answers 400 invalidQuery', fault: 'invalid', status: 400, reason: 'invalidQuery' },
+  { when: 'answers 413', fault: 'too_large', status: 413, reason: 'uploadTooLarge' },
+] as const;
 const faults = [
   'breaks off after it took the job',
   'answers 503',
-  'answers 403 rateLimitExceeded',
   'does not come to an end',
+  ...refusals.map(({ when }) => when),
 ];
 connectorContract('the BigQuery connector', faults, async () => {
   const warehouse = await openWarehouse();
@@ -256,12 +262,8 @@ connectorContract('the BigQuery connector', faults, async () => {
     faults: [
       { when: 'breaks off after it took the job', fault: 'ambiguous', inject: () => next('after') },
       { when: 'answers 503', fault: 'ambiguous', inject: () => next({ status: 503, reason: 'backendError' }) },
-      {
-        when: 'answers 403 rateLimitExceeded',
-        fault: 'throttled',
-        inject: () => next({ status: 403, reason: 'rateLimitExceeded' }),
-      },
       { when: 'does not come to an end', fault: 'ambiguous', timeMs: 400, inject: () => warehouse.hold() },
+      ...refusals.map(({ when, fault, status, reason }) => ({ when, fault, inject: () => next({ status, reason }) })),
     ],
     heal() {
       double.faults.length = 0;

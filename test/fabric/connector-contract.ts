@@ -1,7 +1,28 @@
 /** What every connector keeps, whatever its plane: a set of tests over a connector and a peer that misbehaves. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { ConnectorError, type Fault, type PlaneConnector, type RoutedAction } from '../../src/fabric/connector.ts';
+import type { PlaneKind, Vendor } from '../../src/fabric/plane.ts';
 import { connectorCall } from '../support/connector.ts';
+
+/** Who stands under the contract: a title, and what its connector says it is. `connector-roster.test.ts` holds them to be all. */
+export const underContract = {
+  'the Workato webhook connector': { vendor: 'workato', plane: 'ipaas' },
+  'the Workato API recipe connector': { vendor: 'workato', plane: 'ipaas' },
+  'the Tray connector': { vendor: 'tray', plane: 'ipaas' },
+  'the Celigo listener connector': { vendor: 'celigo', plane: 'ipaas' },
+  'the Kong connector': { vendor: 'kong', plane: 'api_gateway' },
+  'the Kong connector behind a real gateway': { vendor: 'kong', plane: 'api_gateway' },
+  'the Apigee connector': { vendor: 'apigee', plane: 'api_gateway' },
+  'the Apigee connector behind a real gateway': { vendor: 'apigee', plane: 'api_gateway' },
+  'the Kafka connector': { vendor: 'kafka', plane: 'event_bus' },
+  'the EventBridge connector': { vendor: 'eventbridge', plane: 'event_bus' },
+  'the Redis Streams connector': { vendor: 'redis_streams', plane: 'event_bus' },
+  'the Snowflake connector': { vendor: 'snowflake', plane: 'data_warehouse' },
+  'the BigQuery connector': { vendor: 'bigquery', plane: 'data_warehouse' },
+  'the direct HTTP connector': { vendor: 'http', plane: 'direct' },
+  'the custom HTTP connector': { vendor: 'http', plane: 'custom' },
+} as const satisfies Record<string, { readonly vendor: Vendor; readonly plane: PlaneKind }>;
+export type ContractName = keyof typeof underContract;
 
 /** A way in which a peer fails, and what the connector is to make of it. */
 export interface PeerFault {
@@ -35,7 +56,11 @@ export interface ContractPeer {
 }
 
 /** @param faults their names, because tests are named before the peer is there */
-export function connectorContract(name: string, faults: readonly string[], start: () => Promise<ContractPeer>): void {
+export function connectorContract(
+  name: ContractName,
+  faults: readonly string[],
+  start: () => Promise<ContractPeer>,
+): void {
   describe(name, () => {
     let peer: ContractPeer;
     beforeAll(async () => {
@@ -61,14 +86,30 @@ export function connectorContract(name: string, faults: readonly string[], start
       expect((await peer.keys()).at(-1)).toBe(peer.carried?.(key) ?? key);
     });
 
+    it('carries the same key on every attempt at an action', async () => {
+      const call = connectorCall();
+      const before = (await peer.keys()).length;
+      const first = await peer.connector.run(peer.action, call);
+      const again = await peer.connector.run(peer.action, { ...call, attempt: 2 });
+      const came = (await peer.keys()).slice(before);
+      const key = peer.carried?.(call.idempotencyKey) ?? call.idempotencyKey;
+      expect(came).toEqual([key, key]);
+      // Who does a key once says the same of it again.
+      if (peer.connector.dedupes) expect(again.externalId).toBe(first.externalId);
+    });
+
     it('makes one attempt for one call', async () => {
       const before = (await peer.keys()).length;
       await peer.connector.run(peer.action, connectorCall());
       expect((await peer.keys()).length - before).toBe(1);
     });
 
-    it('tells every fault of its peer that it is said to', () => {
+    it('is what it says it is, and knows of its peer what was surely not done and what nobody knows', () => {
+      expect(peer.connector).toMatchObject(underContract[name]);
       expect(peer.faults.map(({ when }) => when)).toEqual(faults);
+      const known = new Set(peer.faults.map(({ fault }) => fault));
+      expect(known).toContain('ambiguous');
+      expect(known.size).toBeGreaterThan(1);
     });
 
     it.each(faults)('knows what it means when the peer %s, and does not try again', async (when) => {

@@ -119,7 +119,18 @@ describe('EventBridge', () => {
   });
 });
 
-const faults = ['breaks off after it took the event', 'throttles the request', 'throttles the event', 'answers 500'];
+const refusals = [
+  { when: 'does not know the signature', fault: 'auth', status: 400, error: 'InvalidSignatureException' },
+  { when: 'does not understand the request', fault: 'invalid', status: 400, error: 'ValidationException' },
+  { when: 'finds it too large', fault: 'too_large', status: 413, error: 'RequestEntityTooLargeException' },
+] as const;
+const faults = [
+  'breaks off after it took the event',
+  'throttles the request',
+  'throttles the event',
+  'answers 500',
+  ...refusals.map(({ when }) => when),
+];
 connectorContract('the EventBridge connector', faults, async () => {
   const double = await startEventBridgeDouble({ AKIDEXAMPLE: 'the-secret' });
   const given = { region: 'eu-central-1', base_url: double.url, auth: keys, event_bus: 'aos' };
@@ -142,6 +153,7 @@ connectorContract('the EventBridge connector', faults, async () => {
       },
       { when: 'throttles the event', fault: 'throttled', inject: () => next({ entry: 'ThrottlingException' }) },
       { when: 'answers 500', fault: 'ambiguous', inject: () => next({ status: 500, error: 'InternalException' }) },
+      ...refusals.map(({ when, fault, status, error }) => ({ when, fault, inject: () => next({ status, error }) })),
     ],
     heal() {
       double.faults.length = 0;

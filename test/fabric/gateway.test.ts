@@ -140,8 +140,11 @@ const faults: Readonly<Record<string, { fault: Fault; manner?: PlaneManner }>> =
   'brings a refusal of its upstream': { fault: 'rejected', manner: say(409) },
 };
 if (missing === undefined) {
-  for (const manner of ['kong', 'apigee'] as const) {
-    connectorContract(`the ${manner} connector behind a real gateway`, Object.keys(faults), async () => {
+  for (const [manner, name] of [
+    ['kong', 'the Kong connector behind a real gateway'],
+    ['apigee', 'the Apigee connector behind a real gateway'],
+  ] as const) {
+    connectorContract(name, Object.keys(faults), async () => {
       const good = say(200, { id: 'ext-1' });
       const upstream = await startPlaneDouble(good);
       const gateway = await startGateway({ manner, upstream: upstream.url, keys: { [KEY]: 'tenant-a' } });

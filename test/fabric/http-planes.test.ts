@@ -25,7 +25,7 @@ import {
   say,
   startPlaneDouble,
 } from '../support/plane-double.ts';
-import { type ContractPeer, connectorContract, type PeerFault } from './connector-contract.ts';
+import { type ContractName, type ContractPeer, connectorContract, type PeerFault } from './connector-contract.ts';
 
 const SECRET = 'correct-horse-battery-staple';
 const fetch = createGuardedFetch({ clock: systemClock, allow: ['127.0.0.0/8'] });
@@ -77,7 +77,7 @@ interface PeerSpec {
   readonly knows: (headers: Readonly<Record<string, unknown>>, text: string, path: string) => boolean;
 }
 
-const specs: Readonly<Record<string, PeerSpec>> = {
+const specs = {
   'the Workato webhook connector': {
     kind: anyKind(workato),
     plane: 'ipaas',
@@ -142,13 +142,27 @@ const specs: Readonly<Record<string, PeerSpec>> = {
       path === '/api/v1/crm/cust_1042' &&
       headers['authorization'] === `Basic ${Buffer.from(`aos:${SECRET}`).toString('base64')}`,
   },
-};
+  'the custom HTTP connector': {
+    kind: anyKind(http),
+    plane: 'custom',
+    binding: { ...callPath, method: 'PUT' },
+    result: 'completed',
+    settings: (url) => ({
+      base_url: url,
+      auth: { type: 'hmac', secret: { $env: 'KEY' }, algorithm: 'sha512', encoding: 'base64' },
+      success: { pointer: '/id', values: ['ext-1'] },
+    }),
+    knows: (headers, text, path) =>
+      path === '/api/v1/crm/cust_1042' &&
+      headers['x-signature'] === createHmac('sha512', SECRET).update(text).digest('base64'),
+  },
+} satisfies Partial<Record<ContractName, PeerSpec>>;
 
 function actionFor(plane: PlaneKind, binding: Binding): RoutedAction {
   return routedAction({ plane: plane === 'custom' ? 'custom_x' : plane, binding });
 }
 
-for (const [name, spec] of Object.entries(specs)) {
+for (const [name, spec] of Object.entries(specs) as [keyof typeof specs, PeerSpec][]) {
   connectorContract(name, Object.keys(ways), async (): Promise<ContractPeer> => {
     const good: PlaneManner = (response, { headers, text, path }) =>
       spec.knows(headers, text, path)

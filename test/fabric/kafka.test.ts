@@ -186,7 +186,13 @@ describe('the settings of Kafka', () => {
   });
 });
 
-const faults = ['has too few replicas', 'says nothing', 'finds the record too large'];
+const faults = [
+  'has too few replicas',
+  'says nothing',
+  'finds the record too large',
+  'does not let us write',
+  'does not know such a topic',
+];
 if (missing === undefined) {
   connectorContract('the Kafka connector', faults, async () => {
     const cluster = await startKafkaCluster(1);
@@ -202,6 +208,8 @@ if (missing === undefined) {
         { when: 'has too few replicas', fault: 'unavailable', inject: () => cluster.tell(`fail ${PRODUCE} 19`) },
         { when: 'says nothing', fault: 'ambiguous', timeMs: 200, inject: () => cluster.tell('delay 1 600') },
         { when: 'finds the record too large', fault: 'too_large', inject: () => cluster.tell(`fail ${PRODUCE} 10`) },
+        { when: 'does not let us write', fault: 'auth', inject: () => cluster.tell(`fail ${PRODUCE} 29`) },
+        { when: 'does not know such a topic', fault: 'invalid', inject: () => cluster.tell(`fail ${PRODUCE} 17`) },
       ],
       async heal() {
         await cluster.tell('delay 1 0');

@@ -216,7 +216,18 @@ describe('Snowflake', () => {
   });
 });
 
-const faults = ['breaks off after it ran the statement', 'answers 504', 'answers 429', 'says nothing'];
+const refusals = [
+  { when: 'takes the token no more', fault: 'auth', status: 401, code: '390114' },
+  { when: 'cannot read the statement', fault: 'invalid', status: 422, code: '001003' },
+  { when: 'undid what took too long', fault: 'rejected', status: 408, code: '000630' },
+] as const;
+const faults = [
+  'breaks off after it ran the statement',
+  'answers 504',
+  'answers 429',
+  'says nothing',
+  ...refusals.map(({ when }) => when),
+];
 connectorContract('the Snowflake connector', faults, async () => {
   const warehouse = await openWarehouse();
   const publicKey = String(keys.publicKey.export({ type: 'spki', format: 'pem' }));
@@ -248,6 +259,11 @@ connectorContract('the Snowflake connector', faults, async () => {
         inject: () => void double.faults.push('throttled'),
       },
       { when: 'says nothing', fault: 'ambiguous', timeMs: 200, inject: () => warehouse.hold() },
+      ...refusals.map(({ when, fault, status, code }) => ({
+        when,
+        fault,
+        inject: () => void double.faults.push({ status, code }),
+      })),
     ],
     heal() {
       double.faults.length = 0;

@@ -7,8 +7,13 @@ import { type DoubleAnswer, type DoubleRequest, type HttpDouble, startHttpDouble
 import { judgedToken } from './judged-token.ts';
 import type { Warehouse, WarehouseResult } from './warehouse.ts';
 
-/** What becomes of the next submission: refused for now, broken off before or after it ran, or no gateway. */
-export type SnowflakeFault = 'throttled' | 'before' | 'after' | 'gateway';
+/** What becomes of the next submission: refused for now or for good, broken off before or after it ran, or no gateway. */
+export type SnowflakeFault =
+  | 'throttled'
+  | 'before'
+  | 'after'
+  | 'gateway'
+  | { readonly status: number; readonly code: string };
 
 export interface SnowflakeDouble extends HttpDouble {
   readonly faults: SnowflakeFault[];
@@ -89,6 +94,8 @@ export async function startSnowflakeDouble(
     const fault = faults.shift();
     if (fault === 'throttled') return { status: 429, headers: { 'retry-after': '2' }, body: { code: '390505' } };
     if (fault === 'before') return 'break';
+    if (typeof fault === 'object')
+      return { status: fault.status, body: { code: fault.code, message: 'as the test says' } };
     const requestId = url.searchParams.get('requestId');
     const earlier = url.searchParams.get('retry') === 'true' ? byRequest.get(requestId ?? '') : undefined;
     const running = earlier ?? begin(JSON.parse(body.toString()) as Body);
