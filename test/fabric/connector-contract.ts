@@ -4,7 +4,7 @@ import { ConnectorError, type Fault, type PlaneConnector, type RoutedAction } fr
 import type { PlaneKind, Vendor } from '../../src/fabric/plane.ts';
 import { connectorCall } from '../support/connector.ts';
 
-/** Who stands under the contract: a title, and what its connector says it is. `connector-roster.test.ts` holds them to be all. */
+/** Who stands under the contract: a title, and what its connector says it is. `vendor-roster.test.ts` holds them to be all. */
 export const underContract = {
   'the Workato webhook connector': { vendor: 'workato', plane: 'ipaas' },
   'the Workato API recipe connector': { vendor: 'workato', plane: 'ipaas' },

@@ -24,7 +24,7 @@ describe('the contract of connectors', () => {
     const files = (await readdir(import.meta.dirname)).filter((file) => file.endsWith('.test.ts'));
     const texts = await Promise.all(
       files
-        .filter((file) => file !== 'connector-roster.test.ts')
+        .filter((file) => file !== 'vendor-roster.test.ts')
         .map((file) => readFile(join(import.meta.dirname, file), 'utf8')),
     );
     const callers = texts.filter((text) => text.includes('connectorContract('));
