@@ -9,6 +9,7 @@ import type { ModelConfig } from './agents/model.ts';
 import { closest } from './core/closest.ts';
 import { type Environment, environments } from './governance/action.ts';
 import { defaultPolicy, noFloor, screeningActions, type TenantScreening } from './governance/screening/policy.ts';
+import type { RowSecurity } from './store/database.ts';
 import { type Env, setting } from './telemetry/export.ts';
 
 const MODEL_PROVIDERS = [
@@ -55,6 +56,8 @@ export interface RuntimeConfig {
   readonly allowUnregisteredAgents: boolean;
   /** Whether callbacks may go to loopback and private addresses. */
   readonly allowPrivateCallbacks: boolean;
+  /** Whether the database itself keeps tenants apart, or only the conditions of our statements do. */
+  readonly rowSecurity: RowSecurity;
   readonly governance: GovernanceConfig;
   /** What is done with the personal data of tenants that have nothing to say about it. */
   readonly screening: TenantScreening;
@@ -81,6 +84,7 @@ export const runtimeDefaults: RuntimeConfig = Object.freeze({
   allowScrappy: false,
   allowUnregisteredAgents: false,
   allowPrivateCallbacks: false,
+  rowSecurity: 'required',
   governance: Object.freeze({
     enforced: false,
     policyFile: undefined,
@@ -155,6 +159,11 @@ const screeningAction = z.preprocess(
   }),
 );
 
+const rowSecurity = z.preprocess(
+  (value) => (typeof value === 'string' ? value.toLowerCase() : value),
+  z.enum(['required', 'off'] satisfies RowSecurity[], { error: 'required or off' }),
+);
+
 /** Every variable the container reads, each with what it may be. Blank and unset are the same. */
 const environment = z.object({
   HOME: text.optional(),
@@ -185,6 +194,7 @@ const environment = z.object({
   AOS_ALLOW_SCRAPPY: onOff.optional(),
   AOS_ALLOW_UNREGISTERED_AGENTS: onOff.optional(),
   AOS_ALLOW_PRIVATE_CALLBACKS: onOff.optional(),
+  AOS_ROW_SECURITY: rowSecurity.optional(),
   AOS_ENVIRONMENT: environmentName.optional(),
   AOS_POLICY_FILE: text.optional(),
   AOS_RACI_FILE: text.optional(),
@@ -243,6 +253,7 @@ function readRuntime(variables: Variables, workingDirectory: string, fault: Faul
     allowScrappy: variables.AOS_ALLOW_SCRAPPY ?? defaults.allowScrappy,
     allowUnregisteredAgents: variables.AOS_ALLOW_UNREGISTERED_AGENTS ?? defaults.allowUnregisteredAgents,
     allowPrivateCallbacks: variables.AOS_ALLOW_PRIVATE_CALLBACKS ?? defaults.allowPrivateCallbacks,
+    rowSecurity: variables.AOS_ROW_SECURITY ?? defaults.rowSecurity,
     governance: readGovernance(variables, workingDirectory),
     screening: readScreening(variables),
   });

@@ -87,7 +87,7 @@ export async function startContainer(options: ContainerOptions): Promise<Contain
     return loaded;
   });
   const [{ url, pid }, parts] = await Promise.all([databaseServer, loading]);
-  const database = await parts.openDatabase({ url, clock, log });
+  const database = await parts.openDatabase({ url, clock, log, rowSecurity: config.runtime.rowSecurity });
   starting.defer(() => database.close());
   const perform = seams?.acts(database);
   const runtime = await createRuntime({

@@ -64,6 +64,7 @@ describe('the runtime', () => {
     [{ AOS_ALLOW_UNREGISTERED_AGENTS: '1' }, { allowUnregisteredAgents: true }],
     [{ AOS_ALLOW_PRIVATE_CALLBACKS: 'on' }, { allowPrivateCallbacks: true }],
     [{ AOS_ALLOW_PRIVATE_CALLBACKS: 'False' }, { allowPrivateCallbacks: false }],
+    [{ AOS_ROW_SECURITY: 'Off' }, { rowSecurity: 'off' }],
   ])('%j is %j', (env, expected) => {
     expect(runtimeOf(env)).toMatchObject(expected);
   });

@@ -2,13 +2,14 @@
  * The one place that opens PostgreSQL: a pool, the typed query builder over it, the tables brought up to date, and the
  * process's standing connection.
  */
-import { Kysely, PostgresDialect } from 'kysely';
+import { Kysely, PostgresDialect, type PostgresPool } from 'kysely';
 import pg from 'pg';
 import type { Clock } from '../core/clock.ts';
 import { asError } from '../core/errors.ts';
 import type { Log } from '../telemetry/log.ts';
 import { migrations, type Schema } from './schema.ts';
 import { createStandingConnection, type Locks, type Notifications } from './standing-connection.ts';
+import { createTenantScopes, type TenantScopes } from './tenant-scopes.ts';
 
 const DEFAULT_POOL_SIZE = 10;
 const CONNECT_TIMEOUT_MS = 10_000;
@@ -21,14 +22,27 @@ export interface DatabaseOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly poolSize?: number;
+  /** By default `required`. */
+  readonly rowSecurity?: RowSecurity;
 }
+
+/**
+ * Whether the database itself keeps tenants apart: `required`: it does, or the process does not start; `off`: only the
+ * conditions of our statements do (for servers on which we may not have a second role).
+ */
+export type RowSecurity = 'required' | 'off';
 
 /** Where statements go: the database, or one of its transactions. */
 export type StoreScope = Kysely<Schema>;
 
 export interface Database {
-  /** Queries on the tables of `Schema`. Raw SQL must name the schema: `aos.runs`. */
+  /**
+   * Queries on the tables of `Schema`, of the system itself: they see every tenant. Raw SQL must name the schema:
+   * `aos.runs`.
+   */
   readonly db: Kysely<Schema>;
+  /** The same for one tenant: what is asked for a caller sees and changes that tenant's rows only, whatever it says. */
+  readonly tenant: TenantScopes;
   readonly url: string;
   /** The pool behind `db`, for the engine's own tables. */
   readonly pool: pg.Pool;
@@ -42,33 +56,46 @@ export interface Database {
  * @throws Error with one sentence for people when the server cannot be reached or refuses us
  */
 export async function openDatabase(options: DatabaseOptions): Promise<Database> {
-  const { url, clock, log, poolSize = DEFAULT_POOL_SIZE } = options;
-  const pool = new pg.Pool({ ...connectionConfig(url), max: poolSize });
-  // A connection may break at any moment, in a query's hands or not. The pool replaces it and the query that had it
-  // fails; the event itself must only be heard, or it would end the process.
-  pool.on('connect', (client) => client.on('error', () => {}));
-  pool.on('error', (failure) => {
-    if (!pool.ending) log.warn('a database connection broke', { reason: failure.message });
-  });
+  const { url, clock, log, poolSize = DEFAULT_POOL_SIZE, rowSecurity = 'required' } = options;
+  const pool = openPool(url, poolSize, log);
   const standing = createStandingConnection({ connect: () => connect(url), clock, log });
   try {
-    await Promise.all([migrate(pool, url), standing.start()]);
+    await Promise.all([migrate(pool, url, rowSecurity), standing.start()]);
   } catch (failure) {
     await Promise.allSettled([standing.stop(), pool.end()]);
     throw failure;
   }
-  const db = new Kysely<Schema>({ dialect: new PostgresDialect({ pool }) }).withSchema('aos');
+  const query = (queries: PostgresPool) =>
+    new Kysely<Schema>({ dialect: new PostgresDialect({ pool: queries }) }).withSchema('aos');
+  const db = query(pool);
+  // Of its own, so that callers who ask for much never keep the engine waiting for a connection.
+  const tenantPool = rowSecurity === 'off' ? undefined : openPool(url, poolSize, log);
+  if (tenantPool === undefined) {
+    log.warn('row security is off: the database itself does not keep tenants apart', { setting: 'AOS_ROW_SECURITY' });
+  }
   return {
     db,
+    tenant: tenantPool === undefined ? () => db : createTenantScopes(tenantPool, query),
     url,
     pool,
     notifications: standing,
     locks: standing,
     async close() {
       await standing.stop();
-      await pool.end();
+      await Promise.all([pool.end(), tenantPool?.end()]);
     },
   };
+}
+
+function openPool(url: string, max: number, log: Log): pg.Pool {
+  const pool = new pg.Pool({ ...connectionConfig(url), max });
+  // A connection may break at any moment, in a query's hands or not. The pool replaces it and the query that had it
+  // fails; the event itself must only be heard, or it would end the process.
+  pool.on('connect', (client) => client.on('error', () => {}));
+  pool.on('error', (failure) => {
+    if (!pool.ending) log.warn('a database connection broke', { reason: failure.message });
+  });
+  return pool;
 }
 
 function connectionConfig(url: string): pg.ClientConfig {
@@ -87,13 +114,13 @@ async function connect(url: string): Promise<pg.Client> {
 }
 
 /** Two processes may start on a new database at once: the lock lets one of them make the tables. */
-async function migrate(pool: pg.Pool, url: string): Promise<void> {
+async function migrate(pool: pg.Pool, url: string, rowSecurity: RowSecurity): Promise<void> {
   const client = await pool.connect().catch((failure: unknown) => {
     throw unreachable(url, asError(failure));
   });
   try {
     const missing = await missingMigrations(client);
-    if (missing.length === 0) return;
+    if (missing.length === 0 && (rowSecurity === 'off' || (await isTenantRoleReady(client)))) return;
     await client.query('begin');
     await client.query('select pg_advisory_xact_lock($1)', [MIGRATION_LOCK]);
     await client.query('create schema if not exists aos');
@@ -104,6 +131,7 @@ async function migrate(pool: pg.Pool, url: string): Promise<void> {
       await client.query(sql);
       await client.query('insert into aos.migrations (name) values ($1)', [name]);
     }
+    if (rowSecurity === 'required' && !(await isTenantRoleReady(client))) await prepareTenantRole(client);
     await client.query('commit');
   } catch (failure) {
     await client.query('rollback').catch(() => {});
@@ -121,6 +149,25 @@ async function missingMigrations(client: pg.ClientBase): Promise<readonly (typeo
   const applied = await client.query<{ name: string }>('select name from aos.migrations');
   const names = new Set(applied.rows.map((row) => row.name));
   return migrations.filter(({ name }) => !names.has(name));
+}
+
+async function isTenantRoleReady(client: pg.ClientBase): Promise<boolean> {
+  const { rows } = await client.query<{ ready: boolean }>('select aos.is_tenant_role_ready() as ready');
+  return rows[0]?.ready === true;
+}
+
+async function prepareTenantRole(client: pg.ClientBase): Promise<void> {
+  const asked = await client.query<{ user: string }>('select current_user as "user"');
+  const user = asked.rows[0]?.user ?? 'the user';
+  await client.query('select aos.prepare_tenant_role()').catch((failure: unknown) => {
+    throw new Error(
+      `the role aos_tenant, under which statements of callers run, could not be given to "${user}" ` +
+        `(${asError(failure).message}). Have an administrator of the server do it once: ` +
+        `create role aos_tenant nologin; grant aos_tenant to "${user}"; (the first only if there is no such role). ` +
+        `Without it tenants are kept apart by our statements alone: AOS_ROW_SECURITY=off`,
+      { cause: failure },
+    );
+  });
 }
 
 const REASONS: Readonly<Record<string, string>> = {

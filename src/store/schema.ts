@@ -53,6 +53,7 @@ import {
   type TaskTurnTable,
   taskMigrations,
 } from './tables/task.ts';
+import { tenancyMigrations } from './tables/tenancy.ts';
 
 export interface Schema {
   runs: RunTable;
@@ -104,4 +105,5 @@ export const migrations: readonly Migration[] = [
   ...fabricMigrations,
   ...auditMigrations,
   ...screeningMigrations,
+  ...tenancyMigrations,
 ].toSorted((one, other) => (one.name < other.name ? -1 : 1));

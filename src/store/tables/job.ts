@@ -1,3 +1,4 @@
+import type { Generated } from 'kysely';
 import type { JsonObject } from '../../core/json.ts';
 import type { Migration } from '../migration.ts';
 import type { Json, OptionalJson } from './column.ts';
@@ -53,6 +54,7 @@ export interface JobRunTable {
   result: OptionalJson<JsonObject>;
   /** Why it failed or did not run. */
   error: string | null;
+  tenant_id: Generated<string>;
 }
 
 export const jobMigrations: readonly Migration[] = [

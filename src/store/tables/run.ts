@@ -77,6 +77,7 @@ export interface RunStepTable {
   started_at: Date;
   completed_at: Date;
   epoch: number;
+  tenant_id: Generated<string>;
 }
 
 export interface RunSignalTable {
@@ -89,6 +90,7 @@ export interface RunSignalTable {
   at: Date;
   /** The step or wait that took it. */
   taken_by: string | null;
+  tenant_id: Generated<string>;
 }
 
 /** What was too large for its event. */
@@ -97,6 +99,7 @@ export interface RunPayloadTable {
   /** SHA-256 of the JSON text, hex. */
   digest: string;
   body: Json<JsonValue>;
+  tenant_id: Generated<string>;
 }
 
 export interface FeedTable {

@@ -1,0 +1,195 @@
+/**
+ * What the database lets a tenant do, whatever statement is made for it. The tables are those of the catalogue, so a new
+ * one that is not protected fails here by its name.
+ */
+import { sql } from 'kysely';
+import pg from 'pg';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Database } from '../../src/store/database.ts';
+import { openTestDatabase } from '../support/database.ts';
+
+/** Tables that belong to no tenant, and why. */
+const withoutTenant: Readonly<Record<string, string>> = {
+  migrations: 'says which steps made the tables',
+  tenant_tables: 'says which tables are protected',
+  definitions: 'content under its own hash, the same for everybody; reached through a run that is pinned to it',
+  task_limits: 'limits of the operator',
+  task_settings: 'settings of the operator',
+};
+
+interface Column {
+  table: string;
+  column: string;
+  type: string;
+  needed: boolean;
+  changeable: boolean;
+}
+
+let database: Database;
+let owner: pg.Client;
+const columns = new Map<string, Column[]>();
+
+beforeAll(async () => {
+  database = await openTestDatabase();
+  owner = new pg.Client({ connectionString: database.url });
+  await owner.connect();
+  const { rows } = await owner.query<Column>(`
+    select c.relname as "table", a.attname as "column", format_type(a.atttypid, null) as type,
+      a.attnotnull and not a.atthasdef and a.attidentity = '' as needed, a.attidentity = '' as changeable
+    from pg_attribute a join pg_class c on c.oid = a.attrelid
+    where c.relnamespace = 'aos'::regnamespace and c.relkind in ('r', 'p') and a.attnum > 0 and not a.attisdropped
+    order by 1, a.attnum`);
+  for (const row of rows) columns.set(row.table, [...(columns.get(row.table) ?? []), row]);
+  // Rows without their parents: only whose they are matters here.
+  await owner.query(`set session_replication_role = replica`);
+  for (const [table, list] of columns) {
+    if (table in withoutTenant) continue;
+    for (const tenant of ['a', 'b']) await insertRow(table, list, tenant);
+  }
+});
+
+afterAll(async () => {
+  await owner?.end();
+  await database?.close();
+});
+
+const samples: Readonly<Record<string, string>> = {
+  text: `'x'`,
+  json: `'{}'`,
+  jsonb: `'{}'`,
+  boolean: 'false',
+  'text[]': `'{}'`,
+  'timestamp with time zone': 'now()',
+  bytea: `''`,
+  uuid: 'gen_random_uuid()',
+};
+
+/** The one value of a check like `kind in ('raci', …)` that is needed so far. */
+const checked: Readonly<Record<string, string>> = { 'governance_documents.kind': `'raci'` };
+
+function insertion(table: string, list: readonly Column[], tenant: string): string {
+  const filled = list.filter(({ column, needed }) => needed || column === 'tenant_id');
+  const values = filled.map(({ column, type }) => {
+    if (column === 'tenant_id') return `'${tenant}'`;
+    const known = checked[`${table}.${column}`] ?? samples[type] ?? '1';
+    // Keys of two rows must differ where the tenant is no part of them.
+    return type === 'text' && known === `'x'` ? `'x-${tenant}'` : known;
+  });
+  return `insert into aos.${table} (${filled.map(({ column }) => `"${column}"`).join(', ')}) values (${values.join(', ')})`;
+}
+
+async function insertRow(table: string, list: readonly Column[], tenant: string): Promise<void> {
+  await owner.query(insertion(table, list, tenant));
+}
+
+/** All rows of a tenant in a table, as text. */
+async function rowsOf(table: string, tenant: string): Promise<string> {
+  const { rows } = await owner.query<{ rows: string }>(
+    `select coalesce(string_agg(t::text, E'\\n' order by t::text), '') as rows from aos.${table} t where tenant_id = $1`,
+    [tenant],
+  );
+  return rows[0]?.rows ?? '';
+}
+
+const isRefusal = (failure: unknown) =>
+  /permission denied|row-level security|only ever continued|cannot be taken back/.test(String(failure));
+
+async function attempt(statement: string): Promise<string> {
+  return sql
+    .raw(statement)
+    .execute(database.tenant('a'))
+    .then(
+      () => 'done',
+      (failure: unknown) => {
+        if (isRefusal(failure)) return 'refused';
+        throw failure;
+      },
+    );
+}
+
+describe('every table', () => {
+  it('has a tenant and a policy, or a reason why not', async () => {
+    const { rows } = await owner.query<{ name: string }>(`
+      select c.relname as name from pg_class c
+      where c.relnamespace = 'aos'::regnamespace and c.relkind in ('r', 'p')
+        and not (c.relrowsecurity and exists (select from pg_policy p where p.polrelid = c.oid and p.polname = 'own_tenant'))`);
+    const unprotected = rows.map(({ name }) => name).filter((name) => !(name in withoutTenant));
+    expect(unprotected, 'protect them in their migration: select aos.protect_tenant_rows(…)').toEqual([]);
+    for (const name of Object.keys(withoutTenant)) {
+      expect(
+        columns.get(name)?.some(({ column }) => column === 'tenant_id'),
+        name,
+      ).toBe(false);
+    }
+  });
+
+  it('is closed to tenants unless it is protected', async () => {
+    await owner.query('create table aos.forgotten (tenant_id text, secret text)');
+    expect(await attempt('select * from aos.forgotten')).toBe('refused');
+    await owner.query('drop table aos.forgotten');
+    for (const table of Object.keys(withoutTenant))
+      expect(await attempt(`select * from aos.${table}`), table).toBe('refused');
+  });
+
+  it('shows and lets change nothing of another tenant, whatever the statement says', async () => {
+    for (const [table, list] of columns) {
+      if (table in withoutTenant) continue;
+      const before = await rowsOf(table, 'b');
+      expect(before, `${table} has a row of b`).not.toBe('');
+      const seen = await sql<{ tenant_id: string }>`select tenant_id from ${sql.id('aos', table)}`
+        .execute(database.tenant('a'))
+        .then(
+          ({ rows }) => new Set(rows.map(({ tenant_id }) => tenant_id)),
+          (failure: unknown) => {
+            if (isRefusal(failure)) return new Set<string>();
+            throw failure;
+          },
+        );
+      expect(seen.has('b'), `${table} shows what is b's`).toBe(false);
+      const first = list.find(({ column, changeable }) => changeable && column !== 'tenant_id')?.column ?? 'tenant_id';
+      await attempt(`update aos.${table} set "${first}" = "${first}"`);
+      await attempt(`update aos.${table} set "${first}" = "${first}" where tenant_id = 'b'`);
+      await attempt(`update aos.${table} set tenant_id = 'b'`);
+      await attempt(`delete from aos.${table} where tenant_id = 'b'`);
+      expect(await attempt(insertion(table, list, 'b').replaceAll('x-b', 'x-c')), table).toBe('refused');
+      expect(await rowsOf(table, 'b'), `${table} has changed`).toBe(before);
+    }
+  });
+
+  it('cannot be reached by a tenant that has no name', async () => {
+    const { rows } = await sql`select * from aos.runs`.execute(database.tenant(''));
+    expect(rows).toEqual([]);
+  });
+});
+
+describe('a tenant', () => {
+  it('does not empty, lock out or leave the tables', async () => {
+    for (const statement of [
+      'truncate aos.records',
+      'drop table aos.records',
+      'alter table aos.records disable row level security',
+    ]) {
+      await expect(sql.raw(statement).execute(database.tenant('a'))).rejects.toThrow(/permission denied|must be owner/);
+    }
+  });
+
+  it('has its own rows after another had the connection, committed or rolled back', async () => {
+    const mine = async (tenant: string) => {
+      const rows = await database.tenant(tenant).selectFrom('records').select('tenant_id').execute();
+      return rows.map((row) => row.tenant_id);
+    };
+    for (const tenant of ['a', 'b', 'a', 'b']) {
+      expect(await mine(tenant)).toEqual([tenant]);
+      await database
+        .tenant(tenant)
+        .transaction()
+        .execute(async (trx) => {
+          await trx.selectFrom('records').selectAll().execute();
+          throw new Error('rolled back');
+        })
+        .catch(() => {});
+    }
+    const many = await Promise.all(Array.from({ length: 60 }, (_, at) => mine(at % 2 === 0 ? 'a' : 'b')));
+    expect(many.map(([tenant]) => tenant)).toEqual(many.map((_, at) => (at % 2 === 0 ? 'a' : 'b')));
+  });
+});
