@@ -7,6 +7,8 @@ import { isAbsolute, join, resolve } from 'node:path';
 import { z } from 'zod';
 import type { ModelConfig } from './agents/model.ts';
 import { closest } from './core/closest.ts';
+import { type Destination, parseDestination } from './egress/destination.ts';
+import { type EgressMode, egressModes } from './egress/egress-guard.ts';
 import { type Environment, environments } from './governance/action.ts';
 import { defaultPolicy, noFloor, screeningActions, type TenantScreening } from './governance/screening/policy.ts';
 import type { RowSecurity } from './store/database.ts';
@@ -58,9 +60,19 @@ export interface RuntimeConfig {
   readonly allowPrivateCallbacks: boolean;
   /** Whether the database itself keeps tenants apart, or only the conditions of our statements do. */
   readonly rowSecurity: RowSecurity;
+  readonly egress: EgressConfig;
   readonly governance: GovernanceConfig;
   /** What is done with the personal data of tenants that have nothing to say about it. */
   readonly screening: TenantScreening;
+}
+
+/** What may leave this process. */
+export interface EgressConfig {
+  readonly mode: EgressMode;
+  /** Where it may connect to beside what it is configured with. */
+  readonly allow: readonly Destination[];
+  /** Whether agents may read the public internet where direct calls of systems are forbidden. */
+  readonly allowHttpFetch: boolean;
 }
 
 /** Which rules hold for what agents do. */
@@ -85,6 +97,7 @@ export const runtimeDefaults: RuntimeConfig = Object.freeze({
   allowUnregisteredAgents: false,
   allowPrivateCallbacks: false,
   rowSecurity: 'required',
+  egress: Object.freeze({ mode: 'observe', allow: Object.freeze([]), allowHttpFetch: false }),
   governance: Object.freeze({
     enforced: false,
     policyFile: undefined,
@@ -163,6 +176,24 @@ const rowSecurity = z.preprocess(
   (value) => (typeof value === 'string' ? value.toLowerCase() : value),
   z.enum(['required', 'off'] satisfies RowSecurity[], { error: 'required or off' }),
 );
+const egressMode = z.preprocess(
+  (value) => (typeof value === 'string' ? value.toLowerCase() : value),
+  z.enum(egressModes, {
+    error: ({ input }) =>
+      `one of ${egressModes.join(', ')}${closest(String(input), egressModes, ' (did you mean %s?)')}`,
+  }),
+);
+
+const destinations = z
+  .string()
+  .refine((value) => namesIn(value).every((name) => parseDestination(name) !== undefined), {
+    error: 'places such as proxy.example.com:3128, *.example.com or [fd00::1]:443, separated by commas',
+  })
+  .transform((value) => namesIn(value).flatMap((name) => parseDestination(name) ?? []));
+
+function namesIn(list: string): string[] {
+  return list.split(/[\s,]+/).filter((name) => name !== '');
+}
 
 /** Every variable the container reads, each with what it may be. Blank and unset are the same. */
 const environment = z.object({
@@ -195,6 +226,9 @@ const environment = z.object({
   AOS_ALLOW_UNREGISTERED_AGENTS: onOff.optional(),
   AOS_ALLOW_PRIVATE_CALLBACKS: onOff.optional(),
   AOS_ROW_SECURITY: rowSecurity.optional(),
+  AOS_EGRESS: egressMode.optional(),
+  AOS_EGRESS_ALLOW: destinations.optional(),
+  AOS_ALLOW_HTTP_FETCH: onOff.optional(),
   AOS_ENVIRONMENT: environmentName.optional(),
   AOS_POLICY_FILE: text.optional(),
   AOS_RACI_FILE: text.optional(),
@@ -254,8 +288,18 @@ function readRuntime(variables: Variables, workingDirectory: string, fault: Faul
     allowUnregisteredAgents: variables.AOS_ALLOW_UNREGISTERED_AGENTS ?? defaults.allowUnregisteredAgents,
     allowPrivateCallbacks: variables.AOS_ALLOW_PRIVATE_CALLBACKS ?? defaults.allowPrivateCallbacks,
     rowSecurity: variables.AOS_ROW_SECURITY ?? defaults.rowSecurity,
+    egress: readEgress(variables),
     governance: readGovernance(variables, workingDirectory),
     screening: readScreening(variables),
+  });
+}
+
+function readEgress(variables: Variables): EgressConfig {
+  const { AOS_ENVIRONMENT: environment = runtimeDefaults.environment } = variables;
+  return Object.freeze({
+    mode: variables.AOS_EGRESS ?? (environment === 'development' ? 'observe' : 'guard'),
+    allow: Object.freeze(variables.AOS_EGRESS_ALLOW ?? []),
+    allowHttpFetch: variables.AOS_ALLOW_HTTP_FETCH ?? runtimeDefaults.egress.allowHttpFetch,
   });
 }
 

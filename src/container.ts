@@ -6,11 +6,13 @@
 import type { Config } from './config.ts';
 import { createApiApp } from './container/api-door.ts';
 import { describeDatabase, startDatabaseServer } from './container/database-server.ts';
+import { createContainerEgress, refusalsIn } from './container/egress.ts';
 import { loadParts } from './container/loading.ts';
 import { createContainerHealth, createOperationTable } from './container/operation-table.ts';
 import { createRuntime } from './container/runtime.ts';
 import type { Clock } from './core/clock.ts';
 import type { JsonObject } from './core/json.ts';
+import { destinationOfUrl } from './egress/destination.ts';
 import type { ServerAddress } from './host/agent-server.ts';
 import type { FetchApp } from './host/endpoints.ts';
 import type { FrontPage } from './invocations/front-page.ts';
@@ -87,6 +89,18 @@ export async function startContainer(options: ContainerOptions): Promise<Contain
     return loaded;
   });
   const [{ url, pid }, parts] = await Promise.all([databaseServer, loading]);
+  let noteRefusal = (_destination: string): void => {};
+  const egress = createContainerEgress({
+    config,
+    environment,
+    databaseUrl: url,
+    clock,
+    log,
+    onRefused: (destination) => noteRefusal(destination),
+  });
+  // From here on nothing leaves but what is configured; until then nothing of ours has asked for a connection.
+  egress.start();
+  starting.defer(() => egress.stop());
   const database = await parts.openDatabase({ url, clock, log, rowSecurity: config.runtime.rowSecurity });
   starting.defer(() => database.close());
   const perform = seams?.acts(database);
@@ -100,6 +114,9 @@ export async function startContainer(options: ContainerOptions): Promise<Contain
     health: () => health,
     ...(perform === undefined ? {} : { perform }),
   });
+  noteRefusal = refusalsIn(runtime.audit, database, log);
+  const { model } = runtime;
+  if (model.server !== undefined) egress.allow({ part: 'model', host: model.server.address, port: model.server.port });
   const table = { parts, runtime, database, clock, log };
   const health = createContainerHealth(table);
   const operations = createOperationTable(table, health);
@@ -107,7 +124,7 @@ export async function startContainer(options: ContainerOptions): Promise<Contain
     await service.start();
     starting.defer(() => service.stop());
   }
-  const { gate, runs, events, engine, catalogue, model } = runtime;
+  const { gate, runs, events, engine, catalogue } = runtime;
 
   const stopping = new AbortController();
   server.onBeforeShutdown(() => stopping.abort());
@@ -121,11 +138,22 @@ export async function startContainer(options: ContainerOptions): Promise<Contain
   const agents = catalogue.enabled.map((agent) => ({ id: agent.agent_id, title: parts.titleOf(agent) }));
   const page: FrontPage = { model: `${model.name} (${model.provider})`, simulated: model.simulated, agents };
   const front = parts.createFrontRoutes(page, openapi);
-  const api = createApiApp({ parts, runtime, operations, database, clock, log, stopping: stopping.signal, front });
+  const api = createApiApp({
+    parts,
+    runtime,
+    operations,
+    database,
+    egress,
+    clock,
+    log,
+    stopping: stopping.signal,
+    front,
+  });
   starting.defer(() => api.stop());
   app = api;
   starting.defer(() => server.close());
   const address = await server.listen();
+  egress.allow(destinationOfUrl('self', address.url));
 
   const running = starting.move();
   const data = pid === undefined ? describeDatabase(url) : `${config.dataDir} (embedded PostgreSQL, process ${pid})`;

@@ -65,6 +65,21 @@ describe('the runtime', () => {
     [{ AOS_ALLOW_PRIVATE_CALLBACKS: 'on' }, { allowPrivateCallbacks: true }],
     [{ AOS_ALLOW_PRIVATE_CALLBACKS: 'False' }, { allowPrivateCallbacks: false }],
     [{ AOS_ROW_SECURITY: 'Off' }, { rowSecurity: 'off' }],
+    [{ AOS_ENVIRONMENT: 'production' }, { egress: { mode: 'guard' } }],
+    [{ AOS_ENVIRONMENT: 'production', AOS_EGRESS: 'Observe' }, { egress: { mode: 'observe' } }],
+    [{ AOS_ALLOW_HTTP_FETCH: 'on' }, { egress: { allowHttpFetch: true } }],
+    [
+      { AOS_EGRESS_ALLOW: 'proxy.example.com:3128, *.example.org [fd00::1]:443' },
+      {
+        egress: {
+          allow: [
+            { part: 'operator', host: 'proxy.example.com', port: 3128 },
+            { part: 'operator', host: '*.example.org' },
+            { part: 'operator', host: 'fd00::1', port: 443 },
+          ],
+        },
+      },
+    ],
   ])('%j is %j', (env, expected) => {
     expect(runtimeOf(env)).toMatchObject(expected);
   });
@@ -73,6 +88,8 @@ describe('the runtime', () => {
     [{ AOS_MAX_RUNS: '0' }, 'AOS_MAX_RUNS must be a whole number of runs from 1 to 10000, but it is "0"'],
     [{ AOS_RETENTION_DAYS: 'a month' }, 'AOS_RETENTION_DAYS must be a whole number of days from 1 to 36500'],
     [{ AOS_CALLBACK_SECRET: 'short' }, 'AOS_CALLBACK_SECRET must be at least 16 characters, but it is (hidden)'],
+    [{ AOS_EGRESS: 'gard' }, 'AOS_EGRESS must be one of guard, observe, off (did you mean guard?), but it is "gard"'],
+    [{ AOS_EGRESS_ALLOW: 'https://x' }, 'AOS_EGRESS_ALLOW must be places such as proxy.example.com:3128'],
     [{ AOS_ALLOW_UNREGISTERED_AGENTS: 'maybe' }, 'AOS_ALLOW_UNREGISTERED_AGENTS must be on or off'],
     [{ AOS_WORKERS_MIN: '5', AOS_WORKERS_MAX: '2' }, 'AOS_WORKERS_MIN must not be greater than AOS_WORKERS_MAX'],
   ])('%j is refused', (env, fault) => {

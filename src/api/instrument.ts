@@ -2,6 +2,7 @@
  * What `/metrics` shows: the figures of all tenants as they are in the database, those of this process, and the calls
  * of this door. Names are documented here, by their help.
  */
+import type { EgressGuard } from '../egress/egress-guard.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { Figures } from '../operations/figure.ts';
 import type { WorkerPool } from '../tasks/worker-pool.ts';
@@ -13,12 +14,13 @@ export interface InstrumentParts {
   readonly engine: Pick<Engine, 'backlog'>;
   readonly pool: Pick<WorkerPool, 'stats'>;
   readonly meter: RequestMeter;
+  readonly egress: Pick<EgressGuard, 'counts'>;
 }
 
 const PRIORITIES = ['critical', 'high', 'normal', 'low', 'background'];
 
 /** The text a scraper reads. */
-export async function readInstruments({ figures, engine, pool, meter }: InstrumentParts): Promise<string> {
+export async function readInstruments({ figures, engine, pool, meter, egress }: InstrumentParts): Promise<string> {
   const [runs, tasks, approvals, jobs] = await Promise.all([
     figures.runs(undefined),
     figures.tasks(undefined),
@@ -53,6 +55,12 @@ export async function readInstruments({ figures, engine, pool, meter }: Instrume
       { labels: { outcome: 'completed' }, value: totals.completed },
       { labels: { outcome: 'failed' }, value: totals.failed },
     ]),
+    exposed(
+      'aos_egress_connections_total',
+      'counter',
+      'Connections this process wanted to make, by what its guard said',
+      by('verdict', { ...egress.counts() }),
+    ),
     exposed('aos_event_loop_load', 'gauge', "Share of this process's time in use", [{ value: loopLoad }]),
   ];
   return formatFamilies([...families, ...meter.families()]);

@@ -3,6 +3,7 @@
  * operations, the rest to the front page. The protocol's own paths never come here.
  */
 import type { Clock } from '../core/clock.ts';
+import type { EgressGuard } from '../egress/egress-guard.ts';
 import type { FetchApp } from '../host/endpoints.ts';
 import type { Operation } from '../operations/operation.ts';
 import type { Database } from '../store/database.ts';
@@ -15,6 +16,7 @@ export interface ApiDoorOptions {
   readonly runtime: Pick<Runtime, 'engine' | 'pool'>;
   readonly operations: readonly Operation[];
   readonly database: Database;
+  readonly egress: Pick<EgressGuard, 'counts'>;
   readonly clock: Clock;
   readonly log: Log;
   readonly stopping: AbortSignal;
@@ -25,13 +27,13 @@ export interface ApiDoorOptions {
 const SWEEP_MS = 3_600_000;
 
 export function createApiApp(options: ApiDoorOptions): FetchApp & { stop(): void } {
-  const { parts, operations, database, clock, log, stopping, front } = options;
+  const { parts, operations, database, egress, clock, log, stopping, front } = options;
   const idempotency = parts.createIdempotency({ db: database.db, clock });
   const door = parts.createApiDoor({ idempotency, clock, log, stopping });
   const meter = parts.createRequestMeter();
   const figures = parts.createFigures({ db: database.db, clock });
   const { engine, pool } = options.runtime;
-  const instruments = () => parts.readInstruments({ figures, engine, pool, meter });
+  const instruments = () => parts.readInstruments({ figures, engine, pool, meter, egress });
   const api = parts.createApiRoutes({ operations, door, meter, instruments, clock });
   const sweep = clock.every(SWEEP_MS, () => void idempotency.sweep().catch(() => {}));
   return {

@@ -13,6 +13,7 @@ import type { Database } from '../store/database.ts';
 import type { Env } from '../telemetry/export.ts';
 import type { Log } from '../telemetry/log.ts';
 import { loadAuditSigner } from './audit-key.ts';
+import { createDirectPermission } from './egress.ts';
 import { loadFabricConfig, openingFabric } from './fabric-config.ts';
 import { createGovernance } from './governance.ts';
 import type { Parts } from './loading.ts';
@@ -61,7 +62,13 @@ export async function createRuntime(options: RuntimeOptions) {
   const documents = parts.createSessionDocuments({ db, clock });
   // What a model asks for never reaches private addresses, wherever callbacks may go.
   const toolFetch = parts.createGuardedFetch({ clock });
-  const tools = parts.createToolSet(parts.createStandardTools({ documents, fetch: toolFetch }));
+  const tools = parts.createToolSet(
+    parts.createStandardTools({
+      documents,
+      fetch: toolFetch,
+      permitDirect: (caller, url) => permitDirect(caller, url),
+    }),
+  );
   const toolNames = Object.keys(tools.versions);
   const shipped = await parts.loadCatalogue(config.registryPath, toolNames);
   const catalogue = parts.createAgentRegister({ shipped, records, notifications, toolNames });
@@ -117,6 +124,12 @@ export async function createRuntime(options: RuntimeOptions) {
       governor,
     }),
   );
+  const permitDirect = createDirectPermission({
+    contexts: fabric.contexts,
+    allowed: settings.egress.allowHttpFetch,
+    audit,
+    database,
+  });
   const fabricOf = async (tenantId: string) => parts.showContext(await fabric.contexts.of(tenantId));
   const agentParts = { catalogue, model, tools, approvals: desk, governor, clock, captureContent, log };
   const runProgram = parts.createRunProgram({ ...agentParts, memory, definitions, events });

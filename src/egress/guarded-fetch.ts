@@ -11,6 +11,7 @@ import { type BlockList, isIP, type LookupFunction } from 'node:net';
 import { untilAborted } from '../core/abort.ts';
 import type { Clock } from '../core/clock.ts';
 import { AosError } from '../core/errors.ts';
+import { withEgressPermit } from './egress-permit.ts';
 import { addressBlocks, isPublicAddress, isWithin } from './public-address.ts';
 
 export interface GuardedRequest {
@@ -154,20 +155,28 @@ async function exchange(
   signal: AbortSignal,
 ): Promise<GuardedResponse> {
   const make = url.protocol === 'https:' ? httpsRequest : httpRequest;
-  const request = make(url, {
-    method,
-    signal,
-    // A connection of its own, to the addresses that were checked, past every proxy and pool.
-    agent: false,
-    lookup: pinned(addresses),
-    headers: {
-      accept: '*/*',
-      ...headers,
-      // A packed body could unpack to more than was bargained for.
-      'accept-encoding': 'identity',
-      ...(body === undefined ? {} : { 'content-length': String(Buffer.byteLength(body)) }),
-    },
-  });
+  const permit = {
+    part: 'request',
+    host: url.hostname,
+    port: portOf(url),
+    addresses: addresses.map(({ address }) => address),
+  };
+  const request = withEgressPermit(permit, () =>
+    make(url, {
+      method,
+      signal,
+      // A connection of its own, to the addresses that were checked, past every proxy and pool.
+      agent: false,
+      lookup: pinned(addresses),
+      headers: {
+        accept: '*/*',
+        ...headers,
+        // A packed body could unpack to more than was bargained for.
+        'accept-encoding': 'identity',
+        ...(body === undefined ? {} : { 'content-length': String(Buffer.byteLength(body)) }),
+      },
+    }),
+  );
   checkPeer(request, addresses);
   if (onSending !== undefined) {
     request.once('socket', (socket) =>

@@ -4,12 +4,15 @@
  * producer here, so an answer that got lost is an unknown outcome; consumers do a `command_id` once, and a plane whose
  * consumers are known to can say so (`dedupes`).
  *
- * The client library opens its own connections, to the brokers that the cluster names: the guard of outgoing HTTP does not
- * see them.
+ * The client library opens its own connections, to the brokers that are configured and those that the cluster names:
+ * these are part of the plane, and the guard of the process is shown a permit for each.
  */
-import type { Admin, KafkaConfig, Producer, SASLOptions } from 'kafkajs';
+import { connect as connectPlain, isIP } from 'node:net';
+import { connect as connectEncrypted } from 'node:tls';
+import type { Admin, ISocketFactory, KafkaConfig, Producer, SASLOptions } from 'kafkajs';
 import { z } from 'zod';
 import { untilAborted } from '../core/abort.ts';
+import { withEgressPermit } from '../egress/egress-permit.ts';
 import { currentTraceparent } from '../telemetry/tracing.ts';
 import { createClientSlot } from './client-slot.ts';
 import {
@@ -172,9 +175,26 @@ export function clientOptions(given: Settings, secret: ConnectorParts['secret'])
     authenticationTimeout: given.connect_timeout_ms,
     requestTimeout: given.request_timeout_ms,
     enforceRequestTimeout: true,
+    socketFactory: openBroker,
     retry: { retries: 0 },
   };
 }
+
+const KEEP_ALIVE_MS = 60_000;
+
+const openBroker: ISocketFactory = ({ host, port, ssl, onConnect }) => {
+  // What the library passes on is `true` where nothing special is wanted, whatever its types say.
+  const options: unknown = ssl;
+  const place = { host, port };
+  const name = isIP(host) === 0 ? { servername: host } : {};
+  const socket = withEgressPermit({ part: 'plane', ...place }, () =>
+    options === undefined || options === null || options === false
+      ? connectPlain(place, onConnect)
+      : connectEncrypted({ ...place, ...name, ...(typeof options === 'object' && ssl) }, onConnect),
+  );
+  socket.setKeepAlive(true, KEEP_ALIVE_MS);
+  return socket;
+};
 
 function saslOptions(given: z.output<typeof sasl>, secret: ConnectorParts['secret']): SASLOptions {
   switch (given.mechanism) {

@@ -6,6 +6,7 @@
  */
 import { z } from 'zod';
 import { untilAborted } from '../core/abort.ts';
+import { withEgressPermit } from '../egress/egress-permit.ts';
 import { currentTraceparent } from '../telemetry/tracing.ts';
 import { createClientSlot } from './client-slot.ts';
 import {
@@ -47,6 +48,7 @@ const settings = z.strictObject({
 });
 type Settings = z.output<typeof settings>;
 
+const REDIS_PORT = 6379;
 /** Of what is sent and not yet answered; beyond it calls are refused instead of piling up. */
 const MAX_QUEUED = 1_000;
 
@@ -143,7 +145,8 @@ async function connect(given: Settings, { secret }: ConnectorParts) {
   // Without a listener an error of the connection would end the process; the calls under way are told by themselves.
   client.on('error', () => undefined);
   try {
-    await client.connect();
+    const { hostname: host, port } = new URL(given.url);
+    await withEgressPermit({ part: 'plane', host, port: Number(port) || REDIS_PORT }, () => client.connect());
     // Without a password nothing is said to a server that wants one; asked for much, it breaks the connection.
     await client.ping();
   } catch (thrown) {

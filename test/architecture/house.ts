@@ -134,6 +134,14 @@ export const owners: readonly Owner[] = [
     instead: 'use the model port of src/agents',
   },
   {
+    what: "the socket below all of Node's clients",
+    modules: ['node:net', 'node:dgram'],
+    names: ['Socket', '*', 'default'],
+    typesAreFree: true,
+    homes: ['src/egress/socket-hook.ts'],
+    instead: 'connect through a guarded fetch, or inside a permit of src/egress; the guard of the process is one',
+  },
+  {
     what: 'time and timers',
     modules: ['node:timers', 'node:timers/promises'],
     globals: [

@@ -7,6 +7,7 @@ import { z } from 'zod';
 import { AosError } from '../../core/errors.ts';
 import type { JsonValue } from '../../core/json.ts';
 import type { GuardedFetch, GuardedResponse } from '../../egress/guarded-fetch.ts';
+import type { Caller } from '../../runs/run.ts';
 import type { Tool } from '../tool.ts';
 
 const input = z.object({
@@ -22,7 +23,19 @@ const MAX_BYTES = 500_000;
 const MAX_REDIRECTS = 5;
 const TEXTUAL = /^(text\/[\w.+-]+|application\/(json|xml|javascript|yaml|x-ndjson|[\w.-]+\+(json|xml)))$/;
 
-export function createHttpFetch(fetch: GuardedFetch): Tool<Input> {
+/**
+ * Whether somebody's agents may reach the public internet: it is a direct call, past every plane.
+ * @throws AosError forbidden (`DIRECT_FORBIDDEN`) when not
+ */
+export type PermitDirect = (caller: Caller, url: string) => Promise<void>;
+
+export interface HttpFetchParts {
+  readonly fetch: GuardedFetch;
+  /** Everybody may when left out. */
+  readonly permitDirect?: PermitDirect | undefined;
+}
+
+export function createHttpFetch({ fetch, permitDirect }: HttpFetchParts): Tool<Input> {
   return {
     name: 'http_fetch',
     version: '1',
@@ -33,11 +46,12 @@ export function createHttpFetch(fetch: GuardedFetch): Tool<Input> {
     requiresApproval: ({ method }) => method === 'POST',
     // The request ends itself before that, with a better sentence.
     timeoutMs: TIMEOUT_MS + 5000,
-    async run(asked, { signal, idempotencyKey }) {
+    async run(asked, { signal, idempotencyKey, caller }) {
       const { url, method, body, content_type = 'application/json' } = asked;
       if (method !== 'POST' && body !== undefined) {
         throw new AosError('invalid_request', `a ${method} has no body: leave it out or use POST`);
       }
+      await permitDirect?.(caller, url);
       const sending = method === 'POST' ? { 'content-type': content_type, 'idempotency-key': idempotencyKey } : {};
       const response = await fetch(
         {

@@ -1,24 +1,22 @@
 /** The tools that come with the runtime. All but `http_fetch` work without a network. */
-import type { GuardedFetch } from '../../egress/guarded-fetch.ts';
 import type { SessionDocuments } from '../session-documents.ts';
 import type { Tool } from '../tool.ts';
 import { calculator } from './calculator.ts';
 import { dateTime } from './date-time.ts';
-import { createHttpFetch } from './http-fetch.ts';
+import { createHttpFetch, type HttpFetchParts } from './http-fetch.ts';
 import { createRecordDecision } from './record-decision.ts';
 import { createSearchDocuments } from './search-documents.ts';
 
-export interface StandardToolParts {
+export interface StandardToolParts extends HttpFetchParts {
   readonly documents: SessionDocuments;
-  readonly fetch: GuardedFetch;
 }
 
-export function createStandardTools({ documents, fetch }: StandardToolParts): readonly Tool[] {
+export function createStandardTools({ documents, ...http }: StandardToolParts): readonly Tool[] {
   return [
     calculator,
     dateTime,
     createSearchDocuments(documents),
     createRecordDecision(documents),
-    createHttpFetch(fetch),
+    createHttpFetch(http),
   ];
 }
