@@ -10,6 +10,7 @@ import type { JsonObject, JsonValue } from '../core/json.ts';
 import { parseJsonText } from '../core/json-text.ts';
 import { checkSchema } from '../core/schema-check.ts';
 import type { StepContext } from '../engine/engine.ts';
+import { type Settlement, settledOutcome } from '../engine/settlement.ts';
 import type { ApprovalQuestion } from '../governance/approval-desk.ts';
 import type { Governor } from '../governance/governor.ts';
 import type { KeyedEvent } from '../runs/event.ts';
@@ -23,6 +24,8 @@ import { toolContent, toolSpan } from './turn-span.ts';
 
 /** Longest result and arguments, in characters of JSON, that are told and kept. */
 const MAX_CHARACTERS = 16_000;
+/** Marks the end of a tool's time: what it did until then is not known. */
+const TOO_LATE = 'TOOL_TOO_LATE';
 /** How often a tool that only reads is tried when it says that trying again may help. */
 const READ_ATTEMPTS = 2;
 
@@ -49,7 +52,8 @@ interface CheckedCall {
   readonly input: unknown;
 }
 
-type StoredAnswer = { answer: ToolAnswer; duration_ms: number };
+/** `unknown`: the call was cut off after it had begun, and nobody knows how far it came. The answer says so. */
+type StoredAnswer = { answer: ToolAnswer; duration_ms: number; unknown?: true };
 
 /** @throws the scope's reason when the run is to end; nothing else */
 export async function answerToolCall(setting: TurnSetting, planned: PlannedToolCall): Promise<ToolAnswer> {
@@ -57,6 +61,7 @@ export async function answerToolCall(setting: TurnSetting, planned: PlannedToolC
   if (refusal !== undefined) return refuse(setting, planned, refusal);
   const asked = attempt(() => checkCall(call, offered));
   if (asked instanceof AosError) return refuse(setting, planned, asked);
+  if (asked.tool.asSteps !== undefined) return runSteps(setting, planned, asked);
   if (setting.governor !== undefined) return answerGoverned(setting, setting.governor, planned, asked);
   const approved =
     asked.tool.requiresApproval?.(asked.input) === true ? await approval(setting, planned, asked) : asked;
@@ -133,24 +138,49 @@ async function approval(
   }));
 }
 
+/** Runs the tool, again only when somebody says that it had not done it. */
 async function runTool(
   setting: TurnSetting,
   planned: PlannedToolCall,
   checked: CheckedCall,
   judged?: KeyedEvent,
 ): Promise<ToolAnswer> {
+  for (let round = 1; ; round++) {
+    const call = round === 1 ? planned : { ...planned, step: `${planned.step}/again-${round}` };
+    const stored = await runOnce(setting, call, checked, round === 1 ? judged : undefined);
+    if (stored.unknown !== true) return stored.answer;
+    const settlement = await settledOutcome(setting.scope, setting.clock, call.step, {
+      tool: checked.tool.name,
+      agent_id: call.agent.agent_id,
+      ...('error' in stored.answer && { message: stored.answer.error.message }),
+    });
+    if (settlement?.outcome === 'not_done') continue;
+    const answer = settlement === undefined ? stored.answer : settledAnswer(checked.tool, settlement);
+    return endCall(setting, call, answer, settlement);
+  }
+}
+
+async function runOnce(
+  setting: TurnSetting,
+  planned: PlannedToolCall,
+  checked: CheckedCall,
+  judged?: KeyedEvent,
+): Promise<StoredAnswer> {
   const { scope, clock, captureContent, model } = setting;
   const { turn, agent, step, call, beginSpan } = planned;
   const { tool, args, input } = checked;
   const effect = tool.effectOf?.(input) ?? tool.effect;
   const subject = { run: scope.run, turn, agent, model };
-  const stored = await scope.step<StoredAnswer>(
+  return scope.step<StoredAnswer>(
     step,
     async (context) => {
-      if (effect === 'external' && (await hasBegun(setting, planned, context))) return unknownOutcome(tool);
+      if (effect === 'external' && (await hasBegun(setting, planned, context))) {
+        return { answer: { error: { code: 'unknown_outcome', message: cutOff(tool) } }, duration_ms: 0, unknown: true };
+      }
       const called = calledEvent(planned, args, effect);
       await scope.emit(called.key, called);
       const begun = clock.monotonic();
+      let isLate = false;
       const answer = await inSpan(toolSpan(subject, tool, call), beginSpan(), async (span) => {
         if (captureContent) span.setAttributes(toolContent(args, undefined));
         const given = await withinTime(setting, tool, input, context);
@@ -160,12 +190,50 @@ async function runTool(
         if (context.signal.aborted) throw context.signal.reason;
         const mayHelp = thrown instanceof AosError && thrown.retry === 'later' && effect === 'read';
         if (mayHelp && context.attempt < READ_ATTEMPTS) throw thrown;
+        isLate = thrown instanceof AosError && thrown.reason === TOO_LATE;
         return failureOf(setting, tool, thrown);
       });
-      return { answer, duration_ms: Math.round(clock.monotonic() - begun) };
+      const ended = { answer, duration_ms: Math.round(clock.monotonic() - begun) };
+      return isLate && effect === 'external' ? { ...ended, unknown: true } : ended;
     },
-    { effect, event: (value) => [...told(judged), endedEvent(planned, value)] },
+    {
+      effect,
+      event: (value) => [...told(judged), ...(value.unknown === true ? [] : [endedEvent(planned, value)])],
+    },
   );
+}
+
+/** A tool whose work is steps of the run: between them the log is told that it began and how it ended. */
+async function runSteps(
+  setting: TurnSetting,
+  planned: PlannedToolCall,
+  { tool, args, input }: CheckedCall,
+): Promise<ToolAnswer> {
+  const { scope, traceContext } = setting;
+  const { step: name, agent } = planned;
+  const called = calledEvent(planned, args, tool.effectOf?.(input) ?? tool.effect);
+  await scope.emit(called.key, called);
+  const given = await tool.asSteps?.(input, { scope, name, agentId: agent.agent_id, traceContext }).then(
+    (result): ToolAnswer => ({ result: bounded(result) }),
+    (thrown: unknown) => {
+      if (scope.signal.aborted) throw scope.signal.reason;
+      return failureOf(setting, tool, thrown);
+    },
+  );
+  return endCall(setting, planned, given ?? { result: null });
+}
+
+/** Stores what the model is told of a call that was not one step. */
+async function endCall(
+  { scope }: TurnSetting,
+  planned: PlannedToolCall,
+  answer: ToolAnswer,
+  settlement?: Settlement,
+): Promise<ToolAnswer> {
+  const by = settlement === undefined ? {} : { settled_by: settlement.by };
+  const stored = await scope.step<StoredAnswer>(`${planned.step}/end`, async () => ({ answer, duration_ms: 0 }), {
+    event: (value) => endedEvent(planned, value, by),
+  });
   return stored.answer;
 }
 
@@ -176,9 +244,15 @@ async function hasBegun({ scope }: TurnSetting, { step }: PlannedToolCall, { att
   return history.some(({ type }) => type === 'tool.called');
 }
 
-function unknownOutcome({ name }: Tool): StoredAnswer {
-  const message = `${name} was under way when its process ended; whether it had its effect is not known, so do not just repeat it`;
-  return { answer: { error: { code: 'unknown_outcome', message } }, duration_ms: 0 };
+/** What the model is told of a call that was cut off, from what somebody said about it. */
+function settledAnswer({ name }: Tool, { outcome, note, result }: Settlement): ToolAnswer {
+  const why = note === undefined ? '' : `: ${note}`;
+  if (outcome === 'completed') return { result: bounded(result ?? `${name} had done it${why}`) };
+  return { error: { code: 'failed', message: `${name} had not done it, and it is not done again${why}` } };
+}
+
+function cutOff({ name }: Tool): string {
+  return `${name} was under way when its process ended; whether it had its effect is not known, so do not just repeat it`;
 }
 
 /** Runs the tool until its time is up, also one that does not look at its signal. */
@@ -202,7 +276,7 @@ async function withinTime(
 
 function tooLate({ name, timeoutMs, effect }: Tool): AosError {
   const unknown = effect === 'read' ? '' : '; whether it had its effect is not known, so do not just repeat it';
-  return new AosError('timed_out', `${name} did not end within ${timeoutMs / 1000} s${unknown}`);
+  return new AosError('timed_out', `${name} did not end within ${timeoutMs / 1000} s${unknown}`, { reason: TOO_LATE });
 }
 
 /** What the model may be told about anything thrown: an AosError as it is, everything else only to the log. */
@@ -242,11 +316,15 @@ function calledEvent(planned: PlannedToolCall, args: JsonObject, effect: Tool['e
   } as const;
 }
 
-function endedEvent(planned: PlannedToolCall, { answer, duration_ms }: StoredAnswer): KeyedEvent {
+function endedEvent(
+  planned: PlannedToolCall,
+  { answer, duration_ms }: StoredAnswer,
+  by: { readonly settled_by?: string } = {},
+): KeyedEvent {
   const key = `${planned.step}:ended`;
   return 'error' in answer
-    ? { key, type: 'tool.failed', data: { ...about(planned), error: answer.error, duration_ms } }
-    : { key, type: 'tool.completed', data: { ...about(planned), result: answer.result, duration_ms } };
+    ? { key, type: 'tool.failed', data: { ...about(planned), error: answer.error, duration_ms, ...by } }
+    : { key, type: 'tool.completed', data: { ...about(planned), result: answer.result, duration_ms, ...by } };
 }
 
 function told(judged: KeyedEvent | undefined): readonly KeyedEvent[] {

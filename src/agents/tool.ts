@@ -2,10 +2,12 @@
  * A tool: something an agent may have done in the course of a turn. The model asks for it by name with arguments; the
  * turn checks them, asks for an approval where one is required, and runs the tool as a durable step of its own.
  */
+import type { Context } from '@opentelemetry/api';
 import { z } from 'zod';
 import type { Clock } from '../core/clock.ts';
 import { AosError } from '../core/errors.ts';
 import type { JsonObject, JsonValue } from '../core/json.ts';
+import type { RunScope } from '../engine/engine.ts';
 import type { Caller } from '../runs/run.ts';
 import type { Agent } from './agent.ts';
 
@@ -24,6 +26,16 @@ export interface ToolContext {
   readonly clock: Clock;
   readonly caller: Caller;
   readonly sessionId: string;
+}
+
+/** What a tool gets whose work is steps of the run. */
+export interface ToolSteps {
+  readonly scope: RunScope;
+  /** Unique in the run; the names of its steps and waits begin with it and a slash. */
+  readonly name: string;
+  /** Who uses it; '' when no agent does. */
+  readonly agentId: string;
+  readonly traceContext: Context;
 }
 
 export interface Tool<Input = unknown> {
@@ -46,6 +58,12 @@ export interface Tool<Input = unknown> {
    * @throws AosError whose message the model is told; of anything else it is told only that it failed
    */
   run(input: Input, context: ToolContext): Promise<JsonValue>;
+  /**
+   * For a tool whose work is durable steps and waits of the run itself, called in place of `run` and outside of any
+   * step: it must take the same way whenever it is executed. What it does is judged where it does it, not as the tool.
+   * @throws AosError as `run`; the scope's reason when the run is to end
+   */
+  asSteps?(input: Input, steps: ToolSteps): Promise<JsonValue>;
 }
 
 /** A tool as a model is offered it. */

@@ -93,15 +93,16 @@ async function loadScreening() {
 }
 
 async function loadWork() {
-  const [program, definitions, wake, dispatch, fabric, fabricContext] = await Promise.all([
+  const [program, definitions, wake, dispatch, fabric, fabricContext, actionTool] = await Promise.all([
     import('../orchestration/program.ts'),
     import('../orchestration/definition-store.ts'),
     import('../orchestration/definition-wake.ts'),
     import('../dispatch.ts'),
     import('../fabric/fabric.ts'),
     import('../fabric/fabric-context.ts'),
+    import('../fabric/action-tool.ts'),
   ]);
-  return { ...program, ...definitions, ...wake, ...dispatch, ...fabric, ...fabricContext };
+  return { ...program, ...definitions, ...wake, ...dispatch, ...fabric, ...fabricContext, ...actionTool };
 }
 
 async function loadTasks() {

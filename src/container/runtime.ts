@@ -62,13 +62,14 @@ export async function createRuntime(options: RuntimeOptions) {
   const documents = parts.createSessionDocuments({ db, clock });
   // What a model asks for never reaches private addresses, wherever callbacks may go.
   const toolFetch = parts.createGuardedFetch({ clock });
-  const tools = parts.createToolSet(
-    parts.createStandardTools({
-      documents,
-      fetch: toolFetch,
-      permitDirect: (caller, url) => permitDirect(caller, url),
-    }),
-  );
+  const standardTools = parts.createStandardTools({
+    documents,
+    fetch: toolFetch,
+    permitDirect: (caller, url) => permitDirect(caller, url),
+  });
+  // The fabric is made from the governor, which knows the tools by name.
+  const actionTool = parts.createActionTool((...order) => fabric.router.route(...order));
+  const tools = parts.createToolSet([...standardTools, actionTool]);
   const toolNames = Object.keys(tools.versions);
   const shipped = await parts.loadCatalogue(config.registryPath, toolNames);
   const catalogue = parts.createAgentRegister({ shipped, records, notifications, toolNames });

@@ -7,6 +7,7 @@ import { type Selectable, sql } from 'kysely';
 import type { Clock } from '../core/clock.ts';
 import { AosError } from '../core/errors.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '../core/json.ts';
+import type { Settlement } from '../engine/settlement.ts';
 import type { Feed } from '../runs/feed.ts';
 import type { Caller } from '../runs/run.ts';
 import type { Database, StoreScope } from '../store/database.ts';
@@ -23,7 +24,6 @@ import {
 import type { ConnectorResult, Fault } from './connector.ts';
 import { isPlaneName, type PlaneName, planeIdOf } from './plane.ts';
 import { type Preset, presetNamed, SCRAPPY } from './preset.ts';
-import type { Settlement } from './settlement.ts';
 
 export interface NewAction extends Action {
   readonly id: string;

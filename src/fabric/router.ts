@@ -9,6 +9,7 @@ import { type Clock, isoTime } from '../core/clock.ts';
 import { AosError } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { RunScope } from '../engine/engine.ts';
+import { settlementOf } from '../engine/settlement.ts';
 import type { Governor } from '../governance/governor.ts';
 import type { Log } from '../telemetry/log.ts';
 import { type Action, pairOf } from './action.ts';
@@ -23,7 +24,6 @@ import { executionPaths, type PlaneName, planeIdOf } from './plane.ts';
 import type { PlaneWatch } from './plane-watch.ts';
 import { allowsDirect, type Preset } from './preset.ts';
 import { directForbidden, planesFor } from './routing-table.ts';
-import { settlementOf } from './settlement.ts';
 import type { StandingPlane } from './standing-plane.ts';
 
 /** An action for the router. */

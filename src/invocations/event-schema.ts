@@ -28,6 +28,7 @@ const toolCall = {
   tool_call_id: text,
   tool: text,
 };
+const settledBy = text.meta({ description: 'Who said what became of a call that was cut off' }).exactOptional();
 
 const nodeVisit = {
   node: text.meta({ description: 'The id of a node of the graph' }),
@@ -74,11 +75,12 @@ export const eventData = {
   'turn.failed': z.object({ turn, agent_id: text, round: z.int(), error: failureSchema }),
   'turn.restarted': z.object({ turn, agent_id: text }),
   'tool.called': z.object({ ...toolCall, effect: z.enum(['read', 'write', 'external']), arguments: json }),
-  'tool.completed': z.object({ ...toolCall, result: json, duration_ms: z.number() }),
+  'tool.completed': z.object({ ...toolCall, result: json, duration_ms: z.number(), settled_by: settledBy }),
   'tool.failed': z.object({
     ...toolCall,
     error: z.object({ code: text, message: text.meta({ description: 'What the model was told' }) }),
     duration_ms: z.number(),
+    settled_by: settledBy,
   }),
   'governance.decided': z.object({
     step: text,

@@ -1,10 +1,10 @@
 /** The fabric API: contexts, planes, routes and actions. */
 import { z } from 'zod';
 import type { JsonObject } from '../core/json.ts';
+import { settledOutcomes } from '../engine/settlement.ts';
 import { actionTypes, targetSystems } from '../fabric/action.ts';
 import { actionStatuses } from '../fabric/action-record.ts';
 import { presets } from '../fabric/preset.ts';
-import { settledOutcomes } from '../fabric/settlement.ts';
 import { actionView, cellView, contextView, drillView, FABRIC_PATH, planeView } from './fabric-view.ts';
 import { agentId, cursor, flag, freeForm, nextCursor, pageSize, protocolId, reason, time } from './field.ts';
 import { type RestRoute, specify } from './operation.ts';

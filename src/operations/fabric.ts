@@ -3,6 +3,7 @@ import type { z } from 'zod';
 import { AosError } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { Engine } from '../engine/engine.ts';
+import { settlementPayload } from '../engine/settlement.ts';
 import { actionPairs, actionType, actionTypes, targetSystem, targetSystems } from '../fabric/action.ts';
 import type { ActionRecord } from '../fabric/action-record.ts';
 import type { Fabric } from '../fabric/fabric.ts';
@@ -18,7 +19,6 @@ import {
 import type { Drill, PlaneState } from '../fabric/plane-watch.ts';
 import { type Preset, parsePreset, presetCards } from '../fabric/preset.ts';
 import { type CellOverride, planesFor, routingTable } from '../fabric/routing-table.ts';
-import { settlementPayload } from '../fabric/settlement.ts';
 import type { StandingPlane } from '../fabric/standing-plane.ts';
 import type { Caller } from '../runs/run.ts';
 import type { NewTask } from '../tasks/task.ts';

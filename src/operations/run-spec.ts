@@ -1,5 +1,6 @@
 /** What may be asked about runs and of them: the management side of everything that is executed. */
 import { z } from 'zod';
+import { settledOutcomes } from '../engine/settlement.ts';
 import { runKinds, runStatuses } from '../runs/run.ts';
 import {
   agentId,
@@ -210,6 +211,34 @@ export const resumeRun = specify({
   },
 });
 
+export const settleRun = specify({
+  name: 'runs.settle',
+  summary: 'Say what became of an effect of a run whose outcome is unknown',
+  description:
+    'A tool or a plane was called and its answer was lost, or the process ended meanwhile; it is not repeated until ' +
+    'somebody knows. `completed`: it was done, with this `result` · `not_done`: it was not, and is done again · ' +
+    '`failed`: it was not, and is not done again. A run that waits for no such thing is 409.',
+  input: one.extend({
+    wait: z
+      .string()
+      .min(1)
+      .max(600)
+      .nullish()
+      .meta({ description: 'Which of its waits, when there are several; see `waits` of the run' }),
+    outcome: z.enum(settledOutcomes),
+    note: reason,
+    external_id: z.string().max(500).nullish().meta({ description: 'What the target calls it' }),
+    result: z.unknown().optional().meta({ description: 'What the tool would have given, for whoever asked for it' }),
+  }),
+  output: z.object({ run_id: protocolId, wait: z.string(), outcome: z.enum(settledOutcomes) }),
+  rest: rest('POST', '/{run_id}/settle', 202),
+  errors: ['not_found', 'conflict'],
+  example: {
+    input: { outcome: 'completed', note: 'seen in the shop' },
+    output: { run_id: ID, wait: 'chat/1/tool-1/http_fetch/settle', outcome: 'completed' },
+  },
+});
+
 const forkId = protocolId.nullish().meta({
   description: 'The id of the new run, which makes repeating the call harmless; else a new UUID',
 });
@@ -408,6 +437,7 @@ export const runSpecs = [
   cancelRun,
   signalRun,
   resumeRun,
+  settleRun,
   forkRun,
   retryRun,
   runPayload,

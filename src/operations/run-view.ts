@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { catalogue, type ErrorCode } from '../core/errors.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '../core/json.ts';
+import { isSettlement } from '../engine/settlement.ts';
 import { limitKeys, limitsOf } from '../orchestration/limits.ts';
 import { workflowOf } from '../orchestration/patterns.ts';
 import { configOf } from '../orchestration/plan.ts';
@@ -211,6 +212,7 @@ export function isOver({ status }: Run): boolean {
 export function reservedSignal(name: string): string | undefined {
   if (name.startsWith('approval/')) return 'approvals are decided where they are listed, at /api/v1/approvals';
   if (name.startsWith('limit/')) return `a run at a limit is let go on at ${RUNS_PATH}/{run_id}/resume`;
+  if (isSettlement(name)) return `an unknown outcome is settled at ${RUNS_PATH}/{run_id}/settle`;
   if (name.startsWith('run/') || name === 'steer') return 'only runs send it';
   return undefined;
 }

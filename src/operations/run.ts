@@ -7,9 +7,11 @@ import type { SessionRegister } from '../agents/session.ts';
 import { type Clock, isoTime } from '../core/clock.ts';
 import { AosError } from '../core/errors.ts';
 import { newUuid } from '../core/ids.ts';
-import type { JsonObject } from '../core/json.ts';
+import type { JsonObject, JsonValue } from '../core/json.ts';
 import type { Gate } from '../dispatch.ts';
 import type { Engine } from '../engine/engine.ts';
+import { settlementPayload } from '../engine/settlement.ts';
+import type { Audit } from '../governance/audit/audit.ts';
 import type { RunEvent } from '../runs/event.ts';
 import { verifyEvents } from '../runs/event-chain.ts';
 import type { EventLog } from '../runs/event-log.ts';
@@ -31,6 +33,7 @@ import {
   runEvents,
   runPayload,
   runSteps,
+  settleRun,
   signalRun,
   verifyRun,
 } from './run-spec.ts';
@@ -43,6 +46,7 @@ export interface RunParts {
   readonly engine: Pick<Engine, 'cancel' | 'signal'>;
   readonly sessions: SessionRegister;
   readonly db: Kysely<Schema>;
+  readonly audit: Pick<Audit, 'write'>;
   readonly clock: Clock;
 }
 
@@ -52,7 +56,7 @@ const MAX_CHILDREN = 200;
 const PAGE = 500;
 
 export function createRunOperations(parts: RunParts): readonly Operation[] {
-  const { runs, events, engine, sessions, clock } = parts;
+  const { runs, events, engine, sessions, clock, db, audit } = parts;
   const insight = createRunInsight(parts);
   const forks = createRunForks(parts);
 
@@ -184,6 +188,45 @@ export function createRunOperations(parts: RunParts): readonly Operation[] {
       // Of two who answer the same limit the run takes the first.
       await send(run, wait, { decision, raise: raise as JsonObject }, caller, `resume/${wait}`);
       return { run_id: id, wait, decision };
+    }),
+
+    realize(settleRun, async ({ run_id: id, wait: named, outcome, note, external_id, result }, { caller }) => {
+      const run = await find(id, caller);
+      if (isOver(run)) throw over(run);
+      const open = (await insight.waits(id)).filter(({ reason }) => reason === 'unknown_outcome');
+      const chosen = named == null ? open : open.filter(({ name }) => name === named);
+      const [wait, ...others] = chosen;
+      if (wait === undefined || others.length > 0) {
+        const which = open.map(({ name }) => name);
+        const message =
+          which.length === 0
+            ? `Run ${id} waits for nobody to say how an effect ended: it is ${run.status}`
+            : `Run ${id} waits for ${which.length} outcomes: name one of them as "wait": ${which.join(', ')}`;
+        throw new AosError('conflict', message, {
+          reason: which.length === 0 ? 'OUTCOME_KNOWN' : 'WHICH_OUTCOME',
+          facts: { status: run.status, waits: which },
+        });
+      }
+      const settlement = { outcome, note: note ?? undefined, externalId: external_id ?? undefined };
+      const payload = settlementPayload({
+        ...settlement,
+        ...(result !== undefined && { result: result as JsonValue }),
+      });
+      await db.transaction().execute(async (trx) => {
+        // Of two who settle the same the run takes the first.
+        const signal = { id: wait.name, name: wait.signal, payload, actor: actorOf(caller) };
+        if (!(await engine.signal(id, signal, trx))) throw over(run);
+        await audit.write(trx, {
+          tenantId: caller.tenantId,
+          action: 'OUTCOME_SETTLED',
+          outcome: outcome === 'completed' ? 'success' : outcome === 'failed' ? 'failure' : 'cancelled',
+          actor: { type: 'user', id: caller.userId || 'anonymous' },
+          run_id: id,
+          details: { wait: wait.name, settled_as: outcome },
+          owner: run.caller.userId,
+        });
+      });
+      return { run_id: id, wait: wait.name, outcome };
     }),
 
     realize(forkRun, async ({ run_id: id, from_step, input, fork_id, confirm_effects }, { caller, callId }) =>

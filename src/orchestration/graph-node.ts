@@ -11,6 +11,7 @@ import { isoTime } from '../core/clock.ts';
 import { AosError, asError } from '../core/errors.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '../core/json.ts';
 import { checkSchema } from '../core/schema-check.ts';
+import { settledOutcome } from '../engine/settlement.ts';
 import { type Attempt, attemptTurn } from './attempt.ts';
 import type { GraphNode, NodeOf } from './graph-definition.ts';
 import type { Visit } from './graph-plan.ts';
@@ -32,6 +33,11 @@ export interface NodeVisit {
 
 /** Marks the failure of a sub-run, whatever its code: its limits are not those of this run. */
 const CHILD_FAILED = 'CHILD_FAILED';
+
+/** Marks what may have been done and is not repeated before somebody knows. */
+const UNKNOWN = 'UNKNOWN_OUTCOME';
+/** Marks what is not to be tried again, whatever the node's policy. */
+const SETTLED = 'OUTCOME_SETTLED';
 
 /** A visit, or one item of it, under the name of its steps. */
 interface Doing extends NodeVisit {
@@ -83,7 +89,7 @@ async function repeated({ node, step }: Doing, work: (step: string) => Promise<J
     try {
       return await work(nth === 1 ? step : `${step}/try-${nth}`);
     } catch (thrown) {
-      if (nth === tries || !isNodeFailure(thrown)) throw thrown;
+      if (nth === tries || !isNodeFailure(thrown) || thrown.reason === SETTLED) throw thrown;
     }
   }
 }
@@ -178,6 +184,7 @@ async function useTool(
   asked: JsonObject,
 ): Promise<JsonValue> {
   const tool = toolOf(setting, node);
+  if (tool.asSteps !== undefined) return useSteps(setting, tool, step, asked);
   const { args, input, event } = await permittedUse(setting, tool, step, asked);
   const effect = tool.effectOf?.(input) ?? tool.effect;
   const { clock, meter, log } = setting;
@@ -190,28 +197,74 @@ async function useTool(
     code: 'timed_out',
     message: `${tool.name} did not end within ${seconds} s${unknown}`,
   } as const;
-  return withinTime(setting, deadline, (scope) =>
-    scope.step(
-      step,
-      async ({ signal, idempotencyKey }) => {
-        const { caller, sessionId } = run;
-        try {
-          const work = tool.run(input, { signal, idempotencyKey, clock, caller, sessionId });
-          return (await untilAborted(work, signal)) ?? null;
-        } catch (thrown) {
-          if (signal.aborted || thrown instanceof AosError) throw thrown;
-          log?.error('a tool met an unexpected error', { run_id: run.id, tool: tool.name, error: asError(thrown) });
-          throw new AosError('internal_error', `${tool.name} failed; the log has the details`, { retry: 'never' });
-        }
-      },
-      // What has an effect is not repeated by itself.
-      {
-        effect,
-        ...(effect === 'read' ? {} : { retry: { attempts: 1 } }),
-        ...(event === undefined ? {} : { event: () => event }),
-      },
-    ),
-  );
+  const use = (name: string) => {
+    const isCutOff = effect === 'external' && setting.scope.isSettled(`${name}/begin`);
+    return withinTime(setting, deadline, async (scope) => {
+      if (effect === 'external') await scope.step(`${name}/begin`, async () => null);
+      return scope.step(
+        name,
+        async ({ signal, idempotencyKey }) => {
+          if (isCutOff) throw unknownOutcome(`${tool.name} was under way when its process ended${unknown}`);
+          const { caller, sessionId } = run;
+          try {
+            const work = tool.run(input, { signal, idempotencyKey, clock, caller, sessionId });
+            return (await untilAborted(work, signal)) ?? null;
+          } catch (thrown) {
+            if (signal.aborted || thrown instanceof AosError) throw thrown;
+            log?.error('a tool met an unexpected error', { run_id: run.id, tool: tool.name, error: asError(thrown) });
+            throw new AosError('internal_error', `${tool.name} failed; the log has the details`, { retry: 'never' });
+          }
+        },
+        // What has an effect is not repeated by itself.
+        {
+          effect,
+          ...(effect === 'read' ? {} : { retry: { attempts: 1 } }),
+          ...(event === undefined ? {} : { event: () => event }),
+        },
+      );
+    });
+  };
+  return effect === 'external' ? settling(setting, tool, step, deadline.message, use) : use(step);
+}
+
+/** Does it; where its outcome is unknown the run waits for somebody who knows, and does it again only if they say so. */
+async function settling(
+  { scope, clock }: OrchestrationSetting,
+  tool: Tool,
+  step: string,
+  tooLate: string,
+  use: (name: string) => Promise<JsonValue>,
+): Promise<JsonValue> {
+  for (let round = 1; ; round++) {
+    const name = round === 1 ? step : `${step}/again-${round}`;
+    try {
+      return await use(name);
+    } catch (thrown) {
+      const isUnknown = thrown instanceof AosError && (thrown.reason === UNKNOWN || thrown.message === tooLate);
+      if (!isUnknown) throw thrown;
+      const said = await settledOutcome(scope, clock, name, { tool: tool.name, message: thrown.message });
+      if (said?.outcome === 'completed') return said.result ?? null;
+      if (said?.outcome === 'not_done') continue;
+      const message = said === undefined ? thrown.message : `${tool.name} had not done it, and it is not done again`;
+      throw new AosError(thrown.code, message, { retry: 'never', reason: SETTLED });
+    }
+  }
+}
+
+function unknownOutcome(message: string): AosError {
+  return new AosError('timed_out', message, { retry: 'never', reason: UNKNOWN });
+}
+
+/** A tool whose work is steps of the run; what they do is judged there. */
+async function useSteps(
+  { scope, meter, traceContext }: OrchestrationSetting,
+  tool: Tool,
+  step: string,
+  args: JsonObject,
+): Promise<JsonValue> {
+  const input = checkSchema(tool.input, args, 'its arguments');
+  await meter.toolCall(tool.name, args);
+  return (await tool.asSteps?.(input, { scope, name: step, agentId: '', traceContext })) ?? null;
 }
 
 /** What the tool may be used with; a node that is tried again is judged once. @throws AosError when it may not be used */

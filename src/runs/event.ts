@@ -87,10 +87,14 @@ export type EventData = {
   'turn.restarted': { turn: string; agent_id: string };
   /** `arguments` is what the tool got, after an approval what was approved; the beginning of its text when it is long. */
   'tool.called': ToolCallData & { effect: 'read' | 'write' | 'external'; arguments: JsonValue };
-  /** `result` is what the model was told. */
-  'tool.completed': ToolCallData & { result: JsonValue; duration_ms: number };
+  /** `result` is what the model was told; `settled_by` knew the outcome of a call that was cut off. */
+  'tool.completed': ToolCallData & { result: JsonValue; duration_ms: number; settled_by?: string };
   /** The tool failed, or was not run at all; `message` is what the model was told. */
-  'tool.failed': ToolCallData & { error: { code: string; message: string }; duration_ms: number };
+  'tool.failed': ToolCallData & {
+    error: { code: string; message: string };
+    duration_ms: number;
+    settled_by?: string;
+  };
   /**
    * What the governor said to an action, with what is needed to decide it again: of the arguments the hash, and the few
    * that the policy keeps (`facts`). `outcome`: the end of a hold, after people decided.

@@ -5,6 +5,8 @@ import type { ToolExchange } from '../../src/agents/model.ts';
 import type { Tool, ToolContext } from '../../src/agents/tool.ts';
 import { AosError } from '../../src/core/errors.ts';
 import type { JsonValue } from '../../src/core/json.ts';
+import type { RunProgram } from '../../src/engine/engine.ts';
+import { type SettledOutcome, settlementPayload } from '../../src/engine/settlement.ts';
 import type { ApprovalAsk, ApprovalDesk, ApprovalOutcome } from '../../src/governance/approval-desk.ts';
 import type { RunEvent } from '../../src/runs/event.ts';
 import { ManualClock } from '../support/manual-clock.ts';
@@ -269,8 +271,14 @@ describe('what goes wrong with a tool is told to the model:', () => {
       },
     });
     const model = saying([ask(1)], ['ok']);
-    // A tool that reads is tried once more.
-    const running = new MemoryRun({}).execute(turnProgram({ model, tools: [slow], clock }));
+    // A tool that reads is tried once more; of one that others see somebody is asked first, and nobody says.
+    const run = new MemoryRun({});
+    const waits: string[] = [];
+    run.onWait = ({ reason }) => {
+      waits.push(reason);
+      return 'timeout';
+    };
+    const running = run.execute(turnProgram({ model, tools: [slow], clock }));
     const signal = await begun.promise;
     for (let beat = 0; beat < 20; beat++) {
       await new Promise((resolve) => setImmediate(resolve));
@@ -278,6 +286,7 @@ describe('what goes wrong with a tool is told to the model:', () => {
     }
     await running;
     expect(signal.aborted).toBe(true);
+    expect(waits).toEqual(effect === 'external' ? ['unknown_outcome'] : []);
     expect(answersIn(model.asked[1]?.exchanges)).toEqual([{ error: { code: 'timed_out', message } }]);
   });
 });
@@ -455,7 +464,8 @@ describe('a turn that is resumed', () => {
     expect(new Set(run.events.map(({ key }) => key)).size).toBe(run.events.length);
   });
 
-  test.each(points)('after a death at %o never does again what others may have seen', async (death) => {
+  /** A tool whose every use is seen elsewhere, and a model that uses it once. */
+  function sendingProgram() {
     const done: string[] = [];
     const sending = tool({
       effect: 'external',
@@ -464,17 +474,121 @@ describe('a turn that is resumed', () => {
         return of;
       },
     });
-    const run = new MemoryRun({});
     const model = saying([ask(1)], ['done']);
-    const program = () => turnProgram({ model, tools: [sending] });
+    const told = () => answersIn(model.asked.at(-1)?.exchanges)?.[0];
+    return { done, told, program: () => turnProgram({ model, tools: [sending] }) };
+  }
+  const SETTLE = 'chat/1/tool-1/double/settle';
+
+  test.each(points)('after a death at %o never does again what others may have seen', async (death) => {
+    const { done, told, program } = sendingProgram();
+    const run = new MemoryRun({});
     if ((await run.execute(program(), { death })) !== 'died') return;
     const before = done.length;
-    expect(await run.execute(program())).toMatchObject({ output: 'done', tool_calls: 1 });
+    let outcome = await run.go(program());
+    // It is told as done only when it was done and stored; begun and not stored, the run waits for somebody who knows.
+    if (outcome === 'waiting') {
+      expect(run.waits).toMatchObject([
+        { name: SETTLE, reason: 'unknown_outcome', detail: { tool: 'double', agent_id: 'cfo' } },
+      ]);
+      expect(run.types).not.toContain('tool.completed');
+      run.send(SETTLE, settlementPayload({ outcome: 'completed', result: 7, note: undefined, externalId: undefined }));
+      outcome = await run.go(program());
+      expect(told()).toEqual({ result: 7 });
+      expect(run.events.find(({ type }) => type === 'tool.completed')?.data).toMatchObject({ settled_by: 'someone' });
+    } else expect(told()).toEqual({ result: 1 });
+    expect(outcome).toMatchObject({ output: 'done', tool_calls: 1 });
     expect(done.length).toBeLessThanOrEqual(1);
-    const [answer] = answersIn(model.asked.at(-1)?.exchanges) ?? [];
-    // It is told as done only when it was done and stored; begun and not stored, as what nobody knows.
-    if (run.types.includes('tool.completed')) expect(answer).toEqual({ result: 1 });
-    else expect(answer).toMatchObject({ error: { code: 'unknown_outcome' } });
     expect(before).toBeLessThanOrEqual(1);
+  });
+
+  describe('and waits for what became of a tool', () => {
+    /** The process ends while the tool is under way. */
+    const cutOff = async (run: MemoryRun, program: () => RunProgram) => {
+      expect(await run.execute(program(), { death: { at: 'before-step-stored', nth: 2 } })).toBe('died');
+      expect(await run.go(program())).toBe('waiting');
+    };
+    const settle = (outcome: SettledOutcome, note?: string) =>
+      settlementPayload({ outcome, note, externalId: undefined });
+
+    test('uses it again when it was not done', async () => {
+      const { done, told, program } = sendingProgram();
+      const run = new MemoryRun({});
+      await cutOff(run, program);
+      run.send(SETTLE, settle('not_done'));
+      expect(await run.execute(program())).toMatchObject({ output: 'done' });
+      expect(told()).toEqual({ result: 1 });
+      expect(done).toHaveLength(2);
+      expect(run.types.filter((type) => type === 'tool.called')).toHaveLength(2);
+    });
+
+    test('waits again when that is cut off too', async () => {
+      const { done, program } = sendingProgram();
+      const run = new MemoryRun({});
+      await cutOff(run, program);
+      run.send(SETTLE, settle('not_done'));
+      // Steps that are stored already count too: the model, the call, the time to settle in, the call again.
+      expect(await run.execute(program(), { death: { at: 'before-step-stored', nth: 4 } })).toBe('died');
+      expect(await run.go(program())).toBe('waiting');
+      expect(run.waits).toMatchObject([{ name: 'chat/1/tool-1/double/again-2/settle' }]);
+      expect(done).toHaveLength(2);
+    });
+
+    test('tells the model that it failed, and why', async () => {
+      const { done, told, program } = sendingProgram();
+      const run = new MemoryRun({});
+      await cutOff(run, program);
+      run.send(SETTLE, settle('failed', 'the shop is closed'));
+      expect(await run.execute(program())).toMatchObject({ output: 'done' });
+      expect(told()).toMatchObject({
+        error: { code: 'failed', message: expect.stringContaining('the shop is closed') },
+      });
+      expect(done).toHaveLength(1);
+    });
+
+    test('tells the model that nobody knows when nobody said', async () => {
+      const { done, told, program } = sendingProgram();
+      const run = new MemoryRun({});
+      await cutOff(run, program);
+      run.pass(SETTLE);
+      expect(await run.execute(program())).toMatchObject({ output: 'done' });
+      expect(told()).toMatchObject({ error: { code: 'unknown_outcome' } });
+      expect(done).toHaveLength(1);
+    });
+  });
+});
+
+describe('a tool whose work is steps of the run', () => {
+  const steps = (fails = false) =>
+    tool({
+      effect: 'external',
+      run: () => Promise.reject(new Error('it is steps')),
+      async asSteps({ of }, { scope, name, agentId }) {
+        const first = await scope.step(`${name}/first`, async () => of * 2);
+        const word = await scope.wait({ name: `${name}/word`, reason: 'input' });
+        if (fails) throw new AosError('unprocessable', 'the plane refused it');
+        return { first, word: word?.payload['say'] ?? null, agentId };
+      },
+    });
+
+  it('waits in the run, and is told when it began and how it ended, once', async () => {
+    const model = saying([ask(2)], ['done']);
+    const program = () => turnProgram({ model, tools: [steps()] });
+    const run = new MemoryRun({});
+    expect(await run.go(program())).toBe('waiting');
+    run.send('chat/1/tool-1/double/word', { say: 'yes' });
+    expect(await run.execute(program())).toMatchObject({ output: 'done', tool_calls: 1 });
+    expect(answersIn(model.asked.at(-1)?.exchanges)).toEqual([{ result: { first: 4, word: 'yes', agentId: 'cfo' } }]);
+    expect(await run.execute(program())).toMatchObject({ output: 'done' });
+    expect(run.types.filter((type) => type.startsWith('tool.'))).toEqual(['tool.called', 'tool.completed']);
+  });
+
+  it('fails as an answer to the model', async () => {
+    const model = saying([ask(2)], ['done']);
+    const run = new MemoryRun({});
+    run.onWait = () => 'timeout';
+    await run.execute(turnProgram({ model, tools: [steps(true)] }));
+    expect(answersIn(model.asked.at(-1)?.exchanges)).toMatchObject([{ error: { message: 'the plane refused it' } }]);
+    expect(run.types.at(-3)).toBe('tool.failed');
   });
 });

@@ -1,6 +1,6 @@
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { JsonObject } from '../../src/core/json.ts';
-import { settlementPayload } from '../../src/fabric/settlement.ts';
+import { settlementPayload } from '../../src/engine/settlement.ts';
 import { createTestDatabase } from '../support/database.ts';
 import {
   actionIdOf,

@@ -340,6 +340,35 @@ describe('a tool node', () => {
     expect(memoryRun.stepOptions.get('p/1')).toMatchObject({ effect: 'external', retry: { attempts: 1 } });
   });
 
+  it('that was cut off is not used again before somebody knows, whatever its policy', async () => {
+    const paid: number[] = [];
+    const counting = { ...pay, run: async ({ amount }: { amount: number }) => ({ paid: paid.push(amount) }) };
+    const node = { id: 'p', type: 'tool', tool: 'pay', arguments: { amount: 5 }, on_error: { retry: 3 } };
+    const program = () => programOf(model(), { tools: createToolSet([counting] as Tool[]) });
+    const cutOff = async (answer: JsonObject) => {
+      paid.length = 0;
+      const memoryRun = new MemoryRun(body([node]));
+      let nth = 1;
+      // The tool has been used, and the process ends before that is stored.
+      while (paid.length === 0) await memoryRun.execute(program(), { death: { at: 'before-step-stored', nth: nth++ } });
+      expect(await memoryRun.go(program())).toBe('waiting');
+      expect(memoryRun.waits).toMatchObject([
+        { name: 'p/1/settle', reason: 'unknown_outcome', detail: { tool: 'pay' } },
+      ]);
+      memoryRun.send('p/1/settle', answer);
+      return memoryRun;
+    };
+    const done = await (await cutOff({ outcome: 'completed', result: { paid: 5 } })).execute(program());
+    expect(done).toMatchObject({ nodes: { p: { output: { paid: 5 } } } });
+    expect(paid).toEqual([5]);
+    const again = await (await cutOff({ outcome: 'not_done' })).execute(program());
+    expect(again).toMatchObject({ nodes: { p: { output: { paid: 2 } } } });
+    expect(paid).toEqual([5, 5]);
+    const failing = (await cutOff({ outcome: 'failed' })).execute(program());
+    await expect(failing).rejects.toMatchObject({ message: expect.stringContaining('not done again') });
+    expect(paid).toEqual([5]);
+  });
+
   it('does not ask before what the tool lets pass', async () => {
     const node = { id: 'p', type: 'tool', tool: 'pay', arguments: { amount: 5 } };
     const { result } = await run(body([node]), { tools, approvals: desk() });

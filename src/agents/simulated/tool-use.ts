@@ -6,6 +6,7 @@
  * - `date_time`: "what day is it?", "what weekday is 2026-03-01?", "how many days until 2026-12-31?"
  * - `search_documents`: "search the documents for the lease"
  * - `http_fetch`: "fetch https://example.org/"
+ * - `fabric_action` (waits as the rules say): "refund 250 EUR to cust_1042 for order 7781"
  * - `record_decision` (waits for an approval): "record the decision: we stay in Berlin"
  */
 import { isJsonObject, type JsonObject, type JsonValue } from '../../core/json.ts';
@@ -32,6 +33,28 @@ const ARITHMETIC = new RegExp(
 );
 
 const rules: Readonly<Record<string, Rule>> = {
+  fabric_action: {
+    match(message) {
+      const refund =
+        /\brefund (?<amount>\d[\d,]*(?:\.\d+)?) ?(?<currency>[A-Z]{3})\b(?: to (?<to>[\w.:-]+))?(?: for order (?<order>[\w-]+))?/i.exec(
+          message,
+        );
+      const { amount: sum, currency, to, order } = refund?.groups ?? {};
+      if (sum === undefined || currency === undefined) return undefined;
+      const data = { amount: Number(sum.replaceAll(',', '')), currency: currency.toUpperCase() };
+      return {
+        target_system: 'finance',
+        action_type: 'execute',
+        entity_type: 'refund',
+        ...(to === undefined ? {} : { entity_id: to.replace(/[.,:]+$/, '') }),
+        data: { ...data, ...(order === undefined ? {} : { order }) },
+      };
+    },
+    say({ status, routed_plane_id: plane, fallback_from: passed }) {
+      const around = Array.isArray(passed) && passed.length > 0 ? `, past ${passed.map(textOf).join(', ')}` : '';
+      return `The refund is ${textOf(status)}: ${textOf(plane)} took it${around}.`;
+    },
+  },
   record_decision: {
     match(message) {
       const decision = /\brecord (?:the|this|our|a) decision\b[:,]?\s*(?:that\s+)?(?<text>\S[\s\S]*)/i.exec(message);

@@ -76,6 +76,8 @@ export const auditActions = [
   'POLICY_DECISION',
   'BUDGET_BREACH',
   'EGRESS_BLOCKED',
+  /** Somebody said what became of an effect of a run whose outcome was unknown. */
+  'OUTCOME_SETTLED',
   /** Binds the log of a run that has ended: `details` has its last number and hash. */
   'RUN_ANCHOR',
 ] as const;
