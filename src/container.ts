@@ -124,12 +124,12 @@ export async function startContainer(options: ContainerOptions): Promise<Contain
     await service.start();
     starting.defer(() => service.stop());
   }
-  const { gate, runs, events, engine, catalogue } = runtime;
+  const { gate, runs, events, catalogue } = runtime;
 
   const stopping = new AbortController();
   server.onBeforeShutdown(() => stopping.abort());
   const envelope = parts.createEnvelope(operations);
-  const doorParts = { gate, runs, events, engine, envelope, clock, drainMs: DRAIN_MS };
+  const doorParts = { gate, runs, events, envelope, clock, drainMs: DRAIN_MS };
   const door = parts.createInvocationDoor(doorParts);
   server.onInvoke(door.invoke);
   server.onGetInvocation(door.get);

@@ -1,6 +1,6 @@
 /**
  * The gate: every door's work comes through here, and nothing else starts a run. A work request is checked against
- * what exists, pinned to it, admitted once however often it is sent, and handed to the engine.
+ * what exists, judged, pinned to what it works with, admitted once however often it is sent, and handed to the engine.
  */
 import { type Clock, isoTime } from './core/clock.ts';
 import { AosError } from './core/errors.ts';
@@ -8,6 +8,9 @@ import { isJsonObject, type JsonObject } from './core/json.ts';
 import { type Order, type Stock, understand } from './dispatch/order.ts';
 import { admitMessage, answeringRun, policyOf, type SecondMessagePolicy, steer } from './dispatch/second-message.ts';
 import type { Engine } from './engine/engine.ts';
+import { admit } from './governance/admission.ts';
+import type { Governor } from './governance/governor.ts';
+import { refusalOf } from './governance/verdict.ts';
 import { definitionOf } from './orchestration/definition.ts';
 import type { DefinitionStore } from './orchestration/definition-store.ts';
 import { checkDepth } from './orchestration/limits.ts';
@@ -50,7 +53,8 @@ export interface Gate {
   /**
    * Admits the work and starts it.
    * @throws AosError invalid_request (an agent or workflow that does not exist), conflict (the id names other work, or
-   * the session is busy: `SESSION_BUSY`), limit_exceeded (sub-runs nested too deep), overloaded
+   * the session is busy: `SESSION_BUSY`), limit_exceeded (sub-runs nested too deep), overloaded, rate_limited (a quota),
+   * or what governance refuses it with
    */
   submit(work: WorkRequest): Promise<Admitted>;
   /**
@@ -58,6 +62,11 @@ export interface Gate {
    * @throws AosError invalid_request
    */
   prepare(body: JsonObject): Promise<PreparedWork>;
+  /**
+   * Has a run end, as `Engine.cancel` does.
+   * @throws AosError what governance refuses it with
+   */
+  cancel: Engine['cancel'];
 }
 
 export interface PreparedWork {
@@ -68,7 +77,9 @@ export interface PreparedWork {
 
 export interface GateParts extends Stock {
   readonly runs: Pick<RunStore, 'admit' | 'load' | 'activeInSession'>;
-  readonly engine: Pick<Engine, 'begin' | 'backlog' | 'signal'>;
+  readonly engine: Pick<Engine, 'begin' | 'backlog' | 'signal' | 'cancel'>;
+  /** Judges what comes in; everything is let in when left out. */
+  readonly governor?: Governor | undefined;
   readonly events: Pick<EventLog, 'append'>;
   readonly definitions: Pick<DefinitionStore, 'store'>;
   readonly clock: Clock;
@@ -82,19 +93,57 @@ export interface GateParts extends Stock {
 const OVERLOADED_AFTER_MS = 10_000;
 
 export function createGate(parts: GateParts): Gate {
-  const { runs, engine, clock, simulated } = parts;
+  const { runs, engine, governor, clock, simulated } = parts;
+
+  /** What is let in of the work, and what is to be told of it. */
+  function permit({ id, kind, caller, body, fork }: WorkRequest) {
+    const isThere = async () => (await runs.load(id))?.caller.tenantId === caller.tenantId;
+    return admit(
+      governor,
+      { caller, becomes: id, isThere },
+      {
+        name: 'submit',
+        what: {
+          kind: 'run',
+          type: fork === undefined ? 'submit' : 'fork',
+          target: null,
+          actionClass: kind,
+          effect: 'write',
+          entityId: id,
+        },
+        agentId: null,
+        args: body,
+      },
+    );
+  }
 
   return {
+    async cancel(id, reason, caller) {
+      const what = {
+        kind: 'run',
+        type: 'cancel',
+        target: null,
+        actionClass: null,
+        effect: 'write',
+        entityId: id,
+      } as const;
+      const asked = { name: `cancel ${id}`, what, agentId: null, args: {} };
+      const verdict = await governor?.allow({ caller }, asked);
+      if (verdict !== undefined && verdict.kind !== 'allow') throw refusalOf(verdict);
+      return engine.cancel(id, reason, caller);
+    },
     async prepare(body) {
       const order = understand('orchestration', body, parts);
       return { request: body, definition: await pin(parts, order, body) };
     },
     async submit(work) {
-      const { body, caller, sessionId } = work;
+      const { caller, sessionId } = work;
       checkRoom(engine, work);
-      const order = understand(work.kind, body, parts);
-      await checkNesting(runs, work, order);
-      // Governance has its place here: between what exists and what is admitted.
+      const asked = understand(work.kind, work.body, parts);
+      await checkNesting(runs, work, asked);
+      const { args: body, event: told } = await permit(work);
+      // A check may have changed what it works on.
+      const order = body === work.body ? asked : understand(work.kind, body, parts);
       const definition = work.fork?.definition ?? (await pin(parts, order, body));
       const policy = work.kind === 'chat' ? (work.sessionPolicy ?? policyOf(body, order.agents[0])) : undefined;
       // Whoever is answering now, before this run is there itself.
@@ -105,6 +154,8 @@ export function createGate(parts: GateParts): Gate {
         sessionId,
         caller,
         request: body,
+        asked: work.body,
+        told,
         simulated,
         traceparent: currentTraceparent(),
         callId: work.callId,

@@ -10,6 +10,7 @@ import { workflows } from '../src/orchestration/patterns.ts';
 import type { NewRunEvent } from '../src/runs/event.ts';
 import type { Run, RunStatus } from '../src/runs/run.ts';
 import type { RunAdmission } from '../src/runs/run-store.ts';
+import { testGovernor, testPolicy, unenforcedGovernor } from './support/governance.ts';
 import { testRun } from './support/run.ts';
 
 const agent = (agent_id: string, enabled = true) => ({
@@ -37,6 +38,7 @@ interface Scene {
 function build({ status = 'queued', active = [], oldestWaitMs = 0, parent, signalled = true, change }: Scene = {}) {
   const admissions: RunAdmission[] = [];
   const begun: string[] = [];
+  const cancelled: string[] = [];
   const definitions: Definition[] = [];
   const signals: { to: string; signal: NewSignal }[] = [];
   const told: { runId: string; event: NewRunEvent }[] = [];
@@ -62,6 +64,10 @@ function build({ status = 'queued', active = [], oldestWaitMs = 0, parent, signa
         return signalled;
       },
       backlog: () => ({ executing: 0, queued: 3, oldestWaitMs }),
+      async cancel(id) {
+        cancelled.push(id);
+        return testRun({ id, status: 'cancelled' });
+      },
     },
     events: {
       async append(runId, key, event) {
@@ -80,7 +86,7 @@ function build({ status = 'queued', active = [], oldestWaitMs = 0, parent, signa
     simulated: true,
     ...change,
   });
-  return { gate, admissions, begun, definitions, signals, told };
+  return { gate, admissions, begun, cancelled, definitions, signals, told };
 }
 
 const work = (body: JsonObject, change: Partial<WorkRequest> = {}): WorkRequest => ({
@@ -298,5 +304,82 @@ describe('a second message', () => {
     await gate.submit(work({ ...message, second_message: 'steer' }));
     expect([...signals, ...told]).toEqual([]);
     expect(begun).toEqual(['r1']);
+  });
+});
+
+describe('governance at the gate', () => {
+  const ruled = (rules: JsonObject[], parts: Parameters<typeof testGovernor>[0] = {}) =>
+    testGovernor({ policy: testPolicy({ rules }), ...parts });
+  const allow = { id: 'work', effect: 'allow', reason: 'Work may come in.' };
+  const deny = { id: 'closed', effect: 'deny', actions: ['run:*'], reason: 'We are closed.' };
+  const redacting = {
+    name: 'screening' as const,
+    check: () => ({ kind: 'pass' as const, rule: 'redact', args: { ...review, task: { topic: '[EMAIL]' } } }),
+  };
+
+  test('tells the verdict with the run it lets in', async () => {
+    const { gate, admissions } = build({ change: { governor: ruled([allow]) } });
+    await gate.submit(work(review));
+    expect(admissions[0]?.told).toMatchObject({
+      key: 'submit:decided',
+      type: 'governance.decided',
+      data: { action: 'run:submit', rule: 'policy/work', accountable: 'Platform', entity_id: 'r1' },
+    });
+  });
+
+  test('refuses with rule and accountable party, keeps that it did, and admits nothing', async () => {
+    const kept: unknown[] = [];
+    const keep = async (_action: unknown, { rule, verdict }: { rule: string; verdict: string }) =>
+      void kept.push([verdict, rule]);
+    const { gate, admissions } = build({ change: { governor: ruled([deny], { keep }) } });
+    await expect(gate.submit(work(review))).rejects.toMatchObject({
+      code: 'forbidden',
+      reason: 'GOVERNANCE_DENIED',
+      facts: { rule: 'policy/closed', accountable: 'Platform' },
+    });
+    expect(admissions).toEqual([]);
+    expect(kept).toEqual([['deny', 'policy/closed']]);
+  });
+
+  test('refuses what somebody would have to agree to, since nobody can be asked here', async () => {
+    const governor = ruled([{ ...deny, effect: 'hold' }]);
+    await expect(build({ change: { governor } }).gate.submit(work(review))).rejects.toMatchObject({
+      code: 'forbidden',
+      reason: 'APPROVAL_REQUIRED',
+    });
+  });
+
+  test('lets in again what was let in before, whatever the rules say by now', async () => {
+    const kept: unknown[] = [];
+    const governor = ruled([deny], { keep: async () => void kept.push('kept') });
+    const { gate, admissions } = build({ parent: { id: 'r1' }, change: { governor } });
+    await gate.submit(work(review));
+    expect(admissions).toMatchObject([{ id: 'r1', request: review, told: undefined }]);
+    expect(kept).toEqual([]);
+  });
+
+  test('admits the body as a check left it, and knows the one that was sent', async () => {
+    const governor = unenforcedGovernor({ checks: [redacting] });
+    const { gate, admissions } = build({ change: { governor } });
+    await gate.submit(work(review));
+    expect(admissions).toMatchObject([
+      { request: { task: { topic: '[EMAIL]' } }, asked: review, told: { type: 'governance.decided' } },
+    ]);
+  });
+
+  test('asks for nothing and tells nothing where nothing is enforced', async () => {
+    const { gate, admissions } = build({ change: { governor: unenforcedGovernor() } });
+    await gate.submit(work(review));
+    expect(admissions).toMatchObject([{ request: review, told: undefined }]);
+  });
+
+  test('judges a cancel before it is one', async () => {
+    const caller = { tenantId: 'default', userId: 'u1' };
+    const closed = build({ change: { governor: ruled([deny]) } });
+    await expect(closed.gate.cancel('r1', 'enough', caller)).rejects.toMatchObject({ code: 'forbidden' });
+    expect(closed.cancelled).toEqual([]);
+    const open = build({ change: { governor: ruled([allow]) } });
+    await open.gate.cancel('r1', 'enough', caller);
+    expect(open.cancelled).toEqual(['r1']);
   });
 });

@@ -33,7 +33,7 @@ export interface GovernanceOptions {
 export async function createGovernance(options: GovernanceOptions) {
   const { parts, config, environment, database, outbox, approvals, actions, checks, clock, log } = options;
   const { enforced } = config;
-  const decisions = parts.createDecisionStore({ database, clock });
+  const decisions = parts.createDecisionStore({ database });
   let made: Promise<Rulebook> | undefined;
   let book: Rulebook | undefined;
 

@@ -150,6 +150,7 @@ export async function createRuntime(options: RuntimeOptions) {
     engine,
     events,
     definitions,
+    governor,
     clock,
     simulated,
     toolVersions: tools.versions,
@@ -162,7 +163,16 @@ export async function createRuntime(options: RuntimeOptions) {
     max_workers: max,
     initial_workers: Math.min(Math.max(min, parts.defaultTaskSettings.initial_workers), max),
   });
-  const queue = parts.createTaskQueue({ database, engine, feed, settings: taskSettings, clock, log, fabric: fabricOf });
+  const queue = parts.createTaskQueue({
+    database,
+    engine,
+    feed,
+    settings: taskSettings,
+    clock,
+    log,
+    fabric: fabricOf,
+    governor,
+  });
   const claims = parts.createTaskClaims({ database, feed, settings: taskSettings, clock, random: randomUnit });
   const loopLoad = parts.createLoopLoad(clock);
   const pool = parts.createWorkerPool({
@@ -178,7 +188,7 @@ export async function createRuntime(options: RuntimeOptions) {
     loopLoad,
   });
   const scheduler = parts.createScheduler({ database, queue, feed, clock, log });
-  const jobs = parts.createJobStore({ database, queue, feed, clock, fabric: fabricOf });
+  const jobs = parts.createJobStore({ database, queue, feed, clock, fabric: fabricOf, governor });
   const jobReader = parts.createJobReader({ db, clock });
 
   const fetch = parts.createGuardedFetch(
@@ -235,6 +245,7 @@ export async function createRuntime(options: RuntimeOptions) {
     jobs,
     jobReader,
     outbox,
+    governor,
     governance,
     screen,
     screeningBook,

@@ -3,10 +3,9 @@
  * They answer who was accountable for what was done to a system, and are what a what-if decides again.
  */
 import { sql } from 'kysely';
-import type { Clock } from '../core/clock.ts';
 import type { GovernanceDecision } from '../runs/event.ts';
 import type { Caller } from '../runs/run.ts';
-import type { Database } from '../store/database.ts';
+import type { Database, StoreScope } from '../store/database.ts';
 import type { GovernedAction } from './action.ts';
 
 export interface KeptDecision extends GovernanceDecision {
@@ -57,7 +56,19 @@ export interface DecisionStore {
 
 type DecisionRow = { id: string; run_id: string | null; tenant_id: string; at: Date; data: GovernanceDecision };
 
-export function createDecisionStore({ database, clock }: { database: Database; clock: Clock }): DecisionStore {
+/** Keeps a decision in a transaction of what it is about. @param place.at epoch milliseconds */
+export async function keepDecision(
+  within: StoreScope,
+  { caller, runId, at }: Pick<GovernedAction, 'caller' | 'runId' | 'at'>,
+  decision: GovernanceDecision,
+): Promise<void> {
+  await within
+    .insertInto('governance_decisions')
+    .values({ tenant_id: caller.tenantId, run_id: runId, at: new Date(at), data: JSON.stringify(decision) })
+    .execute();
+}
+
+export function createDecisionStore({ database }: { database: Pick<Database, 'db'> }): DecisionStore {
   const { db } = database;
 
   /** Both places as one, of what the caller may see. */
@@ -86,17 +97,7 @@ export function createDecisionStore({ database, clock }: { database: Database; c
   }
 
   return {
-    async add({ caller, runId }, decision) {
-      await db
-        .insertInto('governance_decisions')
-        .values({
-          tenant_id: caller.tenantId,
-          run_id: runId,
-          at: new Date(clock.now()),
-          data: JSON.stringify(decision),
-        })
-        .execute();
-    },
+    add: ({ caller, runId, at }, decision) => keepDecision(db, { caller, runId, at }, decision),
     async list(caller, filter) {
       const { rows } = await sql<DecisionRow>`
         select * from (${kept(caller, filter)}) k order by at desc, id desc limit ${filter.limit}`.execute(db);

@@ -155,6 +155,10 @@ export function createGovernor(parts: GovernorParts): Governor {
       const judgement = stored?.judgement ?? (await judge(action, known, scope));
       const isTold = stored !== undefined || tellsAll || !isPlain(judgement, action.args);
       if (!isTold) return unspoken(scope, action, judgement, known);
+      const admission = 'becomes' in place ? place : undefined;
+      if (judgement.kind !== 'allow' && (await admission?.isThere()) === true) {
+        return verdictOf(done(action.args), known, undefined, [], false);
+      }
       const decide = (judged: Judgement) => decisionOf(action, judged, known, context.factsOf(action, judged.args));
       const decision = decide(judgement);
       const tell = async (told: GovernanceDecision) => {
@@ -164,6 +168,9 @@ export function createGovernor(parts: GovernorParts): Governor {
       };
       if (scope === undefined) {
         if (judgement.kind !== 'hold') await tell(decision);
+        if (admission !== undefined && judgement.kind === 'allow') {
+          return verdictOf(judgement, known, event(`${name}:decided`, decision), [], false);
+        }
         if (keep !== undefined && (what.effect !== 'read' || judgement.kind !== 'allow')) await keep(action, decision);
         return verdictOf(judgement, known, undefined, [], false);
       }
@@ -278,6 +285,7 @@ function event(key: string, data: GovernanceDecision): KeyedEvent {
 
 function placeOf(place: ActionPlace) {
   if ('step' in place) return { scope: place, runId: place.run.id, caller: place.run.caller };
+  if ('becomes' in place) return { scope: undefined, runId: place.becomes, caller: place.caller };
   return { scope: undefined, runId: 'id' in place ? place.id : null, caller: place.caller };
 }
 

@@ -7,14 +7,23 @@ import type { Caller, Run } from '../runs/run.ts';
 import type { GovernedAction, ProposedAction } from './action.ts';
 import type { ApprovalDemand, CheckName, Finding, Verdict } from './verdict.ts';
 
-/** Where an action happens: in a run that can wait, in a run that is only known, or in none. */
-export type ActionPlace = RunScope | Pick<Run, 'id' | 'caller'> | { readonly caller: Caller };
+/** Where an action happens: in a run that can wait, in a run that is only known, at the entrance, or in no run. */
+export type ActionPlace = RunScope | Pick<Run, 'id' | 'caller'> | Admission | { readonly caller: Caller };
+
+/** Work that asks to come in. That it was allowed is told with what comes in, and so by whoever lets it in. */
+export interface Admission {
+  readonly caller: Caller;
+  /** Id of the run that it becomes; null when it becomes none. */
+  readonly becomes: string | null;
+  /** Whether it came in before, so that it is not refused now; asked before it would be. */
+  readonly isThere: () => Promise<boolean>;
+}
 
 export interface Governor {
   /**
    * Judges an action, once for its name in its run: a run that is executed again gets the verdict it got. In the scope of
    * a run an approval is asked for and waited for; elsewhere such an action is a `hold`. Whoever acts writes
-   * `verdict.event` with its step.
+   * `verdict.event` with its step, and whoever lets something in writes it with that.
    * @throws AosError the scope's reason when the run is to end; never for an action that is not allowed
    */
   allow(place: ActionPlace, proposed: ProposedAction): Promise<Verdict>;

@@ -70,8 +70,8 @@ interface VerdictBase {
   /** What the action may be done with: what was asked for unless a check or an approver changed it. */
   readonly args: JsonObject;
   /**
-   * What the log of the run is to be told in the step that acts on the verdict. Undefined when the log has been told, and
-   * outside of runs.
+   * What the log of the run is to be told in the step that acts on the verdict, or with what is let in. Undefined when
+   * there is nothing to tell or it has been told, and outside of runs.
    */
   readonly event: KeyedEvent | undefined;
 }

@@ -6,7 +6,6 @@ import type { Clock } from '../core/clock.ts';
 import { AosError, catalogue, errorBody } from '../core/errors.ts';
 import { isJsonObject } from '../core/json.ts';
 import type { Gate } from '../dispatch.ts';
-import type { Engine } from '../engine/engine.ts';
 import type { InvocationContext } from '../host/http-call.ts';
 import type { EventLog } from '../runs/event-log.ts';
 import { isTerminal, type Run } from '../runs/run.ts';
@@ -22,10 +21,9 @@ import { viewInvocation } from './view.ts';
 const CANCEL_WAIT_MS = 2_000;
 
 export interface DoorParts {
-  readonly gate: Gate;
+  readonly gate: Pick<Gate, 'submit' | 'cancel'>;
   readonly runs: Pick<RunStore, 'find'>;
   readonly events: Pick<EventLog, 'follow'>;
-  readonly engine: Pick<Engine, 'cancel'>;
   /** Management operations, which the platform has no routes for. */
   readonly envelope: Envelope;
   readonly clock: Clock;
@@ -43,7 +41,7 @@ export interface InvocationDoor {
 }
 
 export function createInvocationDoor(parts: DoorParts): InvocationDoor {
-  const { gate, runs, events, engine, envelope, clock, drainMs } = parts;
+  const { gate, runs, events, envelope, clock, drainMs } = parts;
 
   /** The caller's run; another user's is as unknown as one that never was. */
   async function find(context: InvocationContext): Promise<Run> {
@@ -116,7 +114,7 @@ export function createInvocationDoor(parts: DoorParts): InvocationDoor {
       const reason = await readCancelReason(request);
       const before = await find(context);
       if (before.status === 'cancelled') return answer(before, 200);
-      const asked = (await engine.cancel(before.id, reason, before.caller)) ?? before;
+      const asked = (await gate.cancel(before.id, reason, before.caller)) ?? before;
       const patience = new AbortController();
       const timer = clock.after(CANCEL_WAIT_MS, () => patience.abort());
       const run = await ended(asked, AbortSignal.any([patience.signal, request.signal]));

@@ -8,7 +8,6 @@ import { AosError, asError } from '../core/errors.ts';
 import { newUuid } from '../core/ids.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { Gate } from '../dispatch.ts';
-import type { Engine } from '../engine/engine.ts';
 import { type AgentSocket, SocketClosedError, type SocketMessage } from '../host/agent-socket.ts';
 import type { CallContext } from '../host/inbound-call.ts';
 import type { EventLog } from '../runs/event-log.ts';
@@ -27,10 +26,9 @@ const MAX_RUNS = 64;
 const MAX_FRAMES = 256;
 
 export interface SocketDoorParts {
-  readonly gate: Gate;
+  readonly gate: Pick<Gate, 'submit' | 'cancel'>;
   readonly runs: Pick<RunStore, 'find'>;
   readonly events: Pick<EventLog, 'follow'>;
-  readonly engine: Pick<Engine, 'cancel'>;
   readonly envelope: Envelope;
   readonly clock: Clock;
   /** How long followers are still served once the server begins to stop, in milliseconds. */
@@ -141,7 +139,7 @@ class Connection {
         return this.#send({ type: 'invocation', ...tag, ...viewed(await this.#find(frame.invocation_id)) });
       case 'cancel': {
         const reason = parseCancelReason(frame.reason === undefined ? {} : { reason: frame.reason });
-        const run = await this.#parts.engine.cancel(frame.invocation_id, reason, this.#caller);
+        const run = await this.#parts.gate.cancel(frame.invocation_id, reason, this.#caller);
         if (run === undefined) throw unknownRun(frame.invocation_id);
         return this.#send({ type: 'invocation', ...tag, ...viewed(run) });
       }

@@ -65,6 +65,7 @@ export const getRealmConfig = specify({
 
 export const registerAgent = specify({
   name: 'agents.register',
+  governs: { kind: 'admin', type: 'agent_register' },
   summary: 'Add an agent to the catalogue',
   description: 'It takes part from then on, also after a restart. Registering it again changes it.',
   input: z.object({

@@ -136,6 +136,7 @@ export const getFabricContext = specify({
 
 export const setPreset = specify({
   name: 'fabric.preset',
+  governs: { kind: 'admin', type: 'preset_change' },
   summary: 'Choose a preset',
   description:
     'Counts for actions that run from now on; those on their way stay as they are. Planes that the preset needs and that ' +
@@ -188,6 +189,7 @@ export const checkPlane = specify({
 
 export const drillPlane = specify({
   name: 'fabric.planes.drill',
+  governs: { kind: 'admin', type: 'plane_drill' },
   summary: 'Take a plane down for some minutes',
   description: 'Actions fall back, or wait, as if it were away. A drill of the plane that is on ends with the new one.',
   input: z.object({ plane_id: planeId, minutes: z.number().min(0.01).max(1440).default(15), reason }),
@@ -199,6 +201,7 @@ export const drillPlane = specify({
 
 export const endDrill = specify({
   name: 'fabric.planes.end_drill',
+  governs: { kind: 'admin', type: 'plane_drill_end' },
   summary: 'Bring a plane back before its drill is over',
   input: z.object({ plane_id: planeId }),
   output: planeView,
@@ -223,6 +226,7 @@ export const listRoutes = specify({
 
 export const setRoute = specify({
   name: 'fabric.routes.set',
+  governs: { kind: 'admin', type: 'route_change' },
   summary: 'Order the planes of one cell otherwise',
   description: 'Of a preset, a target and an action; null for `planes` brings the built-in order back.',
   input: z.object({
@@ -315,6 +319,7 @@ export const getAction = specify({
 
 export const settleAction = specify({
   name: 'fabric.actions.settle',
+  governs: { kind: 'admin', type: 'action_settle' },
   summary: 'Say what became of an action whose outcome is unknown',
   description:
     '`completed`: it was done · `not_done`: it was not, and is sent again · `failed`: it was not, and is not sent again. ' +

@@ -46,6 +46,7 @@ export const getGovernanceDocument = specify({
 
 export const putGovernanceDocument = specify({
   name: 'governance.replace',
+  governs: { kind: 'admin', type: 'rules_change' },
   summary: 'Replace the RACI matrix, the policy or the rules for personal data of the tenant',
   description:
     'Refused with a sentence for every fault; what held before goes on holding then. Every version is kept. ' +

@@ -172,6 +172,7 @@ export const changeJob = specify({
 
 export const pauseJob = specify({
   name: 'jobs.pause',
+  governs: { kind: 'job', type: 'pause' },
   summary: 'Let a job fire no more until it is resumed',
   description: 'A run that is under way goes on. Pausing a paused job changes nothing.',
   input: one,
@@ -183,6 +184,7 @@ export const pauseJob = specify({
 
 export const resumeJob = specify({
   name: 'jobs.resume',
+  governs: { kind: 'job', type: 'resume' },
   summary: 'Let a paused job fire again',
   description: 'From the next time after now on; what passed during the pause is not run.',
   input: one,
@@ -194,6 +196,7 @@ export const resumeJob = specify({
 
 export const triggerJob = specify({
   name: 'jobs.trigger',
+  governs: { kind: 'job', type: 'trigger' },
   summary: 'Run a job now, whatever its schedule says',
   description: 'The run waits while as many as may be are under way. It counts for max_runs.',
   input: one,
@@ -204,6 +207,7 @@ export const triggerJob = specify({
 
 export const cancelJob = specify({
   name: 'jobs.cancel',
+  governs: { kind: 'job', type: 'cancel' },
   summary: 'End a job for good',
   description:
     'Its run is cancelled too while no worker has begun it. A job that has ended already is answered as it is.',

@@ -6,6 +6,7 @@ import type { z } from 'zod';
 import { AosError, type ErrorCode } from '../core/errors.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '../core/json.ts';
 import { checkSchema } from '../core/schema-check.ts';
+import type { ActionKind } from '../governance/action.ts';
 import type { Caller } from '../runs/run.ts';
 
 /** How a family of routes words its errors: `{"error": "<text>"}` or `{"detail": "<text>"}`, each with more members. */
@@ -64,6 +65,11 @@ export interface OperationSpec<Input extends z.ZodObject = z.ZodObject, Output e
   readonly input: Input;
   readonly output: Output;
   readonly rest: RestRoute;
+  /**
+   * What it does as an action that is judged before it is done: a change of settings is `admin`. Left out where nothing
+   * is changed, and where what is asked for is judged by whoever does it (submissions).
+   */
+  readonly governs?: { readonly kind: Extract<ActionKind, 'admin' | 'run' | 'task' | 'job'>; readonly type: string };
   /** What may go wrong beside `invalid_request` and `internal_error`, which always may. */
   readonly errors?: readonly ErrorCode[];
   readonly example?: { readonly input?: JsonObject; readonly output?: JsonObject };

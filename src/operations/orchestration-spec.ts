@@ -115,6 +115,7 @@ export const getOrchestrationResult = specify({
 
 export const cancelOrchestration = specify({
   name: 'orchestrations.cancel',
+  governs: { kind: 'run', type: 'cancel' },
   summary: 'End an orchestration at once',
   description: 'Reaches the model call it is in. Answers when it has ended, at the latest after 2 s.',
   input: one.extend({ reason }),
@@ -126,6 +127,7 @@ export const cancelOrchestration = specify({
 
 export const stopOrchestration = specify({
   name: 'orchestrations.stop',
+  governs: { kind: 'run', type: 'stop' },
   summary: 'Let a perpetual orchestration finish the turns it is in, and end',
   description: 'Answers when it has stopped, at the latest after 10 s. Finite work cannot be stopped: cancel it.',
   input: one.extend({ reason }),

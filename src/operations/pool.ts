@@ -122,6 +122,7 @@ export const getPool = specify({
 
 export const changePool = specify({
   name: 'pool.change',
+  governs: { kind: 'admin', type: 'pool_change' },
   summary: 'Change settings of queue and pool',
   description: 'Only what the body names, for all processes on the database. Null takes the limit of a name away.',
   input: taskSettingsPatch,
@@ -132,6 +133,7 @@ export const changePool = specify({
 
 export const scalePool = specify({
   name: 'pool.scale',
+  governs: { kind: 'admin', type: 'pool_scale' },
   summary: 'Set the number of workers',
   description:
     'Of the process that answers, between min_workers and max_workers. Refused (409) when the policy is fixed.',

@@ -16,6 +16,8 @@ export interface RestDocument {
 
 const SENTENCES: Readonly<Partial<Record<ErrorCode, string>>> = {
   invalid_request: 'The request cannot be used: the sentence says what was expected, what came and what to do',
+  forbidden:
+    'The caller may not, or governance does not allow it: `rule` and `accountable` say which rule and who answers',
   not_found: 'The caller has no such thing',
   conflict: 'The state of things does not allow it',
   payload_too_large: 'The body is larger than 16 MiB',
@@ -189,7 +191,10 @@ function describeAnswers(spec: OperationSpec, schemas: JsonObject): JsonObject {
   const ok = { description: spec.summary, headers: answerHeaders, ...(rest.status !== 204 && { content }) };
   const keyed: ErrorCode[] = rest.method === 'POST' ? ['conflict', 'unsupported'] : [];
   const large: ErrorCode[] = rest.method === 'GET' || rest.method === 'DELETE' ? [] : ['payload_too_large'];
-  const codes = new Set<ErrorCode>(['invalid_request', ...keyed, ...large, 'internal_error', 'overloaded', ...errors]);
+  // What changes something is judged.
+  const judged: ErrorCode[] = rest.method === 'GET' ? [] : ['forbidden'];
+  const always: ErrorCode[] = ['invalid_request', ...keyed, ...large, ...judged, 'internal_error', 'overloaded'];
+  const codes = new Set<ErrorCode>([...always, ...errors]);
   const answers = new Map<number, JsonObject>();
   for (const code of codes) {
     for (const status of statusesOf(code, rest.family)) answers.set(status, describeFailure(code, status, rest.family));

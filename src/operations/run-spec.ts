@@ -145,6 +145,7 @@ export const runEvents = specify({
 
 export const cancelRun = specify({
   name: 'runs.cancel',
+  governs: { kind: 'run', type: 'cancel' },
   summary: 'End a run, and the runs it started',
   description: 'Reaches the model call it is in. Answers when it has ended, at the latest after 2 s.',
   input: one.extend({ reason }),
@@ -166,6 +167,7 @@ export const cancelRun = specify({
 
 export const signalRun = specify({
   name: 'runs.signal',
+  governs: { kind: 'run', type: 'signal' },
   summary: 'Send a run what it waits for',
   description:
     'Stored until the run takes it, and wakes the run. The same `signal_id` is taken once. `waits` of the run says ' +
@@ -186,6 +188,7 @@ export const signalRun = specify({
 
 export const resumeRun = specify({
   name: 'runs.resume',
+  governs: { kind: 'run', type: 'resume' },
   summary: 'Let a run that stands at a limit go on, or stop it there',
   description:
     'Without `raise` the limit that is used up is granted once more. A run that waits for a definition looks again ' +

@@ -5,6 +5,7 @@
 import type { Kysely } from 'kysely';
 import type { Clock } from '../core/clock.ts';
 import type { Audit } from '../governance/audit/audit.ts';
+import type { Governor } from '../governance/governor.ts';
 import type { Feed } from '../runs/feed.ts';
 import type { Schema } from '../store/schema.ts';
 import { type AgentParts, createAgentOperations } from './agent.ts';
@@ -23,6 +24,7 @@ import { fabricSpecs } from './fabric-spec.ts';
 import { createFeedOperations, feedSpecs } from './feed.ts';
 import { createGovernanceOperations, type GovernanceOperationParts } from './governance.ts';
 import { governanceSpecs } from './governance-spec.ts';
+import { governed } from './governed-operation.ts';
 import { createHealthOperations, type Health, healthSpecs } from './health.ts';
 import { createJobOperations, type JobParts } from './job.ts';
 import { jobSpecs } from './job-spec.ts';
@@ -80,6 +82,8 @@ export type OperationParts = OrchestrationParts &
   ScreeningParts &
   FabricOperationParts &
   DashboardParts & {
+    /** Judges what changes something; nothing is judged when left out. */
+    readonly governor?: Governor | undefined;
     readonly health: Health;
     readonly feed: Feed;
     readonly audit: Audit;
@@ -91,7 +95,7 @@ export function createOperations(parts: OperationParts): readonly Operation[] {
   const orchestrations = createOrchestrationOperations(parts);
   const submit = orchestrations.find(({ spec }) => spec.name === submitOrchestration.name);
   if (submit === undefined) throw new Error('there is no operation that takes a submission');
-  return [
+  const operations = [
     ...orchestrations,
     ...createQueueOperations({ submit }),
     ...createRunOperations(parts),
@@ -116,4 +120,6 @@ export function createOperations(parts: OperationParts): readonly Operation[] {
     ...createDashboardOperations(parts),
     ...createFeedOperations(parts),
   ];
+  const { governor } = parts;
+  return governor === undefined ? operations : operations.map((operation) => governed(operation, governor));
 }

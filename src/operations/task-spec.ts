@@ -186,6 +186,7 @@ export const getTask = specify({
 
 export const cancelTask = specify({
   name: 'tasks.cancel',
+  governs: { kind: 'task', type: 'cancel' },
   summary: 'End a task as cancelled',
   description: 'Code that is running is aborted at once. Refused (409, with the `status`) when the task has ended.',
   input: one.extend({
@@ -206,6 +207,7 @@ export const cancelTask = specify({
 
 export const retryTask = specify({
   name: 'tasks.retry',
+  governs: { kind: 'task', type: 'retry' },
   summary: 'Put a failed or dead task back in line',
   description: 'With all its retries again. Refused (409, with the `status`) when it has not failed.',
   input: one,

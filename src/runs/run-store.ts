@@ -33,6 +33,10 @@ export interface RunAdmission {
   readonly sessionId: string;
   readonly caller: Caller;
   readonly request: JsonObject;
+  /** What the caller sent, when the request was made of something else: what "the same request" is told by. */
+  readonly asked?: JsonObject | undefined;
+  /** What its log says of it beside that it is queued. */
+  readonly told?: KeyedEvent | undefined;
   readonly simulated: boolean;
   readonly callId: string;
   readonly traceparent?: string | undefined;
@@ -173,7 +177,7 @@ export function createRunStore(parts: RunStoreParts): RunStore {
       if (admission.kind === 'chat' && admission.sessionPolicy === 'interrupt') await interruptOthers(run);
       return { run, outcome };
     }
-    if (isSame(run.caller, admission.caller) && run.requestHash === hashRequest(admission.request)) {
+    if (isSame(run.caller, admission.caller) && run.requestHash === hashRequest(admission.asked ?? admission.request)) {
       return { run, outcome: 'joined' };
     }
     throw new AosError(
@@ -283,14 +287,17 @@ async function insert(within: StoreScope, admission: RunAdmission, at: string) {
   const actor = admission.actor ?? `user:${caller.userId}`;
   const events = encodeEvents(
     id,
-    [{ ...queuedEvent(admission), key: 'run.queued', actor }],
+    [
+      { ...queuedEvent(admission), key: 'run.queued', actor },
+      ...(admission.told === undefined ? [] : [admission.told]),
+    ],
     at,
     traceIdOf(traceparent),
   );
   const { rows } = await sql<RunRow & { outcome: 'created' | 'existing' | 'busy' }>`
     select (admitted.run).*, admitted.outcome from aos.admit_run(
       ${id}, ${kind}, ${sessionId}, ${caller.tenantId}, ${caller.userId}, ${JSON.stringify(request)},
-      ${hashRequest(request)}, ${traceparent}, ${callId}, ${simulated}, ${at}, ${deadlineAt}, ${parentId}, ${definition},
+      ${hashRequest(admission.asked ?? request)}, ${traceparent}, ${callId}, ${simulated}, ${at}, ${deadlineAt}, ${parentId}, ${definition},
       ${forkOf === undefined ? null : JSON.stringify(forkOf)}, ${forkOf?.runId ?? null},
       ${keepSteps === undefined ? null : [...keepSteps]}, ${priority}, ${actor},
       ${kind === 'chat' && sessionPolicy === 'reject'}, ${events}

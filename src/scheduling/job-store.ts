@@ -6,6 +6,9 @@ import { type Clock, isoTime } from '../core/clock.ts';
 import { AosError } from '../core/errors.ts';
 import { newUuid } from '../core/ids.ts';
 import type { JsonObject } from '../core/json.ts';
+import { admit } from '../governance/admission.ts';
+import { keepDecision } from '../governance/decision-store.ts';
+import type { Governor } from '../governance/governor.ts';
 import type { Caller } from '../runs/run.ts';
 import type { Database, StoreScope } from '../store/database.ts';
 import type { TaskQueue } from '../tasks/task-queue.ts';
@@ -52,9 +55,11 @@ export interface JobStoreParts {
   readonly clock: Clock;
   /** The fabric context of a tenant, kept with its jobs; left out where there is no fabric. */
   readonly fabric?: ((tenantId: string) => Promise<JsonObject>) | undefined;
+  /** Judges what is scheduled; everything is when left out. */
+  readonly governor?: Governor | undefined;
 }
 
-export function createJobStore({ database, queue, feed, clock, fabric }: JobStoreParts): JobStore {
+export function createJobStore({ database, queue, feed, clock, fabric, governor }: JobStoreParts): JobStore {
   const { db, notifications } = database;
 
   /** Locks the caller's job and changes it; schedulers look afterwards. */
@@ -106,11 +111,29 @@ export function createJobStore({ database, queue, feed, clock, fabric }: JobStor
   const tell = (trx: StoreScope, type: JobFact, job: Job) =>
     tellJob(feed, trx, type, job, { status: job.status, next_run_at: job.nextRunAt });
 
+  /** What may be scheduled of a plan, and what is to be kept of the verdict. */
+  async function permit(type: 'schedule' | 'update', id: string, asked: JobPlan, caller: Caller) {
+    const { args, decision } = await admit(
+      governor,
+      { caller, becomes: null, isThere: async () => false },
+      {
+        name: `${type} ${id}`,
+        what: { kind: 'job', type, target: null, actionClass: asked.task.task_type, effect: 'write', entityId: id },
+        agentId: null,
+        args: asked as unknown as JsonObject,
+        title: `The job ${asked.name}`,
+      },
+    );
+    // A check changes texts of a plan, never its form.
+    return { plan: args as unknown as JobPlan, decision };
+  }
+
   return {
-    async create(plan, caller, { id = newUuid(), allowPast = false } = {}) {
+    async create(asked, caller, { id = newUuid(), allowPast = false } = {}) {
       const now = clock.now();
-      const first = firstTime(plan.schedule, now);
+      const first = firstTime(asked.schedule, now);
       if (first < now && !allowPast) throw inThePast(first, now);
+      const { plan, decision } = await permit('schedule', id, asked, caller);
       const context = await fabric?.(caller.tenantId);
       const job = await db.transaction().execute(async (trx) => {
         const row = await trx
@@ -135,6 +158,7 @@ export function createJobStore({ database, queue, feed, clock, fabric }: JobStor
         if (row === undefined) throw taken(id);
         const created = toJob(row);
         await tell(trx, 'job.created', created);
+        if (decision !== undefined) await keepDecision(trx, { caller, runId: null, at: now }, decision);
         return created;
       });
       notifications.announce(JOB_CHANNEL, 'jobs', '');
@@ -148,7 +172,8 @@ export function createJobStore({ database, queue, feed, clock, fabric }: JobStor
     change(id, caller, makePlan) {
       return locked(id, caller, async (job, trx) => {
         refuseOver(job);
-        const plan = makePlan(job);
+        const { plan, decision } = await permit('update', id, makePlan(job), caller);
+        if (decision !== undefined) await keepDecision(trx, { caller, runId: null, at: clock.now() }, decision);
         const changed = await write(trx, id, { ...planColumns(plan), ...replanned(job, plan, clock.now()) });
         await tell(trx, 'job.changed', changed);
         return changed;

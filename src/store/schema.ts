@@ -34,6 +34,7 @@ import {
   governanceMigrations,
 } from './tables/governance.ts';
 import { type JobRunTable, type JobTable, jobMigrations } from './tables/job.ts';
+import { limitMigrations } from './tables/limit.ts';
 import { type OutboxTable, outboxMigrations } from './tables/outbox.ts';
 import {
   type FeedTable,
@@ -104,6 +105,7 @@ export const migrations: readonly Migration[] = [
   ...appMigrations,
   ...fabricMigrations,
   ...auditMigrations,
+  ...limitMigrations,
   ...screeningMigrations,
   ...tenancyMigrations,
 ].toSorted((one, other) => (one.name < other.name ? -1 : 1));

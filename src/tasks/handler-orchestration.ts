@@ -1,7 +1,9 @@
 /** `orchestration`: the payload, a body as the orchestration API takes it, becomes a run of its own that the task waits for. */
 import { AosError } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
-import type { ChildWork } from '../engine/engine.ts';
+import type { ChildWork, RunScope } from '../engine/engine.ts';
+import type { Governor } from '../governance/governor.ts';
+import { refusalOf } from '../governance/verdict.ts';
 import type { Run } from '../runs/run.ts';
 import type { TaskHandler } from './task-handler.ts';
 
@@ -14,11 +16,12 @@ export type PreparedOrchestration = Pick<ChildWork, 'request' | 'definition'>;
  */
 export type PrepareOrchestration = (body: JsonObject, run: Run) => Promise<PreparedOrchestration>;
 
-export function createOrchestrationHandler(prepare: PrepareOrchestration): TaskHandler {
+export function createOrchestrationHandler(prepare: PrepareOrchestration, governor: Governor | undefined): TaskHandler {
   return async ({ payload }, { scope }) => {
-    const { orchestration_id: _, ...body } = payload;
+    const { orchestration_id: _, ...asked } = payload;
+    const body = await permitted(governor, scope, asked);
     // Stored: what it is pinned to must not change when the task is taken up again.
-    const prepared = await scope.step('orchestration/prepared', async () => {
+    const prepared = await scope.step(PREPARED, async () => {
       const { request, definition } = await prepare(body, scope.run);
       return definition === undefined ? { request } : { request, definition };
     });
@@ -27,6 +30,19 @@ export function createOrchestrationHandler(prepare: PrepareOrchestration): TaskH
     const summary = child.result?.['summary'] ?? null;
     return { orchestration_id: child.id, status: child.status, summary };
   };
+}
+
+const PREPARED = 'orchestration/prepared';
+
+/** What may be run of it, once whoever has to agree has. @throws AosError what governance refuses it with */
+async function permitted(governor: Governor | undefined, scope: RunScope, body: JsonObject): Promise<JsonObject> {
+  const name = 'orchestration/submit';
+  const what = { kind: 'run', type: 'submit', target: null, actionClass: 'orchestration', effect: 'write' } as const;
+  const hasBegun = scope.isSettled(PREPARED);
+  const verdict = await governor?.allow(scope, { name, what, agentId: null, args: body, hasBegun });
+  if (verdict === undefined) return body;
+  if (verdict.kind !== 'allow') throw refusalOf(verdict);
+  return verdict.args;
 }
 
 /** How the orchestration's end ends the task: what may pass is tried again, as another orchestration. */

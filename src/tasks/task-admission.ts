@@ -4,13 +4,16 @@ import type { Clock } from '../core/clock.ts';
 import { AosError } from '../core/errors.ts';
 import { newUuid } from '../core/ids.ts';
 import type { JsonObject } from '../core/json.ts';
+import { admit } from '../governance/admission.ts';
+import { keepDecision } from '../governance/decision-store.ts';
+import type { Governor } from '../governance/governor.ts';
 import type { Feed } from '../runs/feed.ts';
 import type { Caller } from '../runs/run.ts';
 import type { Database, StoreScope } from '../store/database.ts';
 import { rankOf } from './priority.ts';
-import { agentOfTask, hashSubmission, type NewTask, submissionOf, type Task } from './task.ts';
+import { agentOfTask, hashSubmission, type NewTask, submissionOf, type Task, type TaskSubmission } from './task.ts';
 import type { TaskSettingsStore } from './task-settings.ts';
-import { TASK_CHANNEL, tellFact, toTask } from './task-store.ts';
+import { loadTask, TASK_CHANNEL, tellFact, toTask } from './task-store.ts';
 
 export interface SubmitOptions {
   /** The caller's own id: the same id and the same submission give the task that exists. A new one by default. */
@@ -32,12 +35,18 @@ export interface TaskAdmissionParts {
   readonly clock: Clock;
   /** The fabric context of a tenant, kept with what it submits; left out where there is no fabric. */
   readonly fabric?: ((tenantId: string) => Promise<JsonObject>) | undefined;
+  /** Judges what is submitted; everything is taken when left out. */
+  readonly governor?: Governor | undefined;
 }
 
-/** @throws AosError unprocessable (INVALID_TASK), overloaded (QUEUE_FULL), conflict (the id belongs to another submission) */
+/**
+ * @throws AosError unprocessable (INVALID_TASK), overloaded (QUEUE_FULL), conflict (the id belongs to another
+ * submission), rate_limited (a quota), or what governance refuses it with
+ */
 export type TaskAdmission = (task: NewTask, caller: Caller, options?: SubmitOptions) => Promise<Task>;
 
-export function createTaskAdmission({ database, feed, settings, clock, fabric }: TaskAdmissionParts): TaskAdmission {
+export function createTaskAdmission(parts: TaskAdmissionParts): TaskAdmission {
+  const { database, feed, settings, clock, fabric, governor } = parts;
   const { db, notifications } = database;
   let counted = { at: Number.NEGATIVE_INFINITY, waiting: 0 };
 
@@ -66,12 +75,31 @@ export function createTaskAdmission({ database, feed, settings, clock, fabric }:
     counted.waiting += 1;
   }
 
+  /** What is taken of a submission, and what is to be kept of the verdict. */
+  async function permit(id: string, asked: TaskSubmission, caller: Caller) {
+    const isThere = async () => (await loadTask(db, id))?.caller.tenantId === caller.tenantId;
+    const { task_type: actionClass, target_system: target } = asked;
+    const { args, decision } = await admit(
+      governor,
+      { caller, becomes: null, isThere },
+      {
+        name: `submit ${id}`,
+        what: { kind: 'task', type: 'submit', target: null, actionClass, effect: 'write', entityId: id },
+        agentId: null,
+        args: asked,
+        title: `A task of type ${actionClass}${target === null ? '' : ` for ${target}`}`,
+      },
+    );
+    return { submission: args === asked ? asked : submissionOf(args as NewTask), decision };
+  }
+
   async function submit(given: NewTask, caller: Caller, options: SubmitOptions = {}): Promise<Task> {
-    const submission = submissionOf(given);
+    const asked = submissionOf(given);
     const id = options.id ?? newUuid();
+    const { submission, decision } = await permit(id, asked, caller);
     const now = clock.now();
     const scheduledAt = submission.scheduled_at === null ? null : new Date(submission.scheduled_at);
-    const requestHash = hashSubmission(submission);
+    const requestHash = hashSubmission(asked);
     const context = await fabric?.(caller.tenantId);
     const enter = async (trx: StoreScope): Promise<Task> => {
       const created = await trx
@@ -102,6 +130,7 @@ export function createTaskAdmission({ database, feed, settings, clock, fabric }:
       if (created !== undefined) {
         const task = toTask(created);
         await tellFact(feed, trx, 'task.submitted', task);
+        if (decision !== undefined) await keepDecision(trx, { caller, runId: null, at: now }, decision);
         return task;
       }
       const existing = await trx.selectFrom('tasks').selectAll().where('id', '=', id).executeTakeFirst();

@@ -36,7 +36,7 @@ export const handledTypes: readonly TaskType[] = taskTypes;
 export function createTaskProgram(parts: TaskProgramParts): RunProgram {
   const handlers: Record<TaskType, TaskHandler> = {
     agent_run: createAgentRunHandler(parts.agents),
-    orchestration: createOrchestrationHandler(parts.prepareOrchestration),
+    orchestration: createOrchestrationHandler(parts.prepareOrchestration, parts.agents.governor),
     scheduled_job: createScheduledJobHandler((type) => handlers[type]),
     evaluation: createEvaluationHandler(parts.agents, parts.evaluation),
     health_check: (_work, { scope }) => scope.step('health', () => parts.health(scope.run.caller)),

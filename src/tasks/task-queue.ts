@@ -6,6 +6,7 @@ import { type Clock, isoTime } from '../core/clock.ts';
 import { AosError } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { Engine } from '../engine/engine.ts';
+import type { Governor } from '../governance/governor.ts';
 import type { Feed } from '../runs/feed.ts';
 import type { Caller } from '../runs/run.ts';
 import type { Database, StoreScope } from '../store/database.ts';
@@ -65,6 +66,8 @@ export interface TaskQueueParts {
   readonly log: Log;
   /** The fabric context of a tenant, kept with its tasks; left out where there is no fabric. */
   readonly fabric?: ((tenantId: string) => Promise<JsonObject>) | undefined;
+  /** Judges what is submitted; everything is taken when left out. */
+  readonly governor?: Governor | undefined;
 }
 
 export function createTaskQueue(parts: TaskQueueParts): TaskQueue {

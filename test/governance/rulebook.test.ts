@@ -142,7 +142,7 @@ describe('the informed', () => {
 });
 
 it('keeps what was decided where there is no run, for the tenant only', async () => {
-  const decisions = createDecisionStore({ database, clock: systemClock });
+  const decisions = createDecisionStore({ database });
   const governor = testGovernor({ keep: decisions.add });
   const caller = { tenantId: 'acme', userId: 'ann' };
   await governor.allow({ caller }, testProposal());

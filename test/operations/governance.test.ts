@@ -78,6 +78,7 @@ describe('a tool call', () => {
     const { body } = await api.get(`${BASE}/decisions?run_id=${id}`);
     expect(body['items']).toMatchObject([
       { verdict: 'allow', action: 'tool:calculator', accountable: 'Platform', rule: 'policy/default.read' },
+      { verdict: 'allow', action: 'run:submit', accountable: 'Platform' },
     ]);
     expect(JSON.stringify(body)).not.toContain('6*7');
   });
@@ -88,7 +89,11 @@ describe('a tool call', () => {
     const run = await api.get(`/api/v1/aoa/runs/${id}`);
     expect(run.body).toMatchObject({ status: 'failed' });
     expect(JSON.stringify(run.body)).toContain('No sums today.');
-    expect((await api.get(`${BASE}/decisions?run_id=${id}`)).body['items']).toMatchObject([{ verdict: 'deny' }]);
+    const asked = `${BASE}/decisions?run_id=${id}`;
+    expect((await api.get(asked)).body['items']).toMatchObject([
+      { verdict: 'deny', action: 'tool:calculator' },
+      { verdict: 'allow', action: 'run:submit', rule: 'policy/default.work' },
+    ]);
     await replace('policy', policy([]));
   });
 });
@@ -120,6 +125,7 @@ test('a tool call that a rule holds waits for people, and runs with what they ap
   expect(body['items']).toMatchObject([
     { verdict: 'allow', outcome: true, approved_by: ['dana', 'eli'] },
     { verdict: 'hold', outcome: false, rule: 'policy/ask' },
+    { verdict: 'allow', action: 'run:submit' },
   ]);
   await replace('policy', policy([]));
 });
@@ -169,14 +175,14 @@ test('says who was accountable for what was done to a system between two times',
 
 test('shows what would have been under another policy, and changes nothing', async () => {
   const id = await calculate('2+2');
-  const asked = { run_id: id, policy: policy([denial]) };
+  const asked = { run_id: id, action: 'tool:calculator', policy: policy([denial]) };
   const { body, status } = await api.post(`${BASE}/what-if`, asked);
   expect(status).toBe(200);
   expect(body).toMatchObject({
     decided: 1,
     newly_blocked: [{ action: 'tool:calculator', before: 'allow', after: 'deny', reason: 'No sums today.' }],
   });
-  expect((await api.post(`${BASE}/what-if`, { run_id: id })).body).toMatchObject({ unchanged: 1, newly_blocked: [] });
+  expect((await api.post(`${BASE}/what-if`, { run_id: id })).body).toMatchObject({ unchanged: 2, newly_blocked: [] });
   expect(await api.post(`${BASE}/what-if`, { policy: { version: 1 } })).toMatchObject({ status: 422 });
 });
 
@@ -206,4 +212,73 @@ test('a container in development judges nothing, and shows the rules all the sam
   await using other = await startTestContainer();
   const answer = await createApiClient(other.url).get(`${BASE}/documents/policy`);
   expect(answer.body).toMatchObject({ enforced: false, environment: 'development' });
+});
+
+describe('what changes something', () => {
+  const theirs = { 'x-tenant-id': 'judged' };
+  const closed = {
+    id: 'closed',
+    effect: 'deny',
+    actions: ['task:*', 'job:*', 'run:*', 'admin:preset_change'],
+    reason: 'We are closed.',
+  };
+  const open = {
+    id: 'open',
+    effect: 'allow',
+    actions: ['admin:*', 'task:*', 'job:*', 'run:*'],
+    reason: 'We are open.',
+  };
+  const task = { task_type: 'health_check' };
+  const job = { name: 'nightly', schedule: { schedule_type: 'daily', hour: 2 }, task_type: 'health_check' };
+  const refusal = { status: 403, body: { code: 'GOVERNANCE_DENIED', rule: 'policy/closed', accountable: 'Platform' } };
+  const setRules = (rules: JsonObject[]) =>
+    api.call('PUT', `${BASE}/documents/policy`, { body: { document: policy(rules) }, headers: theirs });
+
+  test('is judged at every door, and the verdict is kept and told in the audit log', async () => {
+    await setRules([open]);
+    const id = newUuid();
+    expect((await api.post('/api/v1/aoa/tasks', { ...task, task_id: id }, theirs)).status).toBe(202);
+    expect((await api.post('/api/v1/aoa/tasks', { ...task, task_id: id }, theirs)).status).toBe(202);
+    expect((await setRules([{ ...open, actions: ['admin:rules_change'] }, closed])).status).toBe(200);
+    expect(await api.post('/api/v1/aoa/tasks', task, theirs)).toMatchObject(refusal);
+    expect(await api.post('/api/v1/aoa/jobs', job, theirs)).toMatchObject({
+      status: 403,
+      body: { rule: 'policy/closed' },
+    });
+    const preset = { preset: 'preset_6_scrappy' };
+    expect(await api.post('/api/v1/fabric/preset', preset, theirs)).toMatchObject(refusal);
+    const orchestration = { agent_ids: ['ceo'], workflow: 'sequential', task: { topic: 'x' } };
+    expect(await api.post('/api/orchestrations', orchestration, theirs)).toMatchObject({
+      status: 403,
+      body: { code: 'GOVERNANCE_DENIED' },
+    });
+    const { items } = (await api.get(`${BASE}/decisions?limit=50`, theirs)).body as { items: JsonObject[] };
+    const said = items.map(({ action, verdict }) => `${String(action)} ${String(verdict)}`).toSorted();
+    expect(said).toEqual([
+      'admin:preset_change deny',
+      'admin:rules_change allow',
+      'admin:rules_change allow',
+      'job:schedule deny',
+      'run:submit deny',
+      'task:submit allow',
+      'task:submit deny',
+    ]);
+    await vi.waitFor(async () => {
+      const audit = (await api.get('/api/v1/aoa/audit?action=POLICY_DECISION&limit=50', theirs)).body as {
+        items: { reason: string; outcome: string; raci_accountable: string }[];
+      };
+      expect(audit.items).toHaveLength(7);
+      expect(audit.items.filter(({ outcome }) => outcome === 'denied')).toHaveLength(4);
+      expect(new Set(audit.items.map(({ raci_accountable }) => raci_accountable))).toEqual(new Set(['Platform']));
+    });
+  });
+
+  test('that was let in before is not refused when it is sent again', async () => {
+    await setRules([open]);
+    const id = newUuid();
+    expect((await api.post('/api/v1/aoa/tasks', { ...task, task_id: id }, theirs)).status).toBe(202);
+    await setRules([{ ...open, actions: ['admin:rules_change'] }, closed]);
+    expect((await api.post('/api/v1/aoa/tasks', { ...task, task_id: id }, theirs)).status).toBe(202);
+    expect(await api.post(`/api/v1/aoa/tasks`, { ...task, task_id: newUuid() }, theirs)).toMatchObject(refusal);
+  });
 });

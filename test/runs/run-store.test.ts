@@ -52,6 +52,22 @@ describe('admission', () => {
     expect(await typesOf(admission.id)).toEqual(['run.queued']);
   });
 
+  it('tells a verdict with the run, links it, and knows the request by what was sent', async () => {
+    const told = { key: 'submit:decided', type: 'run.steering', data: { into: 'x' } } as const;
+    const admission = testAdmission({ request: { mail: '[EMAIL]' }, asked: { mail: 'a@b.c' }, told });
+    const { run } = await stores.runs.admit(admission);
+    expect(run).toMatchObject({ request: { mail: '[EMAIL]' }, lastEvent: 2 });
+    expect(await typesOf(run.id)).toEqual(['run.queued', 'run.steering']);
+    const events = await stores.events.read(run.id, 0);
+    expect(events[1]?.prevHash).toBe(events[0]?.hash);
+    expect((await stores.runs.admit(admission)).outcome).toBe('joined');
+    await stores.events.append(run.id, 'next', { type: 'run.steering', data: { into: 'y' } });
+    expect((await stores.events.read(run.id, 2))[0]?.prevHash).toBe(events[1]?.hash);
+    await expect(stores.runs.admit({ ...admission, asked: { mail: '[EMAIL]' } })).rejects.toMatchObject({
+      code: 'conflict',
+    });
+  });
+
   it.each([
     ['another body', { request: { a: 2 } }],
     ['another caller', { caller: { tenantId: 'default', userId: 'mallory' } }],

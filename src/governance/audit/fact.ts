@@ -218,7 +218,9 @@ function draftsOfEvent(fact: Fact): readonly Draft[] {
 }
 
 function draftsOfFact({ type, subject, at, actor, userId, traceId, data, task, taskId }: Fact): readonly Draft[] {
-  const meaning = isKey(facts, type) ? facts[type] : undefined;
+  // A verdict that is no event of a run stands beside the runs.
+  const isVerdict = type === 'governance.decided';
+  const meaning = isVerdict ? events[type] : isKey(facts, type) ? facts[type] : undefined;
   if (meaning === undefined) return [];
   const [noun] = type.split('.');
   const agent = word(data['agent_id']) ?? task?.agentId ?? null;
@@ -236,6 +238,7 @@ function draftsOfFact({ type, subject, at, actor, userId, traceId, data, task, t
       ...(noun === 'route' && { ...submitted(data), run_id: word(data['run_id']), task_id: taskId ?? null }),
       ...(noun === 'fabric' && submitted(data)),
       ...(noun === 'approval' && { run_id: word(data['run_id']) }),
+      ...(isVerdict && { run_id: subject === '' ? null : subject, ...verdictOf(data) }),
       ...(task !== undefined && submitted(task.submission)),
       ...surroundings(data),
       trace_id: traceId,

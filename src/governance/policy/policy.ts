@@ -3,14 +3,14 @@
  * and the same input give the same decision, now and when it is decided again.
  *
  * A rule that denies outweighs one that holds, which outweighs one that allows. Where no rule speaks, reading is allowed
- * everywhere, and changing something only in development. A rule that denies or holds and cannot be judged (it asks for
+ * everywhere and asking for work or for a change of settings too, changing something else only in development. A rule that denies or holds and cannot be judged (it asks for
  * something that is not there) denies; one that allows is then silent.
  */
 import { createHash } from 'node:crypto';
 import { AosError } from '../../core/errors.ts';
 import { canonicalJson, isJsonObject, type JsonObject, type JsonValue } from '../../core/json.ts';
 import { checkSchema } from '../../core/schema-check.ts';
-import { type GovernedAction, nameOfAction } from '../action.ts';
+import { type ActionKind, type GovernedAction, nameOfAction } from '../action.ts';
 import { covers } from '../glob.ts';
 import type { ShadowFinding } from '../verdict.ts';
 import type { Condition, ConditionCompiler, ConditionInput } from './condition.ts';
@@ -43,6 +43,9 @@ interface CompiledRule extends PolicyRule {
   readonly holds: Condition;
   readonly shadow: boolean;
 }
+
+/** What only asks for something that is judged itself when it is done, or what operators do to the server. */
+const WORK: readonly ActionKind[] = ['run', 'task', 'job', 'admin'];
 
 const RANK = { deny: 0, hold: 1, allow: 2 } as const;
 
@@ -134,10 +137,14 @@ function judge(rules: readonly CompiledRule[], input: ConditionInput, lenient: b
 }
 
 function byDefault(input: ConditionInput, lenient: boolean): Pick<PolicyDecision, 'kind' | 'rule' | 'reason'> {
-  const { effect, environment, name } = input;
+  const { effect, environment, name, kind } = input;
   if (effect === 'read') return { kind: 'allow', rule: 'default.read', reason: 'What only reads is allowed.' };
   if (environment === 'development') {
     return { kind: 'allow', rule: 'default.development', reason: 'In development what no rule denies is allowed.' };
+  }
+  if (WORK.some((known) => known === kind)) {
+    const reason = 'Work may be asked for and the server administered; what is done in its course is judged there.';
+    return { kind: 'allow', rule: 'default.work', reason };
   }
   if (lenient) return { kind: 'allow', rule: 'default.shadow', reason: 'The policy is only watched.' };
   const reason = `No rule allows ${String(name)}: outside of development what changes something is denied unless a rule allows it.`;
