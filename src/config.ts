@@ -11,6 +11,7 @@ import { type Destination, parseDestination } from './egress/destination.ts';
 import { type EgressMode, egressModes } from './egress/egress-guard.ts';
 import { type Environment, environments } from './governance/action.ts';
 import { defaultPolicy, noFloor, screeningActions, type TenantScreening } from './governance/screening/policy.ts';
+import { type IdentitySettings, identityVariables, readIdentity } from './identity/identity-settings.ts';
 import type { RowSecurity } from './store/database.ts';
 import { type Env, setting } from './telemetry/export.ts';
 
@@ -64,6 +65,10 @@ export interface RuntimeConfig {
   readonly governance: GovernanceConfig;
   /** What is done with the personal data of tenants that have nothing to say about it. */
   readonly screening: TenantScreening;
+  /** How it is known who asks. */
+  readonly identity: IdentitySettings;
+  /** Whether others than this machine may connect. */
+  readonly listenEverywhere: boolean;
 }
 
 /** What may leave this process. */
@@ -104,6 +109,8 @@ export const runtimeDefaults: RuntimeConfig = Object.freeze({
     raciFile: undefined,
   }),
   screening: noFloor,
+  identity: Object.freeze({ mode: 'off' }),
+  listenEverywhere: false,
 });
 
 /** The environment cannot be used; the message has a line for every fault. */
@@ -134,6 +141,11 @@ const milliseconds = z
     error: `whole milliseconds from 0 to ${MAX_PACE_MS}`,
   })
   .transform(Number);
+
+/** Variables that are judged together, elsewhere. */
+function asText<Name extends string>(names: readonly Name[]) {
+  return Object.fromEntries(names.map((name) => [name, text.optional()])) as Record<Name, z.ZodOptional<z.ZodString>>;
+}
 
 /** A whole number in words of the environment. */
 const count = (min: number, max: number, what: string) =>
@@ -230,6 +242,8 @@ const environment = z.object({
   AOS_EGRESS_ALLOW: destinations.optional(),
   AOS_ALLOW_HTTP_FETCH: onOff.optional(),
   AOS_ENVIRONMENT: environmentName.optional(),
+  AOS_ALLOW_UNAUTHENTICATED: onOff.optional(),
+  ...asText(identityVariables),
   AOS_POLICY_FILE: text.optional(),
   AOS_RACI_FILE: text.optional(),
   AOS_SCREENING: screeningAction.optional(),
@@ -275,6 +289,8 @@ function readRuntime(variables: Variables, workingDirectory: string, fault: Faul
   // One bound that is given moves the default of the other, so that setting one is enough.
   const max = variables.AOS_WORKERS_MAX ?? Math.max(workers.max, variables.AOS_WORKERS_MIN ?? 0);
   const min = variables.AOS_WORKERS_MIN ?? Math.min(workers.min, max);
+  const identity =
+    readIdentity(identityOf(variables, workingDirectory), isHosted(variables), fault) ?? defaults.identity;
   if (min > max) fault(`AOS_WORKERS_MIN must not be greater than AOS_WORKERS_MAX, but they are ${min} and ${max}`);
   return Object.freeze({
     maxRuns: variables.AOS_MAX_RUNS ?? defaults.maxRuns,
@@ -291,6 +307,8 @@ function readRuntime(variables: Variables, workingDirectory: string, fault: Faul
     egress: readEgress(variables),
     governance: readGovernance(variables, workingDirectory),
     screening: readScreening(variables),
+    identity: Object.freeze(identity),
+    listenEverywhere: identity.mode !== 'off' || isHosted(variables) || variables.AOS_ALLOW_UNAUTHENTICATED === true,
   });
 }
 
@@ -301,6 +319,15 @@ function readEgress(variables: Variables): EgressConfig {
     allow: Object.freeze(variables.AOS_EGRESS_ALLOW ?? []),
     allowHttpFetch: variables.AOS_ALLOW_HTTP_FETCH ?? runtimeDefaults.egress.allowHttpFetch,
   });
+}
+
+function isHosted({ FOUNDRY_HOSTING_ENVIRONMENT: place }: Variables): boolean {
+  return place !== undefined;
+}
+
+function identityOf(variables: Variables, workingDirectory: string): Variables {
+  const { AOS_API_KEYS_FILE: file } = variables;
+  return file === undefined ? variables : { ...variables, AOS_API_KEYS_FILE: resolve(workingDirectory, file) };
 }
 
 function readGovernance(variables: Variables, workingDirectory: string): GovernanceConfig {

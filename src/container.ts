@@ -4,6 +4,7 @@
  * they came up: doors first, the database last.
  */
 import type { Config } from './config.ts';
+import { describeAccess } from './container/access.ts';
 import { createApiApp } from './container/api-door.ts';
 import { describeDatabase, startDatabaseServer } from './container/database-server.ts';
 import { createContainerEgress, refusalsIn } from './container/egress.ts';
@@ -22,6 +23,8 @@ import type { HostProcess } from './store/postgres-launch.ts';
 import type { Env } from './telemetry/export.ts';
 import type { Log, LogSink } from './telemetry/log.ts';
 
+/** Where a server listens that lets in anybody. */
+const LOOPBACK = '127.0.0.1';
 /** How long clients may still be answered once the server begins to stop; below the host's 30 s. */
 const DRAIN_MS = 25_000;
 
@@ -76,6 +79,7 @@ export async function startContainer(options: ContainerOptions): Promise<Contain
     environment,
     clock,
     signals: false,
+    ...(config.runtime.listenEverywhere ? {} : { hostname: LOOPBACK }),
     ...(port === undefined ? {} : { port }),
     ...(logSink === undefined ? {} : { logSink }),
   });
@@ -126,10 +130,17 @@ export async function startContainer(options: ContainerOptions): Promise<Contain
   }
   const { gate, runs, events, catalogue } = runtime;
 
+  const authenticator = await parts.createAuthenticator(config.runtime.identity, {
+    clock,
+    onWarning: (sentence) => log.warn(sentence),
+  });
+  const { audit } = runtime;
+  const onRefused = parts.createRefusalNotices(clock, parts.createRefusalLedger({ audit, db: database.db, log }));
+  const entrance = parts.createEntrance({ authenticator, onRefused });
   const stopping = new AbortController();
   server.onBeforeShutdown(() => stopping.abort());
-  const envelope = parts.createEnvelope(operations);
-  const doorParts = { gate, runs, events, envelope, clock, drainMs: DRAIN_MS };
+  const envelope = parts.createEnvelope(operations, entrance);
+  const doorParts = { entrance, gate, runs, events, envelope, clock, drainMs: DRAIN_MS };
   const door = parts.createInvocationDoor(doorParts);
   server.onInvoke(door.invoke);
   server.onGetInvocation(door.get);
@@ -140,6 +151,7 @@ export async function startContainer(options: ContainerOptions): Promise<Contain
   const front = parts.createFrontRoutes(page, openapi);
   const api = createApiApp({
     parts,
+    entrance,
     runtime,
     operations,
     database,
@@ -154,13 +166,15 @@ export async function startContainer(options: ContainerOptions): Promise<Contain
   starting.defer(() => server.close());
   const address = await server.listen();
   egress.allow(destinationOfUrl('self', address.url));
+  // Said as people write it.
+  const base = address.url.replace(`//${LOOPBACK}:`, '//localhost:');
 
   const running = starting.move();
   const data = pid === undefined ? describeDatabase(url) : `${config.dataDir} (embedded PostgreSQL, process ${pid})`;
   return {
     address,
     log,
-    banner: (forEyes) => parts.viewBanner(page, { base: address.url, data, forEyes }),
+    banner: (forEyes) => parts.viewBanner(page, { base, data, access: describeAccess(config.runtime), forEyes }),
     stop: () => running.disposeAsync(),
   };
 }

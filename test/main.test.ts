@@ -105,13 +105,13 @@ describe('a container that cannot become ready says why in its last line, and en
   });
 
   test('a port that is taken', async () => {
-    const holder = createServer().listen(0, '0.0.0.0');
+    const holder = createServer().listen(0, '127.0.0.1');
     await once(holder, 'listening');
     const address = holder.address();
     const port = typeof address === 'object' ? address?.port : 0;
     const container = start({ PORT: String(port), AOS_DATABASE_URL: await createTestDatabase() });
     expect(await container.ended).toEqual({ code: 1, signal: null });
-    expect(lastRecord(container).message).toContain(`port ${port} on 0.0.0.0 is already in use`);
+    expect(lastRecord(container).message).toContain(`port ${port} on 127.0.0.1 is already in use`);
     holder.close();
   });
 });
@@ -122,7 +122,7 @@ describe('a container of an ordinary environment', () => {
     const container = start({ PORT: String(port), AOS_DATA_DIR: join(folder, 'data') });
     await container.says('out', '\n');
     expect(container.said.out).toBe(
-      `aos-agent-server 0.1.0 takes requests at http://localhost:${port} | model: SIMULATED: answers are computed offline by rules, no model is called | data: ${container.said.out.split('data: ')[1]}`,
+      `aos-agent-server 0.1.0 takes requests at http://localhost:${port} | access: this machine only, without authentication (AUTH_MODE=off) | model: SIMULATED: answers are computed offline by rules, no model is called | data: ${container.said.out.split('data: ')[1]}`,
     );
     expect(container.said.out).toMatch(
       new RegExp(

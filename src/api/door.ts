@@ -9,10 +9,20 @@ import type { Clock } from '../core/clock.ts';
 import { asError } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
 import { askedRepresentation } from '../host/accept.ts';
-import type { ErrorFamily, Operation, OperationContext, RestRoute } from '../operations/operation.ts';
+import type { Need } from '../identity/access.ts';
+import type { Entrance } from '../identity/entrance.ts';
+import { watchExpiry } from '../identity/expiry.ts';
+import type { Principal } from '../identity/principal.ts';
+import {
+  type ErrorFamily,
+  needOf,
+  type Operation,
+  type OperationContext,
+  type RestRoute,
+} from '../operations/operation.ts';
 import type { Log } from '../telemetry/log.ts';
-import { callerOf } from './caller.ts';
-import { streamItems } from './event-stream.ts';
+import { presentedBy } from './caller.ts';
+import { streamItems, untilExpired } from './event-stream.ts';
 import { answerFailure } from './failure.ts';
 import type { Idempotency, KeptAnswer } from './idempotency.ts';
 import { type RequestInput, readInput } from './input.ts';
@@ -20,6 +30,7 @@ import { type ApiRoute, allowedMethods, methodFault } from './route-table.ts';
 import { traceOf } from './trace.ts';
 
 export interface ApiDoorParts {
+  readonly entrance: Entrance;
   readonly idempotency: Idempotency;
   readonly clock: Clock;
   readonly log: Log;
@@ -30,33 +41,43 @@ export interface ApiDoorParts {
 export interface ApiDoor {
   /** Answers a request to `route`; `path` holds the members of its template, decoded. Never rejects. */
   answer(route: ApiRoute, request: Request, path: Readonly<Record<string, string>>): Promise<Response>;
+  /**
+   * Lets in whoever asks for something that is no operation.
+   * @throws AosError what the entrance refuses with
+   */
+  enter(request: Request, need: Need): Promise<Principal>;
   /** The answer to a request that could not even be routed. */
   refuse(failure: Error, family: ErrorFamily, request: Request, headers?: Record<string, string>): Response;
 }
 
-export function createApiDoor({ idempotency, clock, log, stopping }: ApiDoorParts): ApiDoor {
+export function createApiDoor({ entrance, idempotency, clock, log, stopping }: ApiDoorParts): ApiDoor {
   function refuse(failure: Error, family: ErrorFamily, request: Request, more: Record<string, string> = {}): Response {
     const traceId = traceOf(request.headers).id;
     const { status, body, headers } = answerFailure(failure, family, traceId);
-    if (status === 500) log.error('an API call failed', { method: request.method, url: request.url, error: failure });
+    if (status === 500)
+      log.error('an API call failed', { method: request.method, path: pathOf(request), error: failure });
     return json(JSON.stringify(body), status, { ...headers, ...more, 'x-trace-id': traceId });
   }
 
   async function perform(operation: Operation, route: ApiRoute, request: Request, path: Record<string, string>) {
     const trace = traceOf(request.headers);
     const { rest } = operation.spec;
-    const caller = callerOf(request.headers);
+    const streams = operation.stream !== undefined && wantsStream(rest, request);
+    const principal = await entrance.enter(presentedBy(request, { byQuery: streams }), needOf(operation.spec));
+    const { caller } = principal;
     const read = await readInput(operation.spec, request, path);
     const leaving = new AbortController();
     const signal = AbortSignal.any([request.signal, stopping, leaving.signal]);
-    const call: OperationContext = { caller, signal, callId: currentCall()?.callId ?? '' };
+    const call: OperationContext = { caller, principal, signal, callId: currentCall()?.callId ?? '' };
     const headers = { 'x-trace-id': trace.id };
 
-    if (operation.stream !== undefined && wantsStream(rest, request)) {
+    if (streams) {
       const input = resumed(read.input, rest, request.headers);
-      const items = await context.with(trace.context, () => operation.stream?.(input, call));
+      const expiry = watchExpiry(principal, clock);
+      const whileProved = { ...call, signal: AbortSignal.any([signal, expiry.signal]) };
+      const items = await context.with(trace.context, () => operation.stream?.(input, whileProved));
       if (items !== undefined) {
-        const response = streamItems(items, clock, () => leaving.abort());
+        const response = streamItems(untilExpired(items, expiry), clock, () => leaving.abort());
         response.headers.set('x-trace-id', trace.id);
         return response;
       }
@@ -71,14 +92,14 @@ export function createApiDoor({ idempotency, clock, log, stopping }: ApiDoorPart
       context.with(trace.context, async () => answerOf(rest, await operation.perform(read.input, call), read));
     const key = request.method === 'POST' ? request.headers.get('idempotency-key') : null;
     if (key === null) return respond(await work(), headers);
-    const { pathname } = new URL(request.url);
-    const keyed = { caller, key, route: `POST ${route.template}`, request: `${pathname}\n${read.body}` };
+    const keyed = { caller, key, route: `POST ${route.template}`, request: `${pathOf(request)}\n${read.body}` };
     const { replayed, ...answer } = await idempotency.once(keyed, work);
     return respond(answer, replayed ? { ...headers, 'x-idempotent-replay': 'true' } : headers);
   }
 
   return {
     refuse,
+    enter: (request, need) => entrance.enter(presentedBy(request), need),
     async answer(route, request, path) {
       const operation = route.operations.get(request.method === 'HEAD' ? 'GET' : request.method);
       if (operation === undefined) {
@@ -96,6 +117,11 @@ export function createApiDoor({ idempotency, clock, log, stopping }: ApiDoorPart
 }
 
 const LINES = 'application/x-ndjson';
+
+/** Without the query, which may hold what belongs into no log. */
+function pathOf({ url }: Request): string {
+  return new URL(url).pathname;
+}
 
 function wantsLines({ headers }: Request): boolean {
   return headers.get('accept')?.includes(LINES) ?? false;

@@ -4,6 +4,7 @@
 import type { Clock } from '../core/clock.ts';
 import { eventStream, type ServerSentEvent } from '../host/event-stream.ts';
 import { keepAlive } from '../host/sse-keep-alive.ts';
+import { EXPIRED, type Expiry } from '../identity/expiry.ts';
 import type { StreamItem } from '../operations/operation.ts';
 
 const HEARTBEAT_MS = 15_000;
@@ -29,6 +30,18 @@ export function streamItems(items: AsyncIterable<StreamItem>, clock: Clock, stop
     { highWaterMark: 0 },
   );
   return new Response(commented, { headers });
+}
+
+/** The items, and when they end because the proof of their reader did, a last one that says so. */
+export async function* untilExpired(items: AsyncIterable<StreamItem>, expiry: Expiry): AsyncGenerator<StreamItem> {
+  try {
+    yield* items;
+  } catch (thrown) {
+    if (!expiry.signal.aborted) throw thrown;
+  } finally {
+    expiry.cancel();
+  }
+  if (expiry.signal.aborted) yield { event: 'error', data: { error: EXPIRED } };
 }
 
 async function* framed(items: AsyncIterable<StreamItem>, stop: () => void): AsyncGenerator<ServerSentEvent> {

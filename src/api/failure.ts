@@ -30,7 +30,10 @@ export function answerFailure(failure: Error, family: ErrorFamily, traceId: stri
       trace_id: traceId,
       details: [...(known?.details ?? [])],
     },
-    headers: status === 503 ? { 'retry-after': '1' } : {},
+    headers: {
+      ...(status === 503 && { 'retry-after': '1' }),
+      ...(known?.challenge !== undefined && { 'www-authenticate': known.challenge }),
+    },
   };
 }
 

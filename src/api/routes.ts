@@ -5,6 +5,7 @@
 import { Hono } from 'hono';
 import type { Clock } from '../core/clock.ts';
 import { asError } from '../core/errors.ts';
+import type { Need } from '../identity/access.ts';
 import type { Operation } from '../operations/operation.ts';
 import type { ApiDoor } from './door.ts';
 import { EXPOSITION_TYPE } from './exposition.ts';
@@ -21,6 +22,9 @@ export interface ApiRoutesParts {
   readonly clock: Clock;
 }
 
+/** Its figures are those of all tenants. */
+const METRICS: Need = { access: 'admin', what: 'server.metrics' };
+
 export function createApiRoutes({ operations, door, meter, instruments, clock }: ApiRoutesParts): Hono {
   // A slash at the end means the same address.
   const app = new Hono({ strict: false });
@@ -36,6 +40,7 @@ export function createApiRoutes({ operations, door, meter, instruments, clock }:
   }
   app.get('/metrics', async ({ req }) => {
     try {
+      await door.enter(req.raw, METRICS);
       return new Response(await instruments(), { headers: { 'content-type': EXPOSITION_TYPE } });
     } catch (thrown) {
       return door.refuse(asError(thrown), 'flat', req.raw);

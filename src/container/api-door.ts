@@ -5,6 +5,7 @@
 import type { Clock } from '../core/clock.ts';
 import type { EgressGuard } from '../egress/egress-guard.ts';
 import type { FetchApp } from '../host/endpoints.ts';
+import type { Entrance } from '../identity/entrance.ts';
 import type { Operation } from '../operations/operation.ts';
 import type { Database } from '../store/database.ts';
 import type { Log } from '../telemetry/log.ts';
@@ -13,6 +14,7 @@ import type { Runtime } from './runtime.ts';
 
 export interface ApiDoorOptions {
   readonly parts: Parts;
+  readonly entrance: Entrance;
   readonly runtime: Pick<Runtime, 'engine' | 'pool'>;
   readonly operations: readonly Operation[];
   readonly database: Database;
@@ -27,9 +29,9 @@ export interface ApiDoorOptions {
 const SWEEP_MS = 3_600_000;
 
 export function createApiApp(options: ApiDoorOptions): FetchApp & { stop(): void } {
-  const { parts, operations, database, egress, clock, log, stopping, front } = options;
+  const { parts, entrance, operations, database, egress, clock, log, stopping, front } = options;
   const idempotency = parts.createIdempotency({ db: database.db, clock });
-  const door = parts.createApiDoor({ idempotency, clock, log, stopping });
+  const door = parts.createApiDoor({ entrance, idempotency, clock, log, stopping });
   const meter = parts.createRequestMeter();
   const figures = parts.createFigures({ db: database.db, clock });
   const { engine, pool } = options.runtime;

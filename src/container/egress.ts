@@ -8,6 +8,7 @@ import { type Destination, destinationOfUrl } from '../egress/destination.ts';
 import { createEgressGuard, type EgressGuard } from '../egress/egress-guard.ts';
 import type { FabricContexts } from '../fabric/fabric-context.ts';
 import type { Audit } from '../governance/audit/audit.ts';
+import type { IdentitySettings } from '../identity/identity-settings.ts';
 import { DEFAULT_TENANT } from '../runs/run.ts';
 import type { Database } from '../store/database.ts';
 import type { Env } from '../telemetry/export.ts';
@@ -32,6 +33,7 @@ export function createContainerEgress(options: ContainerEgressOptions): EgressGu
     ...allow,
     databaseDestination(databaseUrl, environment),
     ...exportAddresses(environment).map((url) => destinationOfUrl('telemetry', url)),
+    ...keysOfTokens(config.runtime.identity).map((url) => destinationOfUrl('identity', url)),
     ...(signsIn(config.model) ? entraDestinations(environment) : []),
   );
   return guard;
@@ -95,6 +97,11 @@ export function createDirectPermission({ contexts, allowed, audit, database }: D
       { reason: 'DIRECT_FORBIDDEN' },
     );
   };
+}
+
+/** Where the keys are published that verify the tokens of callers. */
+function keysOfTokens(identity: IdentitySettings): readonly string[] {
+  return identity.mode === 'jwt' && identity.issued !== undefined ? [identity.issued.jwksUrl] : [];
 }
 
 function signsIn(model: Config['model']): boolean {

@@ -5,20 +5,23 @@
 export type Parts = Awaited<ReturnType<typeof loadParts>>;
 
 export async function loadParts() {
-  const [store, egress, agents, runs, governance, work, tasks, operations, api, invocations] = await Promise.all([
-    loadStore(),
-    loadEgress(),
-    loadAgents(),
-    loadRuns(),
-    loadGovernance(),
-    loadWork(),
-    loadTasks(),
-    loadOperations(),
-    loadApi(),
-    loadInvocations(),
-  ]);
+  const [store, identity, egress, agents, runs, governance, work, tasks, operations, api, invocations] =
+    await Promise.all([
+      loadStore(),
+      loadIdentity(),
+      loadEgress(),
+      loadAgents(),
+      loadRuns(),
+      loadGovernance(),
+      loadWork(),
+      loadTasks(),
+      loadOperations(),
+      loadApi(),
+      loadInvocations(),
+    ]);
   return {
     ...store,
+    ...identity,
     ...egress,
     ...agents,
     ...runs,
@@ -33,6 +36,16 @@ export async function loadParts() {
 
 async function loadStore() {
   return import('../store/database.ts');
+}
+
+async function loadIdentity() {
+  const [identity, entrance, notice, ledger] = await Promise.all([
+    import('../identity/identity.ts'),
+    import('../identity/entrance.ts'),
+    import('../identity/refusal-notice.ts'),
+    import('../governance/audit/refusal-ledger.ts'),
+  ]);
+  return { ...identity, ...entrance, ...notice, ...ledger };
 }
 
 async function loadEgress() {

@@ -16,6 +16,8 @@ export interface Call {
   readonly userId: string;
   /** `x-agent-foundry-call-id`: opaque; forwarded unchanged on calls to Foundry services (protocol §12). */
   readonly callId: string;
+  /** The other end of the connection. */
+  readonly address?: string | undefined;
 }
 
 export interface Scope {

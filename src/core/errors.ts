@@ -10,6 +10,7 @@ export type Retry = 'later' | 'never';
 
 export const catalogue = {
   invalid_request: { status: 400, retry: 'never' },
+  unauthenticated: { status: 401, retry: 'never' },
   forbidden: { status: 403, retry: 'never' },
   not_found: { status: 404, retry: 'never' },
   method_not_allowed: { status: 405, retry: 'never' },
@@ -25,6 +26,7 @@ export const catalogue = {
   not_supported: { status: 501, retry: 'never' },
   model_failed: { status: 502, retry: 'later' },
   unreachable: { status: 502, retry: 'later' },
+  unavailable: { status: 503, retry: 'later' },
   overloaded: { status: 503, retry: 'later' },
   shutting_down: { status: 503, retry: 'later' },
   timed_out: { status: 504, retry: 'later' },
@@ -52,6 +54,8 @@ export class AosError extends Error {
   readonly facts: JsonObject;
   /** How long whoever refused asks to be left alone, in milliseconds; a hint for the pause before trying again. */
   readonly retryAfterMs: number | undefined;
+  /** How to prove who one is (`WWW-Authenticate`), of refusals for want of it. */
+  readonly challenge: string | undefined;
 
   /** @param options.retry overrides the catalogue where one code covers both, e.g. a model that is busy or refuses the key */
   constructor(
@@ -64,6 +68,7 @@ export class AosError extends Error {
       cause?: unknown;
       retry?: Retry;
       retryAfterMs?: number;
+      challenge?: string;
     } = {},
   ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
@@ -74,6 +79,7 @@ export class AosError extends Error {
     this.reason = options.reason;
     this.facts = options.facts ?? {};
     this.retryAfterMs = options.retryAfterMs;
+    this.challenge = options.challenge;
   }
 }
 

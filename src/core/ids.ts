@@ -1,7 +1,7 @@
 /**
  * Every identifier of the system is made or judged here; no other file draws random ids.
  */
-import { randomFillSync } from 'node:crypto';
+import { randomBytes, randomFillSync } from 'node:crypto';
 
 const PROTOCOL_ID = /^[A-Za-z0-9\-_.:]{1,256}$/;
 
@@ -55,6 +55,11 @@ export function newHexId(bytes: number): string {
   const at = draw(bytes);
   const id = pool.toString('hex', at, at + bytes);
   return /[^0]/.test(id) ? id : newHexId(bytes);
+}
+
+/** A secret of so many random bytes, as base64url. Not from the pool: what was drawn there stays in memory. */
+export function newSecret(bytes: number): string {
+  return randomBytes(bytes).toString('base64url');
 }
 
 /** A random number from 0 to below 1, e.g. for the jitter of a pause. */

@@ -59,6 +59,7 @@ export function answerError(
 ): FailureAnswer {
   const headers: Record<string, string> = { 'content-type': 'application/json', 'x-platform-error-source': source };
   if (extra.detail !== undefined) headers['x-platform-error-detail'] = extra.detail;
+  if (extra.failure?.challenge !== undefined) headers['www-authenticate'] = extra.failure.challenge;
   const body = errorBody(code, message, extra.failure?.details);
   return { status, code, message, response: new Response(body, { status, headers }) };
 }

@@ -100,6 +100,10 @@ export abstract class InboundCall implements CallContext, Scope {
     return firstHeader(this.incoming, 'x-agent-foundry-call-id') ?? '';
   }
 
+  get address(): string | undefined {
+    return this.incoming.socket.remoteAddress;
+  }
+
   get userIsolationKey(): string {
     return firstHeader(this.incoming, 'x-agent-user-isolation-key') ?? '';
   }

@@ -64,7 +64,7 @@ export function describeAsyncApi(): JsonObject {
                 type: { const: 'end' },
                 invocation_id: ref('schemas', 'ProtocolId'),
                 seq: { type: 'integer' },
-                reason: { enum: ['ended', 'unfollowed', 'shutting_down'] },
+                reason: { enum: ['ended', 'unfollowed', 'shutting_down', 'token_expired'] },
               },
               ['type', 'invocation_id', 'seq', 'reason'],
             ),

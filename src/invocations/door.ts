@@ -7,12 +7,16 @@ import { AosError, catalogue, errorBody } from '../core/errors.ts';
 import { isJsonObject } from '../core/json.ts';
 import type { Gate } from '../dispatch.ts';
 import type { InvocationContext } from '../host/http-call.ts';
+import type { Entrance } from '../identity/entrance.ts';
+import { type Expiry, watchExpiry } from '../identity/expiry.ts';
+import type { Principal } from '../identity/principal.ts';
 import type { EventLog } from '../runs/event-log.ts';
 import { isTerminal, type Run } from '../runs/run.ts';
 import type { RunStore } from '../runs/run-store.ts';
 import type { Envelope } from './envelope.ts';
 import { prefersEventStream, startAfter, streamEvents } from './event-stream.ts';
-import { callerOf } from './platform-caller.ts';
+import { needs } from './need.ts';
+import { presentedBy } from './platform-caller.ts';
 import { type Reading, startReading } from './reading.ts';
 import { parseInvocationRequest, readBody, readCancelReason } from './request.ts';
 import { viewInvocation } from './view.ts';
@@ -21,6 +25,7 @@ import { viewInvocation } from './view.ts';
 const CANCEL_WAIT_MS = 2_000;
 
 export interface DoorParts {
+  readonly entrance: Entrance;
   readonly gate: Pick<Gate, 'submit' | 'cancel'>;
   readonly runs: Pick<RunStore, 'find'>;
   readonly events: Pick<EventLog, 'follow'>;
@@ -41,11 +46,11 @@ export interface InvocationDoor {
 }
 
 export function createInvocationDoor(parts: DoorParts): InvocationDoor {
-  const { gate, runs, events, envelope, clock, drainMs } = parts;
+  const { entrance, gate, runs, events, envelope, clock, drainMs } = parts;
 
   /** The caller's run; another user's is as unknown as one that never was. */
-  async function find(context: InvocationContext): Promise<Run> {
-    const run = await runs.find(context.invocationId, callerOf(context));
+  async function find(context: InvocationContext, { caller }: Principal): Promise<Run> {
+    const run = await runs.find(context.invocationId, caller);
     if (run !== undefined) return run;
     throw new AosError(
       'not_found',
@@ -57,7 +62,7 @@ export function createInvocationDoor(parts: DoorParts): InvocationDoor {
     startReading(request.signal, context.signal, clock, drainMs);
 
   /** Streams what comes after event `after`, to the run's end or until the client leaves or the server stops. */
-  function stream(run: Run, after: number, reading: Reading): Response {
+  function stream(run: Run, after: number, reading: Reading, principal: Principal): Response {
     if (after > run.lastEvent) {
       throw new AosError(
         'invalid_request',
@@ -66,7 +71,9 @@ export function createInvocationDoor(parts: DoorParts): InvocationDoor {
     }
     // Nothing more will ever come: 204 is what tells an EventSource to stop reconnecting.
     if (isTerminal(run.status) && after === run.lastEvent) return new Response(null, { status: 204 });
-    return streamEvents(events.follow(run.id, after, reading.signal), reading.leave);
+    const expiry: Expiry = watchExpiry(principal, clock);
+    const signal = AbortSignal.any([reading.signal, expiry.signal]);
+    return streamEvents(events.follow(run.id, after, signal), reading.leave, expiry);
   }
 
   /** The run once it has ended, or as it is when `signal` fires first. */
@@ -79,40 +86,47 @@ export function createInvocationDoor(parts: DoorParts): InvocationDoor {
 
   return {
     async invoke(request, context) {
+      const principal = await entrance.identify(presentedBy(request, context));
+      const { caller } = principal;
       const streamed = prefersEventStream(request.headers.get('accept'));
       const after = streamed ? startAfter(request.headers, context.queryValue('after')) : 0;
       const body = await readBody(request);
       if (isJsonObject(body) && 'operation' in body) {
         const { callId, signal } = context;
-        const performed = await envelope.perform(body, { caller: callerOf(context), callId, signal });
+        const performed = await envelope.perform(body, { caller, principal, callId, signal });
         return json(JSON.stringify(performed), performed.status === 204 ? 200 : performed.status);
       }
+      await entrance.admit(principal, needs.start);
       const asked = parseInvocationRequest(body);
       const { run, outcome } = await gate.submit({
         id: context.invocationId,
         kind: asked.kind,
         sessionId: context.sessionId,
-        caller: callerOf(context),
+        caller,
         body: asked.work,
         callId: context.callId,
       });
       if (asked.background) return answer(run, 202);
       // A number can only be meant for a run that was there before.
-      if (streamed) return stream(run, outcome === 'joined' ? after : 0, reading(request, context));
+      if (streamed) return stream(run, outcome === 'joined' ? after : 0, reading(request, context), principal);
       const { signal, leave } = reading(request, context);
       const last = await ended(run, signal).finally(leave);
       return isTerminal(last.status) ? answer(last, statusOf(last)) : stopping(last);
     },
 
     async get(request, context) {
-      const run = await find(context);
-      if (!prefersEventStream(request.headers.get('accept'))) return answer(run, 200);
-      return stream(run, startAfter(request.headers, context.queryValue('after')), reading(request, context));
+      const streamed = prefersEventStream(request.headers.get('accept'));
+      const principal = await entrance.enter(presentedBy(request, context, { byQuery: streamed }), needs.read);
+      const run = await find(context, principal);
+      if (!streamed) return answer(run, 200);
+      const after = startAfter(request.headers, context.queryValue('after'));
+      return stream(run, after, reading(request, context), principal);
     },
 
     async cancel(request, context) {
+      const principal = await entrance.enter(presentedBy(request, context), needs.cancel);
       const reason = await readCancelReason(request);
-      const before = await find(context);
+      const before = await find(context, principal);
       if (before.status === 'cancelled') return answer(before, 200);
       const asked = (await gate.cancel(before.id, reason, before.caller)) ?? before;
       const patience = new AbortController();

@@ -8,7 +8,9 @@ import { closest } from '../core/closest.ts';
 import { AosError } from '../core/errors.ts';
 import type { JsonObject, JsonValue } from '../core/json.ts';
 import { checkSchema } from '../core/schema-check.ts';
-import type { Operation, OperationContext } from '../operations/operation.ts';
+import type { Entrance } from '../identity/entrance.ts';
+import type { Principal } from '../identity/principal.ts';
+import { needOf, type Operation, type OperationContext } from '../operations/operation.ts';
 
 export const operationBody = z
   .strictObject({
@@ -31,17 +33,24 @@ export const operationAnswer = z
 export type OperationAnswer = { operation: string; status: number; output: JsonObject };
 
 export interface Envelope {
-  /** @throws AosError invalid_request (no such operation, input that does not fit), or what the operation refuses with */
-  perform(body: JsonObject, context: OperationContext): Promise<OperationAnswer>;
+  /**
+   * @throws AosError invalid_request (no such operation, input that does not fit), forbidden, or what the operation
+   *   refuses with
+   */
+  perform(body: JsonObject, context: EnvelopeContext): Promise<OperationAnswer>;
 }
 
-export function createEnvelope(operations: readonly Operation[]): Envelope {
+/** Whoever asks here has come through a door. */
+export type EnvelopeContext = OperationContext & { readonly principal: Principal };
+
+export function createEnvelope(operations: readonly Operation[], { admit }: Pick<Entrance, 'admit'>): Envelope {
   const byName = new Map(operations.map((operation) => [operation.spec.name, operation]));
   return {
     async perform(body, context) {
       const { operation: name, input } = checkSchema(operationBody, body, 'the request body');
       const operation = byName.get(name);
       if (operation === undefined) throw unknown(name, [...byName.keys()]);
+      await admit(context.principal, needOf(operation.spec)).catch(withReason);
       const { rest } = operation.spec;
       const output = await operation.perform(input, context).catch(withReason);
       return { operation: name, status: rest.statusOf?.(output) ?? rest.status, output };

@@ -4,6 +4,7 @@
 import { AosError } from '../core/errors.ts';
 import { askedRepresentation } from '../host/accept.ts';
 import { eventStream, type ServerSentEvent } from '../host/event-stream.ts';
+import { EXPIRED, type Expiry } from '../identity/expiry.ts';
 import type { RunEvent } from '../runs/event.ts';
 import { viewServerSentEvent } from './view.ts';
 
@@ -37,15 +38,23 @@ export function startAfter(headers: Headers, after: string | undefined): number 
 /**
  * The response that streams `events`. A client that leaves ends the stream, never the run.
  * @param stop called when nobody reads any more
+ * @param expiry when the reader's proof ends; the stream then ends with an event `error` that has no number, so that
+ *   whoever comes back misses nothing
  */
-export function streamEvents(events: AsyncIterable<RunEvent>, stop: () => void): Response {
-  return eventStream(viewed(events, stop));
+export function streamEvents(events: AsyncIterable<RunEvent>, stop: () => void, expiry?: Expiry): Response {
+  return eventStream(viewed(events, stop, expiry));
 }
 
-async function* viewed(events: AsyncIterable<RunEvent>, stop: () => void): AsyncGenerator<ServerSentEvent> {
+async function* viewed(
+  events: AsyncIterable<RunEvent>,
+  stop: () => void,
+  expiry: Expiry | undefined,
+): AsyncGenerator<ServerSentEvent> {
   try {
     for await (const event of events) yield viewServerSentEvent(event);
+    if (expiry?.signal.aborted) yield { event: 'error', data: { error: EXPIRED } };
   } finally {
+    expiry?.cancel();
     stop();
   }
 }

@@ -82,12 +82,15 @@ function modelLine({ model, simulated }: FrontPage): string {
 }
 
 /** What a container says on standard output once it takes requests: a page for eyes, or one line. */
-export function viewBanner(page: FrontPage, place: { base: string; data: string; forEyes: boolean }): string {
-  const { base, data, forEyes } = place;
+export function viewBanner(
+  page: FrontPage,
+  place: { base: string; data: string; access: string; forEyes: boolean },
+): string {
+  const { base, data, access, forEyes } = place;
   const title = `aos-agent-server ${HOST_VERSION}`;
   const curl = exampleCurl(base, page.agents);
   if (!forEyes) {
-    return `${title} takes requests at ${base} | model: ${modelLine(page)} | data: ${data} | try: ${curl}\n`;
+    return `${title} takes requests at ${base} | access: ${access} | model: ${modelLine(page)} | data: ${data} | try: ${curl}\n`;
   }
   const agents = page.agents.map(({ id }) => id).join(', ');
   return [
@@ -95,6 +98,7 @@ export function viewBanner(page: FrontPage, place: { base: string; data: string;
     `  ${title}`,
     '',
     `  address  ${base}`,
+    `  access   ${access}`,
     `  model    ${modelLine(page)}`,
     ...(page.simulated ? ['           set OPENAI_API_KEY or AZURE_OPENAI_ENDPOINT to use a real one'] : []),
     `  agents   ${agents}`,

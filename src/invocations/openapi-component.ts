@@ -97,7 +97,13 @@ export const responses: JsonObject = {
   InvalidRequest: failure('The request cannot be used: the message says what was expected, what came and what to do'),
   NotFound: failure('The caller has no invocation of this id'),
   NotThere: failure('The operation was asked about something that the caller does not have'),
-  Refused: failure('The operation was refused: the details of the error carry its finer code and the facts'),
+  Refused: failure(
+    'It was refused: the caller lacks a right, or a rule forbids it; the details carry the finer code and the facts',
+  ),
+  NotKnown: {
+    ...failure('Nobody is known to ask: no token or key came, or not a good one'),
+    headers: { 'www-authenticate': { schema: { type: 'string' } } },
+  },
   Ended: failure('The run has ended otherwise and cannot be cancelled'),
   TooLarge: failure('The body is larger than 16 MiB'),
   InternalError: failure('The server failed; the log says why'),

@@ -4,10 +4,11 @@
  */
 import type { JsonObject, JsonValue } from '../core/json.ts';
 import { HOST_VERSION } from '../host/server-identity.ts';
-import { describeRest } from '../operations/rest-document.ts';
+import { describeRest, securityOf } from '../operations/rest-document.ts';
 import { operationSpecs } from '../operations/table.ts';
 import { workflows } from '../orchestration/patterns.ts';
 import { LIFECYCLE_VERSION } from './lifecycle.ts';
+import { needs } from './need.ts';
 import { componentSchemas, headers, parameters, ref, responses } from './openapi-component.ts';
 
 const BOARD_REVIEW = {
@@ -22,11 +23,17 @@ const EVENTS = [
   'id: 2\nevent: run.started\ndata: {…}\n\n',
 ].join('');
 
+/** Of those who are not known, and of those who may not. */
+const refusals: JsonObject = { '401': ref('responses', 'NotKnown'), '403': ref('responses', 'Refused') };
+
 const METRICS: JsonObject = {
   get: {
     operationId: 'metrics',
     summary: 'Figures of this server in the text format of Prometheus',
+    security: securityOf('admin'),
     responses: {
+      '401': flatRefusal('Nobody is known to ask'),
+      '403': flatRefusal('The caller is no administrator and has no scope server:metrics'),
       '200': { description: 'Figures of all tenants, of this process and of its calls', content: { 'text/plain': {} } },
     },
   },
@@ -56,6 +63,7 @@ export function describeOpenApi(): JsonObject {
       parameters: { ...parameters, ...rest.parameters },
       headers: { ...headers, ...rest.headers },
       responses,
+      securitySchemes: rest.securitySchemes,
     },
   };
 }
@@ -65,6 +73,7 @@ function paths(): JsonObject {
     '/invocations': {
       post: {
         operationId: 'invoke',
+        security: securityOf(needs.start.access),
         summary: 'Start an orchestration or a chat turn, or join the one of the same id; or perform an operation',
         description:
           'Waits for the end by default. With `"background": true` it answers 202 at once; with `Accept: ' +
@@ -108,7 +117,7 @@ function paths(): JsonObject {
           '409': started('The id belongs to another request (Error), or the run was cancelled (Invocation)', {
             error: true,
           }),
-          '403': ref('responses', 'Refused'),
+          ...refusals,
           '404': ref('responses', 'NotThere'),
           '413': ref('responses', 'TooLarge'),
           '422': ref('responses', 'Refused'),
@@ -123,6 +132,7 @@ function paths(): JsonObject {
       parameters: [ref('parameters', 'InvocationId'), ref('parameters', 'UserId')],
       get: {
         operationId: 'getInvocation',
+        security: securityOf(needs.read.access),
         summary: 'Read a run, or replay and follow its events',
         description:
           'JSON by default. With `Accept: text/event-stream` it replays the events after the given number and follows ' +
@@ -133,6 +143,7 @@ function paths(): JsonObject {
           ref('parameters', 'ClientLastEventId'),
         ],
         responses: {
+          ...refusals,
           '200': found('The run as it is, or its events', { stream: true }),
           '204': { description: 'The run has ended and there are no events after the given number' },
           '400': ref('responses', 'InvalidRequest'),
@@ -146,9 +157,11 @@ function paths(): JsonObject {
       parameters: [ref('parameters', 'InvocationId'), ref('parameters', 'UserId')],
       post: {
         operationId: 'cancelInvocation',
+        security: securityOf(needs.cancel.access),
         summary: 'End a run, reaching the model call it is in',
         requestBody: { required: false, content: { 'application/json': { schema: ref('schemas', 'Cancel') } } },
         responses: {
+          ...refusals,
           '200': found('The run is cancelled, by this call or an earlier one'),
           '202': found('The run was asked to end and has not ended yet'),
           '400': ref('responses', 'InvalidRequest'),
@@ -249,6 +262,10 @@ const eventStream: JsonObject = {
     example: EVENTS,
   },
 };
+
+function flatRefusal(description: string): JsonObject {
+  return { description, content: { 'application/json': { schema: ref('schemas', 'FlatFailure') } } };
+}
 
 function documentPath(operationId: string, description: string): JsonObject {
   const content = { 'application/json': { schema: { type: 'object' } } };

@@ -1,7 +1,17 @@
-/** Who calls through the platform: it names the end user; tenants are told apart at other doors. */
+/** What a call of the protocol says about who asks. */
 import type { CallContext } from '../host/inbound-call.ts';
-import { type Caller, DEFAULT_TENANT } from '../runs/run.ts';
+import { type Presented, queryTokenOf } from '../identity/presented.ts';
 
-export function callerOf({ userId }: Pick<CallContext, 'userId'>): Caller {
-  return { tenantId: DEFAULT_TENANT, userId };
+/** @param options.byQuery whether a token may stand in the query: for browsers, where they can send no headers */
+export function presentedBy(
+  { headers }: { readonly headers: Headers },
+  context: Pick<CallContext, 'userId' | 'address' | 'query'>,
+  { byQuery = false } = {},
+): Presented {
+  return {
+    headers,
+    userId: context.userId,
+    queryToken: byQuery ? queryTokenOf(context.query) : undefined,
+    address: context.address ?? '',
+  };
 }

@@ -2,6 +2,9 @@
  * The same door over one WebSocket: runs are started, followed, cancelled, approvals decided and operations performed
  * by typed frames (`socket-frame.ts`), many runs on one connection. A connection that ends changes nothing about its
  * runs: another one follows them from the last number it has.
+ *
+ * Who asks is found out once, from the request that opened the connection; whoever is not let in gets a frame `error` and
+ * close code 1008, and so does whoever's token expires.
  */
 import type { Clock } from '../core/clock.ts';
 import { AosError, asError } from '../core/errors.ts';
@@ -9,23 +12,31 @@ import { newUuid } from '../core/ids.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { Gate } from '../dispatch.ts';
 import { type AgentSocket, SocketClosedError, type SocketMessage } from '../host/agent-socket.ts';
-import type { CallContext } from '../host/inbound-call.ts';
+import type { SocketContext } from '../host/socket-handler.ts';
+import type { Need } from '../identity/access.ts';
+import type { Entrance } from '../identity/entrance.ts';
+import { EXPIRED, watchExpiry } from '../identity/expiry.ts';
+import type { Principal } from '../identity/principal.ts';
 import type { EventLog } from '../runs/event-log.ts';
 import type { Caller, Run } from '../runs/run.ts';
 import type { RunStore } from '../runs/run-store.ts';
 import type { Envelope } from './envelope.ts';
 import { createFlowWindow, type FlowWindow } from './flow-window.ts';
-import { callerOf } from './platform-caller.ts';
+import { needs } from './need.ts';
+import { presentedBy } from './platform-caller.ts';
 import { parseCancelReason, parseInvocationRequest } from './request.ts';
 import { type ClientFrame, idsOfMessage, parseFrame } from './socket-frame.ts';
 import { viewEvent, viewInvocation } from './view.ts';
 
+/** "Policy violation": the code for those who are not let in. */
+const NOT_LET_IN = 1008;
 /** Runs one connection may follow at a time. */
 const MAX_RUNS = 64;
 /** Frames one connection may have under way at a time, the followed runs not counted. */
 const MAX_FRAMES = 256;
 
 export interface SocketDoorParts {
+  readonly entrance: Entrance;
   readonly gate: Pick<Gate, 'submit' | 'cancel'>;
   readonly runs: Pick<RunStore, 'find'>;
   readonly events: Pick<EventLog, 'follow'>;
@@ -35,19 +46,42 @@ export interface SocketDoorParts {
   readonly drainMs: number;
 }
 
-export type SocketDoor = (socket: AgentSocket, context: CallContext) => Promise<void>;
+export type SocketDoor = (socket: AgentSocket, context: SocketContext) => Promise<void>;
 
 export function createSocketDoor(parts: SocketDoorParts): SocketDoor {
   return async (socket, context) => {
-    const connection = new Connection(parts, socket, context);
+    const principal = await identify(parts.entrance, socket, context);
+    if (principal === undefined) return;
+    const connection = new Connection(parts, socket, context, principal);
+    const expiry = watchExpiry(principal, parts.clock);
+    expiry.signal.addEventListener('abort', () => void connection.expire(), { once: true });
     try {
       for await (const message of socket) await connection.take(message);
       // The iteration ends when the client has gone, or when the server stops: then followers have a while yet.
       if (socket.ended === undefined) await connection.drain();
     } finally {
+      expiry.cancel();
       await connection.close();
     }
   };
+}
+
+/** Who opened the connection; undefined when it has been closed because nobody knows. */
+async function identify(
+  entrance: Entrance,
+  socket: AgentSocket,
+  context: SocketContext,
+): Promise<Principal | undefined> {
+  try {
+    return await entrance.identify(presentedBy(context, context, { byQuery: true }));
+  } catch (thrown) {
+    const failure = asError(thrown);
+    if (!(failure instanceof AosError) || failure.status >= 500) throw failure;
+    const { code, message } = failure;
+    await socket.send(JSON.stringify({ type: 'error', error: { code, message } })).catch(() => {});
+    socket.close(NOT_LET_IN, code);
+    return undefined;
+  }
 }
 
 interface Following {
@@ -57,22 +91,24 @@ interface Following {
 }
 
 type FollowOptions = { readonly after?: number | undefined; readonly window?: number | undefined };
-type EndReason = 'ended' | 'unfollowed' | 'shutting_down';
+type EndReason = 'ended' | 'unfollowed' | 'shutting_down' | typeof EXPIRED.code;
 
 class Connection {
   readonly #parts: SocketDoorParts;
   readonly #socket: AgentSocket;
-  readonly #context: CallContext;
+  readonly #context: SocketContext;
+  readonly #principal: Principal;
   readonly #caller: Caller;
   readonly #following = new Map<string, Following>();
   readonly #frames = new Set<Promise<void>>();
   #closing: EndReason | undefined;
 
-  constructor(parts: SocketDoorParts, socket: AgentSocket, context: CallContext) {
+  constructor(parts: SocketDoorParts, socket: AgentSocket, context: SocketContext, principal: Principal) {
     this.#parts = parts;
     this.#socket = socket;
     this.#context = context;
-    this.#caller = callerOf(context);
+    this.#principal = principal;
+    this.#caller = principal.caller;
   }
 
   /** Takes a message; what it asks for goes on beside the next ones, unless too much is under way. */
@@ -93,6 +129,16 @@ class Connection {
     ]);
     patience.abort();
     this.#closing = 'shutting_down';
+  }
+
+  /** The proof of who asks has ended: what is followed ends with the word for it, then the connection. */
+  async expire(): Promise<void> {
+    this.#closing = EXPIRED.code;
+    const followed = [...this.#following.values()];
+    for (const { stop } of followed) stop.abort();
+    await Promise.all(followed.map(({ done }) => done));
+    await this.#send({ type: 'error', error: EXPIRED }).catch(() => {});
+    this.#socket.close(NOT_LET_IN, EXPIRED.code);
   }
 
   async close(): Promise<void> {
@@ -128,6 +174,7 @@ class Connection {
       case 'invoke':
         return this.#invoke(frame, tag);
       case 'follow':
+        await this.#admit(needs.read);
         return this.#follow(await this.#find(frame.invocation_id), frame);
       case 'unfollow':
         this.#followed(frame.invocation_id).stop.abort();
@@ -136,8 +183,10 @@ class Connection {
         this.#followed(frame.invocation_id).window.acknowledge(frame.seq);
         return;
       case 'get':
+        await this.#admit(needs.read);
         return this.#send({ type: 'invocation', ...tag, ...viewed(await this.#find(frame.invocation_id)) });
       case 'cancel': {
+        await this.#admit(needs.cancel);
         const reason = parseCancelReason(frame.reason === undefined ? {} : { reason: frame.reason });
         const run = await this.#parts.gate.cancel(frame.invocation_id, reason, this.#caller);
         if (run === undefined) throw unknownRun(frame.invocation_id);
@@ -160,6 +209,7 @@ class Connection {
       const { operation, input = {} } = body as { operation: string; input?: JsonObject };
       return this.#operate(operation, input, tag);
     }
+    await this.#admit(needs.start);
     const { kind, work } = parseInvocationRequest(body as JsonObject);
     const id = frame.invocation_id ?? newUuid();
     if (follow) this.#checkRoom(id);
@@ -180,8 +230,13 @@ class Connection {
 
   async #operate(operation: string, input: JsonObject, tag: JsonObject): Promise<void> {
     const { callId, signal } = this.#context;
-    const answer = await this.#parts.envelope.perform({ operation, input }, { caller: this.#caller, callId, signal });
+    const context = { caller: this.#caller, principal: this.#principal, callId, signal };
+    const answer = await this.#parts.envelope.perform({ operation, input }, context);
     await this.#send({ type: 'result', ...tag, ...answer });
+  }
+
+  #admit(need: Need): Promise<void> {
+    return this.#parts.entrance.admit(this.#principal, need);
   }
 
   async #find(id: string): Promise<Run> {

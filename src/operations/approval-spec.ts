@@ -11,7 +11,8 @@ const AGENTS = '/api/v1/agents';
 
 const words = z.string().trim().min(1).max(10_000);
 const by = z.string().trim().min(1).max(256).optional().meta({
-  description: 'Who decides, when the call itself names no user; else left aside',
+  description:
+    'Who decides, when the call itself names no user; else left aside, and where callers are authenticated refused unless it is the caller',
 });
 const byId = z.object({ approval_id: z.string().min(1).max(256) });
 const REFUSALS = ['not_found', 'forbidden', 'conflict'] as const satisfies readonly ErrorCode[];
@@ -83,6 +84,7 @@ const decision = (verb: string) =>
 export const approveApproval = specify({
   name: 'approvals.approve',
   summary: 'Allow it, as asked for or with other arguments',
+  access: 'approve',
   description: `${DECISION} With \`args\` these are approved in place of those asked for; votes for other arguments count no more.`,
   input: byId.extend({
     notes: words.optional(),
@@ -103,6 +105,7 @@ export const approveApproval = specify({
 export const rejectApproval = specify({
   name: 'approvals.reject',
   summary: 'Refuse it',
+  access: 'approve',
   description: `${DECISION} One rejection ends it, whatever the quorum. The run is told the reason and goes on without the action.`,
   input: byId.extend({ reason: words.optional(), by }),
   output: approvalView,
@@ -114,6 +117,7 @@ export const rejectApproval = specify({
 export const askApproval = specify({
   name: 'approvals.ask',
   summary: 'Ask the requester back',
+  access: 'approve',
   description: 'The agent that wants it answers, if it can; else the question stands until somebody posts an answer.',
   input: byId.extend({ question: words, by }),
   output: approvalView,
@@ -135,6 +139,7 @@ export const answerApproval = specify({
 export const escalateApproval = specify({
   name: 'approvals.escalate',
   summary: 'Pass it on to the next level, with a new deadline',
+  access: 'approve',
   description:
     'low: team_lead · medium: team_lead, manager · high: manager, director · critical: director, emergency. Past the last level 409.',
   input: byId.extend({
@@ -159,6 +164,7 @@ const responseExample = { input: { approved: true, notes: 'Fine.', by: 'dana' } 
 export const respondApproval = specify({
   name: 'approvals.respond',
   summary: 'Allow or refuse it',
+  access: 'approve',
   description: DECISION,
   input: byId.extend(response),
   output: approvalView,
@@ -170,6 +176,7 @@ export const respondApproval = specify({
 export const respondRunApproval = specify({
   name: 'approvals.respond_of_run',
   summary: 'Allow or refuse what an agent asked for in one run',
+  access: 'approve',
   description: DECISION,
   input: byId.extend({ agent_id: agentId, run_id: protocolId, ...response }),
   output: approvalView,

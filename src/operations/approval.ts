@@ -4,6 +4,8 @@ import type { JsonObject } from '../core/json.ts';
 import type { Approval } from '../governance/approval.ts';
 import type { ApprovalDecision, ApprovalDesk } from '../governance/approval-desk.ts';
 import type { ApprovalFilter, ApprovalPage, ApprovalStore } from '../governance/approval-store.ts';
+import { isAmong } from '../governance/person.ts';
+import { isProved } from '../identity/principal.ts';
 import {
   answerApproval,
   approveApproval,
@@ -18,7 +20,7 @@ import {
   runApprovals,
 } from './approval-spec.ts';
 import { showApproval } from './approval-view.ts';
-import { type Operation, realize } from './operation.ts';
+import { type Operation, type OperationContext, realize } from './operation.ts';
 
 const NO_REASON = 'no reason was given';
 
@@ -28,6 +30,11 @@ export interface ApprovalParts {
 }
 
 export function createApprovalOperations({ desk, approvals }: ApprovalParts): readonly Operation[] {
+  async function decide(id: string, decision: ApprovalDecision, context: OperationContext) {
+    checkDecider(decision, context);
+    return showApproval(await desk.decide(id, decision, context.caller));
+  }
+
   return [
     realize(listApprovals, async ({ status, ...asked }, { caller }) =>
       showPage(await approvals.list(caller, { ...filterOf(asked), status: status === 'expired' ? 'timeout' : status })),
@@ -39,32 +46,48 @@ export function createApprovalOperations({ desk, approvals }: ApprovalParts): re
     realize(getApproval, async ({ approval_id: id }, { caller }) =>
       showApproval(found(id, await approvals.find(id, caller))),
     ),
-    realize(approveApproval, async ({ approval_id: id, notes, args, action_hash: actionHash, by }, { caller }) => {
+    realize(approveApproval, async ({ approval_id: id, notes, args, action_hash: actionHash, by }, context) => {
       // Only a body of JSON comes here.
       const edited = args as JsonObject | undefined;
-      return showApproval(await desk.decide(id, { type: 'approve', notes, args: edited, actionHash, by }, caller));
+      return decide(id, { type: 'approve', notes, args: edited, actionHash, by }, context);
     }),
-    realize(rejectApproval, async ({ approval_id: id, reason = NO_REASON, by }, { caller }) =>
-      showApproval(await desk.decide(id, { type: 'reject', reason, by }, caller)),
+    realize(rejectApproval, async ({ approval_id: id, reason = NO_REASON, by }, context) =>
+      decide(id, { type: 'reject', reason, by }, context),
     ),
-    realize(askApproval, async ({ approval_id: id, question, by }, { caller }) =>
-      showApproval(await desk.decide(id, { type: 'ask', question, by }, caller)),
+    realize(askApproval, async ({ approval_id: id, question, by }, context) =>
+      decide(id, { type: 'ask', question, by }, context),
     ),
-    realize(answerApproval, async ({ approval_id: id, answer, by }, { caller }) =>
-      showApproval(await desk.decide(id, { type: 'answer', answer, by }, caller)),
+    realize(answerApproval, async ({ approval_id: id, answer, by }, context) =>
+      decide(id, { type: 'answer', answer, by }, context),
     ),
-    realize(escalateApproval, async ({ approval_id: id, to, reason, by }, { caller }) =>
-      showApproval(await desk.decide(id, { type: 'escalate', to, reason, by }, caller)),
+    realize(escalateApproval, async ({ approval_id: id, to, reason, by }, context) =>
+      decide(id, { type: 'escalate', to, reason, by }, context),
     ),
-    realize(respondApproval, async ({ approval_id: id, ...response }, { caller }) =>
-      showApproval(await desk.decide(id, decisionOf(response), caller)),
+    realize(respondApproval, async ({ approval_id: id, ...response }, context) =>
+      decide(id, decisionOf(response), context),
     ),
-    realize(respondRunApproval, async ({ approval_id: id, agent_id: agent, run_id: run, ...response }, { caller }) => {
-      const approval = found(id, await approvals.find(id, caller));
+    realize(respondRunApproval, async ({ approval_id: id, agent_id: agent, run_id: run, ...response }, context) => {
+      const approval = found(id, await approvals.find(id, context.caller));
       if (approval.runId !== run || approval.agentId !== agent) throw unknown(id);
-      return showApproval(await desk.decide(id, decisionOf(response), caller));
+      return decide(id, decisionOf(response), context);
     }),
   ];
+}
+
+/** Where it is proved who asks, it is he who decides: nobody speaks in another's name. */
+function checkDecider({ by }: ApprovalDecision, { caller, principal }: OperationContext): void {
+  if (!isProved(principal)) return;
+  if (caller.userId === '') {
+    throw new AosError('forbidden', 'The call names no user, and who decides must be known.', {
+      reason: 'DECIDER_UNKNOWN',
+    });
+  }
+  if (by === undefined || isAmong(by, [caller.userId])) return;
+  throw new AosError(
+    'forbidden',
+    `"by" must be left out or be you ("${caller.userId}"): a decision is that of whoever is signed in.`,
+    { reason: 'DECIDER_DIFFERS' },
+  );
 }
 
 interface AskedFilter {

@@ -149,6 +149,7 @@ export const exportAuditLog = specify({
 export const signAuditLog = specify({
   name: 'audit.checkpoint',
   summary: 'The audit log as it is now, signed',
+  access: 'admin',
   description:
     'Size and Merkle root (RFC 6962), signed with Ed25519 in the text form of C2SP tlog-checkpoint. Keep it elsewhere: it ' +
     'shows whether the log was cut or made anew.',

@@ -138,6 +138,7 @@ export const setPreset = specify({
   name: 'fabric.preset',
   governs: { kind: 'admin', type: 'preset_change' },
   summary: 'Choose a preset',
+  access: 'admin',
   description:
     'Counts for actions that run from now on; those on their way stay as they are. Planes that the preset needs and that ' +
     'are not configured are named in a 409, unless `force`.',
@@ -191,6 +192,7 @@ export const drillPlane = specify({
   name: 'fabric.planes.drill',
   governs: { kind: 'admin', type: 'plane_drill' },
   summary: 'Take a plane down for some minutes',
+  access: 'admin',
   description: 'Actions fall back, or wait, as if it were away. A drill of the plane that is on ends with the new one.',
   input: z.object({ plane_id: planeId, minutes: z.number().min(0.01).max(1440).default(15), reason }),
   output: drillView,
@@ -203,6 +205,7 @@ export const endDrill = specify({
   name: 'fabric.planes.end_drill',
   governs: { kind: 'admin', type: 'plane_drill_end' },
   summary: 'Bring a plane back before its drill is over',
+  access: 'admin',
   input: z.object({ plane_id: planeId }),
   output: planeView,
   rest: rest('DELETE', '/planes/{plane_id}/drill'),
@@ -228,6 +231,7 @@ export const setRoute = specify({
   name: 'fabric.routes.set',
   governs: { kind: 'admin', type: 'route_change' },
   summary: 'Order the planes of one cell otherwise',
+  access: 'admin',
   description: 'Of a preset, a target and an action; null for `planes` brings the built-in order back.',
   input: z.object({
     preset: presetText,
@@ -321,6 +325,7 @@ export const settleAction = specify({
   name: 'fabric.actions.settle',
   governs: { kind: 'admin', type: 'action_settle' },
   summary: 'Say what became of an action whose outcome is unknown',
+  access: 'approve',
   description:
     '`completed`: it was done · `not_done`: it was not, and is sent again · `failed`: it was not, and is not sent again. ' +
     'An action whose outcome is known is 409.',

@@ -48,6 +48,7 @@ export const putGovernanceDocument = specify({
   name: 'governance.replace',
   governs: { kind: 'admin', type: 'rules_change' },
   summary: 'Replace the RACI matrix, the policy or the rules for personal data of the tenant',
+  access: 'admin',
   description:
     'Refused with a sentence for every fault; what held before goes on holding then. Every version is kept. ' +
     'Rules for personal data: `action` and `floor` (ALLOW, WARN, REDACT, BLOCK), `types`, `threshold`, `allowed`, `regions`.',
@@ -175,6 +176,7 @@ const difference = z.object({
 export const askWhatIf = specify({
   name: 'governance.what-if',
   summary: 'Decide recorded actions again under other rules, and show the difference',
+  access: 'read',
   description:
     'Nothing is changed and nobody is asked. What the new rules look at must have been kept with the decisions ' +
     '(`keep` of the policy); others are told as undecidable.',

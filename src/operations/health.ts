@@ -29,6 +29,7 @@ const components = z.record(z.string(), component);
 export const getHealth = specify({
   name: 'health.get',
   summary: 'How the server is',
+  access: 'public',
   input: z.object({}),
   output: z.object({
     app: z.string(),
@@ -61,6 +62,7 @@ export const getHealth = specify({
 export const getRuntimeHealth = specify({
   name: 'runtime.health',
   summary: 'How the runtime is',
+  access: 'public',
   input: z.object({}),
   output: z.object({
     runtime_id: z.string(),

@@ -117,6 +117,7 @@ export const createJob = specify({
 export const previewJob = specify({
   name: 'jobs.preview',
   summary: 'When a schedule would fire',
+  access: 'read',
   description: 'Writes nothing down. The schedule is given as when a job is made.',
   input: scheduleBody.extend({
     count: z.int().min(1).max(100).default(10),

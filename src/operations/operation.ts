@@ -7,6 +7,8 @@ import { AosError, type ErrorCode } from '../core/errors.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '../core/json.ts';
 import { checkSchema } from '../core/schema-check.ts';
 import type { ActionKind } from '../governance/action.ts';
+import type { Access, Need } from '../identity/access.ts';
+import type { Principal } from '../identity/principal.ts';
 import type { Caller } from '../runs/run.ts';
 
 /** How a family of routes words its errors: `{"error": "<text>"}` or `{"detail": "<text>"}`, each with more members. */
@@ -70,6 +72,8 @@ export interface OperationSpec<Input extends z.ZodObject = z.ZodObject, Output e
    * is changed, and where what is asked for is judged by whoever does it (submissions).
    */
   readonly governs?: { readonly kind: Extract<ActionKind, 'admin' | 'run' | 'task' | 'job'>; readonly type: string };
+  /** The right it wants; by default `read` of a GET, `write` of the rest. */
+  readonly access?: Access;
   /** What may go wrong beside `invalid_request` and `internal_error`, which always may. */
   readonly errors?: readonly ErrorCode[];
   readonly example?: { readonly input?: JsonObject; readonly output?: JsonObject };
@@ -78,6 +82,8 @@ export interface OperationSpec<Input extends z.ZodObject = z.ZodObject, Output e
 /** Who asks, and what of the call an operation may need. */
 export interface OperationContext {
   readonly caller: Caller;
+  /** The caller as the door knows him; absent when the runtime itself asks. */
+  readonly principal?: Principal;
   /** Fires when nobody waits for the answer any more. */
   readonly signal: AbortSignal;
   /** The platform's id of the call; '' when it has none. */
@@ -94,6 +100,11 @@ export interface Operation {
   perform(input: JsonObject, context: OperationContext): Promise<JsonObject>;
   /** The same as a stream, for operations that have one. Refusals reject before the first item. */
   readonly stream?: (input: JsonObject, context: OperationContext) => Promise<AsyncIterable<StreamItem>>;
+}
+
+/** What a caller must be allowed to ask for it. */
+export function needOf({ name, access, rest }: OperationSpec): Need {
+  return { access: access ?? (rest.method === 'GET' ? 'read' : 'write'), what: name };
 }
 
 /** Gives a spec its type. */

@@ -124,6 +124,7 @@ export const changePool = specify({
   name: 'pool.change',
   governs: { kind: 'admin', type: 'pool_change' },
   summary: 'Change settings of queue and pool',
+  access: 'admin',
   description: 'Only what the body names, for all processes on the database. Null takes the limit of a name away.',
   input: taskSettingsPatch,
   output: poolView,
@@ -135,6 +136,7 @@ export const scalePool = specify({
   name: 'pool.scale',
   governs: { kind: 'admin', type: 'pool_scale' },
   summary: 'Set the number of workers',
+  access: 'admin',
   description:
     'Of the process that answers, between min_workers and max_workers. Refused (409) when the policy is fixed.',
   input: z.object({ target_workers: z.int().min(1).max(1000) }),

@@ -5,19 +5,22 @@
 import { z } from 'zod';
 import { catalogue, type ErrorCode } from '../core/errors.ts';
 import { isJsonObject, type JsonObject } from '../core/json.ts';
-import type { ErrorFamily, OperationSpec } from './operation.ts';
+import type { Access } from '../identity/access.ts';
+import { type ErrorFamily, needOf, type OperationSpec } from './operation.ts';
 
 export interface RestDocument {
   readonly paths: JsonObject;
   readonly schemas: JsonObject;
   readonly parameters: JsonObject;
   readonly headers: JsonObject;
+  readonly securitySchemes: JsonObject;
 }
 
 const SENTENCES: Readonly<Partial<Record<ErrorCode, string>>> = {
   invalid_request: 'The request cannot be used: the sentence says what was expected, what came and what to do',
+  unauthenticated: 'Nobody is known to ask: no token or key came, or not a good one',
   forbidden:
-    'The caller may not, or governance does not allow it: `rule` and `accountable` say which rule and who answers',
+    'The caller lacks a right, or governance does not allow it: `right`, or `rule` and `accountable`, say what stood in the way',
   not_found: 'The caller has no such thing',
   conflict: 'The state of things does not allow it',
   payload_too_large: 'The body is larger than 16 MiB',
@@ -69,14 +72,16 @@ export function describeRest(specs: readonly OperationSpec[]): RestDocument {
       paths[template] = { ...paths[template], [method.toLowerCase()]: item };
     }
   }
-  return { paths, schemas, parameters, headers };
+  return { paths, schemas, parameters, headers, securitySchemes };
 }
 
 const parameters: JsonObject = {
   TenantId: {
     name: 'X-Tenant-ID',
     in: 'header',
-    description: 'Whose things these are; `default` when left out. Another tenant never sees them',
+    description:
+      'Whose things these are: one of the tenants that the token or key allows, its own when left out; with AUTH_MODE=off any, ' +
+      '`default` when left out. Another tenant never sees them',
     schema: { type: 'string', pattern: '^[A-Za-z0-9._:-]{1,128}$' },
   },
   TraceId: {
@@ -92,6 +97,32 @@ const parameters: JsonObject = {
     schema: { type: 'string', pattern: '^[!-~]{1,255}$' },
   },
 };
+
+/** How a caller says who he is; which of them counts is the server's `AUTH_MODE`. */
+const securitySchemes: JsonObject = {
+  Bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT', description: 'AUTH_MODE=jwt: a signed token' },
+  ClientBearer: {
+    type: 'apiKey',
+    in: 'header',
+    name: 'x-client-authorization',
+    description: "The same, as `Bearer <token>`, under a name that passes the platform's gateway",
+  },
+  ApiKey: { type: 'apiKey', in: 'header', name: 'x-api-key', description: 'AUTH_MODE=api-key: a key' },
+  PlatformUser: {
+    type: 'apiKey',
+    in: 'header',
+    name: 'x-agent-user-id',
+    description: 'AUTH_MODE=platform: set by the platform, which has authenticated the caller',
+  },
+};
+
+/**
+ * The proofs that do for a right, named with it; the last, which is none, is for servers with `AUTH_MODE=off`.
+ */
+export function securityOf(access: Access): JsonObject[] {
+  if (access === 'public') return [];
+  return [...Object.keys(securitySchemes).map((scheme) => ({ [scheme]: [access] })), {}];
+}
 
 const headers: JsonObject = {
   TraceId: { description: 'The trace of the call', required: true, schema: { type: 'string' } },
@@ -110,6 +141,7 @@ function describeOperation(spec: OperationSpec, schemas: JsonObject): JsonObject
     tags: [spec.name.split('.')[0] ?? ''],
     summary,
     ...(description !== undefined && { description }),
+    security: securityOf(needOf(spec).access),
     parameters: [
       ...path,
       ...query,
@@ -191,9 +223,9 @@ function describeAnswers(spec: OperationSpec, schemas: JsonObject): JsonObject {
   const ok = { description: spec.summary, headers: answerHeaders, ...(rest.status !== 204 && { content }) };
   const keyed: ErrorCode[] = rest.method === 'POST' ? ['conflict', 'unsupported'] : [];
   const large: ErrorCode[] = rest.method === 'GET' || rest.method === 'DELETE' ? [] : ['payload_too_large'];
-  // What changes something is judged.
-  const judged: ErrorCode[] = rest.method === 'GET' ? [] : ['forbidden'];
-  const always: ErrorCode[] = ['invalid_request', ...keyed, ...large, ...judged, 'internal_error', 'overloaded'];
+  // Who is not known may only have what is public, and what changes something is judged.
+  const guarded: ErrorCode[] = needOf(spec).access === 'public' ? [] : ['unauthenticated', 'forbidden'];
+  const always: ErrorCode[] = ['invalid_request', ...guarded, ...keyed, ...large, 'internal_error', 'overloaded'];
   const codes = new Set<ErrorCode>([...always, ...errors]);
   const answers = new Map<number, JsonObject>();
   for (const code of codes) {
@@ -227,6 +259,7 @@ function describeFailure(code: ErrorCode, status: number, family: ErrorFamily): 
     description: SENTENCES[code] ?? `The request ended as ${code}`,
     headers: {
       ...(status !== 503 && { 'X-Trace-Id': header('TraceId') }),
+      ...(status === 401 && { 'WWW-Authenticate': { schema: { type: 'string' } } }),
       ...(status === 503 && { 'Retry-After': { schema: { type: 'string' } } }),
     },
     content: { 'application/json': { schema: status === 503 ? { anyOf: [own, schemaRef('HostFailure')] } : own } },

@@ -39,6 +39,7 @@ const Scan = z.object({
 export const screenDataSpec = specify({
   name: 'governance.screen',
   summary: 'Screen data for personal data',
+  access: 'read',
   description:
     'Every text, number and key at any depth is screened; nothing is stored, and no value that was found is in the answer.',
   input: z.object({

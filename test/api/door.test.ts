@@ -11,6 +11,7 @@ import { describeRest } from '../../src/operations/rest-document.ts';
 import type { Database } from '../../src/store/database.ts';
 import { type ApiAnswer, readContract } from '../support/api.ts';
 import { openTestDatabase } from '../support/database.ts';
+import { openEntrance } from '../support/entrance.ts';
 import { startHost, type TestHost } from '../support/host.ts';
 
 let database: Database;
@@ -112,6 +113,7 @@ beforeAll(async () => {
   const idempotency = createIdempotency({ db: database.db, clock: systemClock });
   const log = { error: (...said: unknown[]) => logged.push(said) };
   const door = createApiDoor({
+    entrance: openEntrance,
     idempotency,
     clock: systemClock,
     log: log as never,

@@ -33,6 +33,7 @@ export const floors: readonly (readonly string[])[] = [
   ['agents'],
   ['governance'],
   ['engine'],
+  ['identity'], //                               who asks, and what he may
   ['runs'],
   ['egress'], //                                 everything that leaves: guarded requests, the outbox
   ['store'], //                                  above telemetry, because it logs

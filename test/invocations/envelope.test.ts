@@ -1,8 +1,11 @@
 import { expect, test } from 'vitest';
 import { z } from 'zod';
 import { AosError } from '../../src/core/errors.ts';
+import { rightsOf } from '../../src/identity/access.ts';
+import type { Principal } from '../../src/identity/principal.ts';
 import { createEnvelope } from '../../src/invocations/envelope.ts';
 import { realize, specify } from '../../src/operations/operation.ts';
+import { openEntrance } from '../support/entrance.ts';
 
 const rest = { method: 'POST', path: '/api/v1/aoa/lamps/{id}', status: 201, family: 'detail' } as const;
 const input = z.object({ id: z.string(), watt: z.number() });
@@ -10,14 +13,27 @@ const output = z.object({ id: z.string(), lit: z.boolean() });
 const light = specify({ name: 'lamps.light', summary: 'Light a lamp', input, output, rest });
 const burn = specify({ ...light, name: 'lamps.burn' });
 
-const envelope = createEnvelope([
-  realize(light, async ({ id, watt }) => ({ id, lit: watt > 0 })),
-  realize(burn, async () => {
-    throw new AosError('conflict', 'the lamp burns already', { reason: 'LAMP_LIT', facts: { lamp: 'a' } });
-  }),
-]);
-const context = { caller: { tenantId: 'default', userId: '' }, callId: '', signal: new AbortController().signal };
-const perform = (body: Parameters<typeof envelope.perform>[0]) => envelope.perform(body, context);
+const envelope = createEnvelope(
+  [
+    realize(light, async ({ id, watt }) => ({ id, lit: watt > 0 })),
+    realize(burn, async () => {
+      throw new AosError('conflict', 'the lamp burns already', { reason: 'LAMP_LIT', facts: { lamp: 'a' } });
+    }),
+  ],
+  openEntrance,
+);
+const caller = { tenantId: 'default', userId: '' };
+const principalAs = (...roles: Principal['roles']): Principal => ({
+  caller,
+  roles,
+  scopes: [],
+  rights: rightsOf({ roles, scopes: [] }),
+  proof: 'jwt',
+  expiresAt: undefined,
+  address: '',
+});
+const perform = (body: Parameters<typeof envelope.perform>[0], principal = principalAs('operator')) =>
+  envelope.perform(body, { caller, principal, callId: '', signal: new AbortController().signal });
 
 test('an operation answers what its route answers, with its status', async () => {
   expect(await perform({ operation: 'lamps.light', input: { id: 'a', watt: 5 } })).toEqual({
@@ -44,5 +60,16 @@ test('the finer word of a refusal and its facts are details of the error', async
   await expect(perform({ operation: 'lamps.burn', input: { id: 'a', watt: 1 } })).rejects.toMatchObject({
     code: 'conflict',
     details: [{ code: 'LAMP_LIT', message: 'the lamp burns already', lamp: 'a' }],
+  });
+});
+
+test('an operation refuses a caller whose rights do not reach, before it looks at the input', async () => {
+  await expect(
+    perform({ operation: 'lamps.light', input: {} }, principalAs('viewer', 'approver')),
+  ).rejects.toMatchObject({
+    code: 'forbidden',
+    message:
+      'lamps.light needs the right "write", which operator, admin have; you hold viewer, approver. Ask whoever gives out roles for one of them.',
+    details: [expect.objectContaining({ code: 'RIGHT_MISSING', right: 'write' })],
   });
 });
