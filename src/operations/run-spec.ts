@@ -373,18 +373,24 @@ export const runSteps = specify({
 export const verifyRun = specify({
   name: 'runs.verify',
   summary: 'Whether the log of a run is what was written',
-  description: 'Checks the whole chain of hashes, from the first event to the newest.',
+  description:
+    'Checks the whole chain of hashes, from the first event to the newest, and every event whose hash the audit log kept: ' +
+    'a chain that was made anew is not the one that was audited.',
   input: one,
   output: z.object({
     run_id: protocolId,
     valid: z.boolean(),
     events: z.int(),
     head: z.string().meta({ description: 'Hash of the newest event' }),
-    fault: z.object({ seq: z.int(), problem: z.enum(['missing', 'unlinked', 'changed']) }).nullable(),
+    audited: z.int().meta({ description: 'How many of its events the audit log has the hashes of' }),
+    fault: z
+      .object({ seq: z.int(), problem: z.enum(['missing', 'unlinked', 'changed', 'rewritten']) })
+      .nullable()
+      .meta({ description: '`rewritten`: it holds together, and is not what the audit log says it was' }),
   }),
   rest: rest('GET', '/{run_id}/verify'),
   errors: ['not_found'],
-  example: { output: { run_id: ID, valid: true, events: 12, head: HASH, fault: null } },
+  example: { output: { run_id: ID, valid: true, events: 12, head: HASH, audited: 3, fault: null } },
 });
 
 const SESSIONS_PATH = '/api/v1/aoa/sessions';

@@ -13,7 +13,7 @@ import type { Engine } from '../engine/engine.ts';
 import { settlementPayload } from '../engine/settlement.ts';
 import type { Audit } from '../governance/audit/audit.ts';
 import type { RunEvent } from '../runs/event.ts';
-import { verifyEvents } from '../runs/event-chain.ts';
+import { type EventAnchor, verifyAnchors, verifyEvents } from '../runs/event-chain.ts';
 import type { EventLog } from '../runs/event-log.ts';
 import type { Caller, Run } from '../runs/run.ts';
 import { createRunInsight } from '../runs/run-insight.ts';
@@ -46,7 +46,7 @@ export interface RunParts {
   readonly engine: Pick<Engine, 'cancel' | 'signal'>;
   readonly sessions: SessionRegister;
   readonly db: Kysely<Schema>;
-  readonly audit: Pick<Audit, 'write'>;
+  readonly audit: Pick<Audit, 'write' | 'seal' | 'trail'>;
   readonly clock: Clock;
 }
 
@@ -83,6 +83,24 @@ export function createRunOperations(parts: RunParts): readonly Operation[] {
     } finally {
       timer.cancel();
       patience.abort();
+    }
+  }
+
+  /** What the audit log kept of the run's log until it was read. */
+  async function anchorsOf({ id, caller: { tenantId }, lastEvent }: Run): Promise<EventAnchor[]> {
+    await audit.seal(tenantId);
+    const anchors: EventAnchor[] = [];
+    for (let before: number | undefined; ; ) {
+      const page = await audit.trail.find(tenantId, { runId: id, before, limit: PAGE });
+      for (const { action, details } of page) {
+        const [seq, hash] =
+          action === 'RUN_ANCHOR'
+            ? [details['last_event'], details['last_hash']]
+            : [details['event_seq'], details['event_hash']];
+        if (typeof seq === 'number' && typeof hash === 'string' && seq <= lastEvent) anchors.push({ seq, hash });
+      }
+      before = page.at(-1)?.seq;
+      if (page.length < PAGE) return anchors;
     }
   }
 
@@ -274,12 +292,14 @@ export function createRunOperations(parts: RunParts): readonly Operation[] {
         all.push(...page.filter(({ seq }) => seq <= run.lastEvent));
         more = page.length === PAGE;
       }
-      const fault = verifyEvents(all, run);
+      const anchors = await anchorsOf(run);
+      const fault = verifyEvents(all, run) ?? verifyAnchors(all, anchors);
       return {
         run_id: id,
         valid: fault === undefined,
         events: all.length,
         head: all.at(-1)?.hash ?? run.lastHash,
+        audited: anchors.length,
         fault: fault ?? null,
       };
     }),

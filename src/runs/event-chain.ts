@@ -34,7 +34,14 @@ export function linkHash(prevHash: string, seq: number, digest: string): string 
 /** The first place where a log is not what was written. */
 export interface ChainFault {
   readonly seq: number;
-  readonly problem: 'missing' | 'unlinked' | 'changed';
+  /** `rewritten`: the log holds together, and is not the one that was told elsewhere. */
+  readonly problem: 'missing' | 'unlinked' | 'changed' | 'rewritten';
+}
+
+/** What somebody else kept of an event: its number and its hash. */
+export interface EventAnchor {
+  readonly seq: number;
+  readonly hash: string;
 }
 
 /**
@@ -56,6 +63,18 @@ export function verifyEvents(
   }
   if (newest === undefined || newest.lastHash === prevHash) return undefined;
   return { seq: Math.min(events.length, newest.lastEvent) + 1, problem: 'missing' };
+}
+
+/**
+ * Checks a log against what was kept of it elsewhere: whoever can write a log can make its whole chain anew.
+ * @returns the first event that is another than the one that was kept, or is not there
+ */
+export function verifyAnchors(events: readonly RunEvent[], anchors: readonly EventAnchor[]): ChainFault | undefined {
+  const other = anchors
+    .toSorted((one, next) => one.seq - next.seq)
+    .find(({ seq, hash }) => events[seq - 1]?.hash !== hash);
+  if (other === undefined) return undefined;
+  return { seq: other.seq, problem: events[other.seq - 1] === undefined ? 'missing' : 'rewritten' };
 }
 
 /** The data of an event is JSON, whatever its type says it is. */

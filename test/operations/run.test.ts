@@ -5,6 +5,7 @@ import { newUuid } from '../../src/core/ids.ts';
 import type { JsonObject } from '../../src/core/json.ts';
 import { type ApiClient, createApiClient } from '../support/api.ts';
 import { startTestContainer, type TestContainer } from '../support/container.ts';
+import { restamp } from '../support/forger.ts';
 
 const BASE = '/api/v1/aoa/runs';
 let container: TestContainer;
@@ -130,8 +131,11 @@ describe('a run', () => {
       valid: true,
       events: events.length,
       head: events.at(-1)?.['hash'],
+      // The beginning and the end, and that it was anchored.
+      audited: expect.any(Number),
       fault: null,
     });
+    expect(body['audited']).toBeGreaterThanOrEqual(3);
 
     const client = new pg.Client({ connectionString: container.databaseUrl });
     await client.connect();
@@ -139,6 +143,18 @@ describe('a run', () => {
     await client.end();
     const { body: after } = await api.get(`${BASE}/${id}/verify`);
     expect(after).toMatchObject({ valid: false, fault: { seq: 3, problem: 'changed' } });
+  });
+
+  test('is not the log that was audited when somebody made its whole chain anew', async () => {
+    const id = await start({ workflow: 'sequential', agent_ids: ['ceo'], task: { topic: 'bees' } });
+    await until(id, ended);
+    expect((await api.get(`${BASE}/${id}/verify`)).body).toMatchObject({ valid: true });
+    await restamp(container.databaseUrl, id, 3, { actor: 'user:eve' });
+    const { body } = await api.get(`${BASE}/${id}/verify`);
+    const { body: log } = await api.get(`${BASE}/${id}/events?limit=500`);
+    const last = (log['events'] as JsonObject[]).length;
+    // All its hashes fit: only the audit log, which nobody can change, knows that the end was another.
+    expect(body).toMatchObject({ valid: false, fault: { seq: last, problem: 'rewritten' } });
   });
 
   test('is followed as a stream, event by event, to its end', async () => {

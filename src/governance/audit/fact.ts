@@ -243,7 +243,7 @@ function draftsOfFact({ type, subject, at, actor, userId, traceId, data, task, t
       ...surroundings(data),
       trace_id: traceId,
       owner: userId,
-      details: picked(data, meaning.details),
+      details: { ...(noun === 'route' && { action_id: subject }), ...picked(data, meaning.details) },
     },
   ];
 }
