@@ -7,6 +7,7 @@ import { isAbsolute, join, resolve } from 'node:path';
 import { z } from 'zod';
 import type { ModelConfig } from './agents/model.ts';
 import { closest } from './core/closest.ts';
+import { DEFAULT_MAX_DEPTH } from './delegation/delegation-rules.ts';
 import { type Destination, parseDestination } from './egress/destination.ts';
 import { type EgressMode, egressModes } from './egress/egress-guard.ts';
 import { type Environment, environments } from './governance/action.ts';
@@ -63,6 +64,7 @@ export interface RuntimeConfig {
   readonly rowSecurity: RowSecurity;
   readonly egress: EgressConfig;
   readonly governance: GovernanceConfig;
+  readonly delegation: DelegationConfig;
   /** What is done with the personal data of tenants that have nothing to say about it. */
   readonly screening: TenantScreening;
   /** How it is known who asks. */
@@ -78,6 +80,14 @@ export interface EgressConfig {
   readonly allow: readonly Destination[];
   /** Whether agents may read the public internet where direct calls of systems are forbidden. */
   readonly allowHttpFetch: boolean;
+}
+
+/** How agents hand work to one another. */
+export interface DelegationConfig {
+  /** How often work may be handed on. */
+  readonly maxDepth: number;
+  /** Whether agents with an address are brought their messages there; otherwise they fetch them. */
+  readonly push: boolean;
 }
 
 /** Which rules hold for what agents do. */
@@ -108,6 +118,7 @@ export const runtimeDefaults: RuntimeConfig = Object.freeze({
     policyFile: undefined,
     raciFile: undefined,
   }),
+  delegation: Object.freeze({ maxDepth: DEFAULT_MAX_DEPTH, push: false }),
   screening: noFloor,
   identity: Object.freeze({ mode: 'off' }),
   listenEverywhere: false,
@@ -244,6 +255,8 @@ const environment = z.object({
   AOS_ENVIRONMENT: environmentName.optional(),
   AOS_ALLOW_UNAUTHENTICATED: onOff.optional(),
   ...asText(identityVariables),
+  AOS_A2A_MAX_DEPTH: count(1, 100, 'delegations').optional(),
+  AOS_A2A_PUSH: onOff.optional(),
   AOS_POLICY_FILE: text.optional(),
   AOS_RACI_FILE: text.optional(),
   AOS_SCREENING: screeningAction.optional(),
@@ -306,6 +319,10 @@ function readRuntime(variables: Variables, workingDirectory: string, fault: Faul
     rowSecurity: variables.AOS_ROW_SECURITY ?? defaults.rowSecurity,
     egress: readEgress(variables),
     governance: readGovernance(variables, workingDirectory),
+    delegation: Object.freeze({
+      maxDepth: variables.AOS_A2A_MAX_DEPTH ?? defaults.delegation.maxDepth,
+      push: variables.AOS_A2A_PUSH ?? defaults.delegation.push,
+    }),
     screening: readScreening(variables),
     identity: Object.freeze(identity),
     listenEverywhere: identity.mode !== 'off' || isHosted(variables) || variables.AOS_ALLOW_UNAUTHENTICATED === true,

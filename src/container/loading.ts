@@ -118,6 +118,32 @@ async function loadWork() {
   return { ...program, ...definitions, ...wake, ...dispatch, ...fabric, ...fabricContext, ...actionTool };
 }
 
+async function loadDelegation() {
+  const [directory, probe, news, mail, contexts, log, desk, watch, rules] = await Promise.all([
+    import('../delegation/directory.ts'),
+    import('../delegation/agent-probe.ts'),
+    import('../delegation/news.ts'),
+    import('../delegation/mail.ts'),
+    import('../delegation/agent-context.ts'),
+    import('../delegation/delegation-log.ts'),
+    import('../delegation/delegation-desk.ts'),
+    import('../delegation/delegation-watch.ts'),
+    import('../delegation/delegation-rules.ts'),
+  ]);
+  return { ...directory, ...probe, ...news, ...mail, ...contexts, ...log, ...desk, ...watch, ...rules };
+}
+
+async function loadAgentProtocol() {
+  const [views, letters, ingress, delegating, post] = await Promise.all([
+    import('../operations/a2a-view.ts'),
+    import('../operations/a2a-letter.ts'),
+    import('../operations/a2a-ingress.ts'),
+    import('../operations/a2a-delegation.ts'),
+    import('../operations/a2a-post.ts'),
+  ]);
+  return { ...views, ...letters, ...ingress, ...delegating, ...post };
+}
+
 async function loadTasks() {
   const [settings, queue, claims, load, pool, program, recorded, scheduler, jobs, reader] = await Promise.all([
     import('../tasks/task-settings.ts'),
@@ -132,7 +158,7 @@ async function loadTasks() {
     import('../scheduling/job-reader.ts'),
   ]);
   const tasks = { ...settings, ...queue, ...claims, ...load, ...pool, ...program, ...recorded };
-  return { ...tasks, ...scheduler, ...jobs, ...reader };
+  return { ...tasks, ...scheduler, ...jobs, ...reader, ...(await loadDelegation()) };
 }
 
 async function loadOperations() {
@@ -149,7 +175,7 @@ async function loadOperations() {
     import('../operations/figure.ts'),
   ]);
   const kept = { ...register, ...records, ...pulse, ...callback, ...partial, ...retention, ...figure };
-  return { ...table, ...health, ...request, ...kept };
+  return { ...table, ...health, ...request, ...kept, ...(await loadAgentProtocol()) };
 }
 
 async function loadApi() {

@@ -13,6 +13,7 @@ import type { Database } from '../store/database.ts';
 import type { Env } from '../telemetry/export.ts';
 import type { Log } from '../telemetry/log.ts';
 import { loadAuditSigner } from './audit-key.ts';
+import { createDelegation } from './delegation.ts';
 import { createDirectPermission } from './egress.ts';
 import { loadFabricConfig, openingFabric } from './fabric-config.ts';
 import { createGovernance } from './governance.ts';
@@ -104,7 +105,11 @@ export async function createRuntime(options: RuntimeOptions) {
     database,
     outbox,
     approvals: desk,
-    actions: [...toolNames.map((name) => `tool:${name}`), ...actionPairs.map((pair) => `fabric:${pair}`)],
+    actions: [
+      ...toolNames.map((name) => `tool:${name}`),
+      ...actionPairs.map((pair) => `fabric:${pair}`),
+      ...parts.messageTypes.map((type) => `a2a:${type}`),
+    ],
     // The one place for checks beside RACI and policy: rate, screening, budget.
     checks: [],
     clock,
@@ -198,12 +203,38 @@ export async function createRuntime(options: RuntimeOptions) {
   const partialResults = parts.createPartialResults(events);
   const callbacks = parts.createCallbacks({ database, outbox, runs, events, partialResults, clock, log });
 
+  const delegation = createDelegation({
+    parts,
+    config: settings.delegation,
+    database,
+    catalogue,
+    fabric,
+    governor,
+    screen,
+    screeningBook,
+    audit,
+    feed,
+    queue,
+    runs,
+    outbox,
+    fetch,
+    clock,
+    log,
+  });
+
   const wakingDefinitions: Service = {
     start: async () =>
       void (await parts.wakeRunsOfKnownDefinitions({ database, definitions, engine, toolVersions: tools.versions })),
     stop() {},
   };
-  const retention = parts.createRetention({ runs, outbox, days: settings.retentionDays, clock, log });
+  const retention = parts.createRetention({
+    runs,
+    outbox,
+    mail: delegation.mail,
+    days: settings.retentionDays,
+    clock,
+    log,
+  });
   const services: readonly Service[] = [
     // Stopped last: what the others do until then is told.
     audit,
@@ -217,6 +248,8 @@ export async function createRuntime(options: RuntimeOptions) {
     callbacks,
     desk,
     queue,
+    delegation.agentProbe,
+    delegation.delegationWatch,
     scheduler,
     pool,
     retention,
@@ -251,6 +284,7 @@ export async function createRuntime(options: RuntimeOptions) {
     screeningBook,
     callbacks,
     partialResults,
+    ...delegation,
     services,
   };
 }

@@ -1,9 +1,10 @@
 /**
  * Forgetting: ended runs that are older than the operator wants to keep are deleted, with all that belongs to them, and
- * messages that were delivered or given up as long ago.
+ * messages that were delivered or given up, or sent from agent to agent, as long ago.
  */
 import { type Clock, isoTime } from '../core/clock.ts';
 import { asError } from '../core/errors.ts';
+import type { Mail } from '../delegation/mail.ts';
 import type { Outbox } from '../egress/outbox.ts';
 import type { RunStore } from '../runs/run-store.ts';
 import type { Log } from '../telemetry/log.ts';
@@ -14,6 +15,7 @@ const LOOK_MS = 3_600_000;
 export interface RetentionParts {
   readonly runs: Pick<RunStore, 'prune'>;
   readonly outbox: Pick<Outbox, 'prune'>;
+  readonly mail: Pick<Mail, 'prune'>;
   /** Undefined: everything is kept for ever. */
   readonly days: number | undefined;
   readonly clock: Clock;
@@ -25,7 +27,7 @@ export interface Retention {
   stop(): Promise<void>;
 }
 
-export function createRetention({ runs, outbox, days, clock, log }: RetentionParts): Retention {
+export function createRetention({ runs, outbox, mail, days, clock, log }: RetentionParts): Retention {
   let timer: { cancel(): void } | undefined;
   let underWay: Promise<void> = Promise.resolve();
 
@@ -33,6 +35,7 @@ export function createRetention({ runs, outbox, days, clock, log }: RetentionPar
     const before = isoTime(clock.now() - keptMs);
     const pruned = await runs.prune(before);
     await outbox.prune(before);
+    await mail.prune(before);
     if (pruned > 0) log.info('ended runs were deleted for their age', { runs: pruned, before });
   }
 

@@ -8,6 +8,12 @@ import type { Audit } from '../governance/audit/audit.ts';
 import type { Governor } from '../governance/governor.ts';
 import type { Feed } from '../runs/feed.ts';
 import type { Schema } from '../store/schema.ts';
+import { type A2aAgentParts, createA2aAgentOperations } from './a2a-agent.ts';
+import { a2aAgentSpecs } from './a2a-agent-spec.ts';
+import { type A2aDelegationParts, createA2aDelegationOperations } from './a2a-delegation.ts';
+import { a2aDelegationSpecs } from './a2a-delegation-spec.ts';
+import { type A2aMessageParts, createA2aMessageOperations } from './a2a-message.ts';
+import { a2aMessageSpecs } from './a2a-message-spec.ts';
 import { type AgentParts, createAgentOperations } from './agent.ts';
 import { agentSpecs } from './agent-spec.ts';
 import { appSpecs, createAppOperations } from './app.ts';
@@ -65,6 +71,9 @@ export const operationSpecs: readonly OperationSpec[] = [
   ...governanceSpecs,
   ...screeningSpecs,
   ...fabricSpecs,
+  ...a2aAgentSpecs,
+  ...a2aDelegationSpecs,
+  ...a2aMessageSpecs,
   ...dashboardSpecs,
   ...feedSpecs,
 ];
@@ -81,6 +90,9 @@ export type OperationParts = OrchestrationParts &
   GovernanceOperationParts &
   ScreeningParts &
   FabricOperationParts &
+  A2aAgentParts &
+  A2aDelegationParts &
+  A2aMessageParts &
   DashboardParts & {
     /** Judges what changes something; nothing is judged when left out. */
     readonly governor?: Governor | undefined;
@@ -117,6 +129,9 @@ export function createOperations(parts: OperationParts): readonly Operation[] {
     ...createGovernanceOperations(parts),
     ...createScreeningOperations(parts),
     ...createFabricOperations(parts),
+    ...createA2aAgentOperations(parts),
+    ...createA2aDelegationOperations(parts),
+    ...createA2aMessageOperations(parts),
     ...createDashboardOperations(parts),
     ...createFeedOperations(parts),
   ];

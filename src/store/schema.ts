@@ -21,6 +21,14 @@ import {
 } from './tables/audit.ts';
 import { type DefinitionTable, definitionMigrations } from './tables/definition.ts';
 import {
+  type AgentCardTable,
+  type AgentInboxTable,
+  type AgentMessageTable,
+  type DelegationTable,
+  delegationMigrations,
+  type SharedContextTable,
+} from './tables/delegation.ts';
+import {
   type FabricActionTable,
   type FabricContextTable,
   type FabricDrillTable,
@@ -90,6 +98,11 @@ export interface Schema {
   audit_entries: AuditEntryTable;
   audit_checkpoints: AuditCheckpointTable;
   audit_people: AuditPersonTable;
+  agent_cards: AgentCardTable;
+  agent_inboxes: AgentInboxTable;
+  agent_messages: AgentMessageTable;
+  delegations: DelegationTable;
+  shared_contexts: SharedContextTable;
 }
 
 /** Applied in the order of their names, each once. */
@@ -108,4 +121,5 @@ export const migrations: readonly Migration[] = [
   ...limitMigrations,
   ...screeningMigrations,
   ...tenancyMigrations,
+  ...delegationMigrations,
 ].toSorted((one, other) => (one.name < other.name ? -1 : 1));

@@ -55,6 +55,7 @@ export async function executeAttempt(
       simulated: simulated || task.submission.simulation,
       callId: task.callId,
       traceparent: task.traceparent ?? undefined,
+      parentId: task.parentRunId ?? undefined,
       deadlineAt: isoTime(clock.now() + task.submission.timeout_seconds * 1000),
       actor: `task:${task.id}`,
     });

@@ -21,6 +21,8 @@ export interface SubmitOptions {
   readonly callId?: string | undefined;
   /** The W3C trace it belongs to. */
   readonly traceparent?: string | undefined;
+  /** A run whose child each attempt is: cancelling it cancels them. Whoever names it has seen that the caller may. */
+  readonly parentRunId?: string | undefined;
   /** A transaction that the submission is part of; workers find the task when it is committed. */
   readonly within?: StoreScope | undefined;
 }
@@ -118,6 +120,7 @@ export function createTaskAdmission(parts: TaskAdmissionParts): TaskAdmission {
           call_id: options.callId ?? '',
           fabric: context === undefined ? null : JSON.stringify(context),
           traceparent: options.traceparent ?? null,
+          parent_run_id: options.parentRunId ?? null,
           created_at: new Date(now),
           scheduled_at: scheduledAt,
           // A time that has passed brings no advantage in line.

@@ -41,6 +41,7 @@ export function toTask(row: TaskRow): Task {
     waitingFor: row.waiting_for as WaitReason | null,
     fabric: row.fabric,
     traceparent: row.traceparent,
+    parentRunId: row.parent_run_id,
     callId: row.call_id,
     createdAt: row.created_at.toISOString(),
     dueAt: row.due_at.toISOString(),

@@ -65,6 +65,8 @@ export interface Task {
   /** The fabric context of its tenant when it was submitted; null where there is no fabric. */
   readonly fabric: JsonObject | null;
   readonly traceparent: string | null;
+  /** The run that its attempts are children of; null when nobody's run asked for it. */
+  readonly parentRunId: string | null;
   readonly callId: string;
   /** All times ISO-8601 UTC. */
   readonly createdAt: string;

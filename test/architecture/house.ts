@@ -27,7 +27,7 @@ export const floors: readonly (readonly string[])[] = [
   doors,
   ['operations'], //                             what can be asked of the runtime, whatever door asks
   ['dispatch'], //                               the gate
-  ['scheduling'],
+  ['scheduling', 'delegation'], //               jobs; what agents hand to one another
   ['tasks'], //                                  queued units of work and the workers that take them
   ['orchestration', 'fabric'],
   ['agents'],

@@ -18,6 +18,7 @@ const task: Task = {
   waitingFor: null,
   fabric: null,
   traceparent: null,
+  parentRunId: null,
   callId: '',
   createdAt: '2026-02-01T10:00:00.000Z',
   dueAt: '2026-02-01T10:00:00.000Z',

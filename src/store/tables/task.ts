@@ -48,6 +48,8 @@ export interface TaskTable {
   served_rank: number | null;
   /** What the run of the attempt waits for while no worker has it. */
   waiting_for: string | null;
+  /** The run that an attempt is a child of. */
+  parent_run_id: Generated<string | null>;
 }
 
 /** When a tenant was last served in a class of priority: the smallest `turn` is the longest ago. */

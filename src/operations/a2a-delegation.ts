@@ -1,0 +1,288 @@
+/** Delegations over the agent-to-agent API: asked for, looked at, cancelled, listed, counted. */
+import type { Kysely } from 'kysely';
+import type { Clock } from '../core/clock.ts';
+import { isoTime } from '../core/clock.ts';
+import { AosError } from '../core/errors.ts';
+import { newUuid } from '../core/ids.ts';
+import type { JsonObject, JsonValue } from '../core/json.ts';
+import {
+  type Delegation,
+  delegationTimeout,
+  isOpen,
+  MAX_INPUT_CHARACTERS,
+  openStatuses,
+} from '../delegation/delegation.ts';
+import { type Asked, type DelegationDesk, unknownDelegation } from '../delegation/delegation-desk.ts';
+import { delegationFigures } from '../delegation/delegation-store.ts';
+import type { AgentDirectory } from '../delegation/directory.ts';
+import { hashLetter, letterExists, type Mail } from '../delegation/mail.ts';
+import type { News } from '../delegation/news.ts';
+import type { ScreeningAction } from '../governance/screening/policy.ts';
+import type { Caller } from '../runs/run.ts';
+import type { Schema } from '../store/schema.ts';
+import { currentTraceparent } from '../telemetry/tracing.ts';
+import {
+  cancelDelegation,
+  delegateWork,
+  delegationStats,
+  getDelegation,
+  receivedDelegations,
+  sentDelegations,
+} from './a2a-delegation-spec.ts';
+import type { AskedDelegation } from './a2a-field.ts';
+import type { Ingress } from './a2a-ingress.ts';
+import { jsonOf, viewDelegation } from './a2a-view.ts';
+import { type Operation, realize } from './operation.ts';
+
+/** A delegation as a message or the REST route asks for it. */
+export interface DelegationOrder {
+  readonly caller: Caller;
+  readonly id: string;
+  readonly from: string;
+  readonly to: string | undefined;
+  readonly asked: AskedDelegation;
+  readonly correlationId: string | undefined;
+  readonly fabric: JsonObject;
+  readonly metadata: JsonObject;
+  /** Epoch milliseconds. */
+  readonly expiresAt: number | undefined;
+  readonly policy: ScreeningAction | undefined;
+  readonly region: string | undefined;
+  readonly callId: string;
+}
+
+/** How agents hand work on, whatever route it comes by. */
+export interface Delegating {
+  /** Does it, or gives what the same order made before. @throws what the desk and the ingress do */
+  order(order: DelegationOrder): Promise<Asked>;
+  /** The delegation when it has ended, or as it is after `ms`. */
+  awaitEnd(delegation: Delegation, ms: number, signal: AbortSignal): Promise<Delegation>;
+}
+
+export interface DelegatingParts {
+  readonly desk: DelegationDesk;
+  readonly mail: Pick<Mail, 'find'>;
+  readonly news: News;
+  readonly ingress: Ingress;
+  readonly directory: Pick<AgentDirectory, 'speaker'>;
+  readonly clock: Clock;
+}
+
+export function createDelegating({ desk, mail, news, ingress, directory, clock }: DelegatingParts): Delegating {
+  return {
+    async order(order) {
+      const { caller, id, from, asked } = order;
+      const requestHash = hashLetter(sameOrder(order));
+      const sent = await mail.find(caller.tenantId, id);
+      if (sent !== undefined) {
+        const isSame = sent.requestHash === requestHash && sent.caller.userId === caller.userId;
+        const delegation = sent.delegationId === null ? undefined : await desk.find(caller, sent.delegationId);
+        if (isSame && delegation !== undefined) return { delegation, letter: sent };
+        throw letterExists(id);
+      }
+      await directory.speaker(caller, from);
+      if (JSON.stringify(asked.input).length > MAX_INPUT_CHARACTERS) {
+        throw new AosError('payload_too_large', `"input" may have ${MAX_INPUT_CHARACTERS} characters at most`);
+      }
+      const { context, ...facts } = factsOf(asked);
+      const payload: JsonObject = {
+        input: asked.input as JsonValue,
+        context,
+        ...(facts.reason !== null && { delegation_reason: facts.reason }),
+        shared_state: facts.sharedState,
+      };
+      const admitted = await ingress.admit({
+        caller,
+        id,
+        type: 'delegate',
+        from,
+        payload,
+        content: ['input', 'context', 'delegation_reason', 'shared_state'],
+        fabric: order.fabric,
+        metadata: order.metadata,
+        expiresAt: order.expiresAt,
+        policy: order.policy,
+        region: order.region,
+      });
+      const told = admitted.payload;
+      const { maxSteps, maxCostUsd, timeoutSeconds, chain, parentId, runId, capability } = facts;
+      return desk.delegate({
+        caller,
+        from,
+        to: order.to,
+        capability,
+        kind: asked.delegation_type,
+        priority: asked.priority,
+        input: told['input'] ?? null,
+        context: jsonOf(told['context']),
+        reason: typeof told['delegation_reason'] === 'string' ? told['delegation_reason'] : null,
+        sharedState: jsonOf(told['shared_state']),
+        maxSteps,
+        maxCostUsd,
+        timeoutSeconds,
+        chain,
+        parentId,
+        runId,
+        letter: {
+          id,
+          caller,
+          type: 'delegate',
+          from,
+          correlationId: order.correlationId ?? newUuid(),
+          inReplyTo: null,
+          payload: {
+            ...told,
+            capability_id: capability ?? 'execute',
+            delegation_type: asked.delegation_type,
+            priority: asked.priority,
+          },
+          metadata: order.metadata,
+          fabric: admitted.fabric,
+          scan: admitted.scan,
+          expiresAt: order.expiresAt === undefined ? null : isoTime(order.expiresAt),
+        },
+        requestHash,
+        callId: order.callId,
+        traceparent: currentTraceparent(),
+      });
+    },
+    async awaitEnd(delegation, ms, signal) {
+      if (ms === 0 || !isOpen(delegation.status)) return delegation;
+      const ear = await news.listen(`delegation ${delegation.id}`);
+      const until = clock.monotonic() + ms;
+      try {
+        for (;;) {
+          const now = (await desk.find(delegation.caller, delegation.id)) ?? delegation;
+          const left = until - clock.monotonic();
+          if (!isOpen(now.status) || left <= 0 || signal.aborted) return now;
+          await ear.next(Math.min(left, 1_000), signal);
+        }
+      } finally {
+        ear.close();
+      }
+    },
+  };
+}
+
+/** What makes an order the same as another. */
+function sameOrder({
+  from,
+  to,
+  asked,
+  correlationId,
+  fabric,
+  metadata,
+  expiresAt,
+  policy,
+}: DelegationOrder): JsonObject {
+  const given = { type: 'delegate', from, to, asked, correlationId, fabric, metadata, expiresAt, policy };
+  return JSON.parse(JSON.stringify(given)) as JsonObject;
+}
+
+/** The facts of a delegation: beside its context, or within. */
+function factsOf(asked: AskedDelegation) {
+  const {
+    max_steps: steps,
+    max_cost_usd: cost,
+    timeout_seconds: timeout,
+    delegation_reason: reason,
+    delegation_chain: chain,
+    shared_state: shared,
+    parent_delegation_id: parent,
+    run_id: run,
+    original_context: original,
+    delegated_capability: delegated,
+    ...told
+  } = asked.context ?? {};
+  return {
+    context: jsonOf({ ...original, ...told }),
+    reason: asked.delegation_reason ?? reason ?? null,
+    sharedState: jsonOf(asked.shared_state ?? shared),
+    maxSteps: asked.max_steps ?? steps ?? undefined,
+    maxCostUsd: asked.max_cost_usd ?? cost ?? undefined,
+    timeoutSeconds: asked.timeout_seconds ?? timeout ?? delegationTimeout.default,
+    chain: asked.delegation_chain ?? chain ?? [],
+    parentId: asked.parent_delegation_id ?? parent ?? undefined,
+    runId: asked.run_id ?? run ?? undefined,
+    capability: asked.capability_id ?? delegated ?? undefined,
+  };
+}
+
+/** A refusal by the rules as the error its asker gets. */
+function refusalOf({ id, status, failure }: Delegation): AosError {
+  const code = failure?.code ?? 'REJECTED';
+  return new AosError(code === 'DELEGATEE_BUSY' ? 'conflict' : 'unprocessable', failure?.message ?? 'It was rejected', {
+    reason: code,
+    facts: { delegation_id: id, status },
+  });
+}
+
+export interface A2aDelegationParts {
+  readonly delegating: Delegating;
+  readonly delegationDesk: DelegationDesk;
+  readonly agentDirectory: AgentDirectory;
+  readonly db: Kysely<Schema>;
+}
+
+export function createA2aDelegationOperations(parts: A2aDelegationParts): readonly Operation[] {
+  const { delegating, delegationDesk: desk, agentDirectory: directory, db } = parts;
+
+  const lists = (['sent', 'received'] as const).map((direction) =>
+    realize(
+      direction === 'sent' ? sentDelegations : receivedDelegations,
+      async ({ agent_id: id, status_filter: status, limit, cursor }, { caller }) => {
+        const agent = await directory.need(caller.tenantId, id);
+        const page = await desk.list(caller, { agent, direction, status, limit, cursor });
+        return {
+          delegations: page.items.map(viewDelegation),
+          total: page.items.length,
+          next_cursor: page.nextCursor,
+        };
+      },
+    ),
+  );
+
+  return [
+    realize(delegateWork, async ({ agent_id: from, ...asked }, { caller, callId, signal }) => {
+      const { delegation } = await delegating.order({
+        caller,
+        id: asked.message_id ?? newUuid(),
+        from,
+        to: asked.to_agent ?? asked.delegatee_id ?? undefined,
+        asked,
+        correlationId: asked.correlation_id ?? undefined,
+        fabric: jsonOf(asked.fabric_context),
+        metadata: jsonOf(asked.metadata),
+        expiresAt: asked.expires_at ?? undefined,
+        policy: asked.pii_policy ?? undefined,
+        region: asked.region ?? undefined,
+        callId,
+      });
+      if (delegation.status === 'rejected') throw refusalOf(delegation);
+      return viewDelegation(await delegating.awaitEnd(delegation, (asked.wait ?? 0) * 1000, signal));
+    }),
+    realize(getDelegation, async ({ delegation_id: id }, { caller }) => {
+      const delegation = await desk.find(caller, id);
+      if (delegation === undefined) throw unknownDelegation(id);
+      return viewDelegation(delegation);
+    }),
+    realize(cancelDelegation, async ({ delegation_id: id, reason }, { caller }) =>
+      viewDelegation(await desk.cancel(caller, id, reason || 'cancelled by the delegator')),
+    ),
+    ...lists,
+    realize(delegationStats, async (_input, { caller }) => {
+      const { byStatus, total, tokens, costUsd, averageMs } = await delegationFigures(db, caller);
+      const over = total - openStatuses.reduce((sum, status) => sum + byStatus[status], 0);
+      return {
+        total_delegations: total,
+        active_delegations: total - over,
+        by_status: byStatus,
+        success_rate: over === 0 ? null : Math.round((byStatus.completed / over) * 1000) / 1000,
+        average_duration_ms: averageMs,
+        total_tokens_used: tokens,
+        total_cost_usd: Math.round(costUsd * 1e8) / 1e8,
+        tenant_id: caller.tenantId,
+      };
+    }),
+  ];
+}
