@@ -6,6 +6,7 @@ const SMALL_WORDS = [
   'number numbers no nr num nº n° № # id ids code value field record file data is was are be still now new old current',
   'at on to for me us my her his their your our the a of from in by with and',
   'ist lautet nummer nr der die das unter auf von est le la les du de numéro numero sur au es el il al del é o nº do da',
+  'para pour por per naar an bei con',
   'номер 番号 号码 번호 は 是 为',
 ]
   .join(' ')

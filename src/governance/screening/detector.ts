@@ -17,6 +17,7 @@ import {
   namedSecretRule,
   privateKeyRule,
   spokenSecretRule,
+  userOptionRule,
   webTokenRule,
 } from './detector/secret.ts';
 import { socialSecurityRule } from './detector/social-security.ts';
@@ -46,6 +47,7 @@ export function createRules(validators: Validators, regions: readonly string[]):
     connectionRule,
     namedSecretRule,
     spokenSecretRule,
+    userOptionRule,
     ...addressRules,
     nameRule,
   ];

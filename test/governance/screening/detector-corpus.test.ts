@@ -4,6 +4,8 @@ import { labels, measure, readCorpus, structured } from './corpus.ts';
 describe.each([
   { file: './development-corpus.jsonl', lines: 219 },
   { file: './corpus.jsonl', lines: 300 },
+  // Written without a look at the rules: chats, logs, forms and files of other countries.
+  { file: './field-corpus.jsonl', lines: 400 },
 ])('on $file, screening', ({ file, lines }) => {
   const corpus = readCorpus(file);
   const { recall, missed, falsePositives } = measure(corpus);

@@ -4,7 +4,9 @@ import { defaultPolicy, type ScreeningPolicy } from '../../../src/governance/scr
 import { createTextScreen } from '../../../src/governance/screening/text-screen.ts';
 import { readCorpus, rules } from './corpus.ts';
 
-const texts = [...readCorpus('./development-corpus.jsonl'), ...readCorpus('./corpus.jsonl')].map(({ text }) => text);
+const texts = ['./development-corpus.jsonl', './corpus.jsonl', './field-corpus.jsonl']
+  .flatMap(readCorpus)
+  .map(({ text }) => text);
 
 function screened(pieces: readonly string[], policy: ScreeningPolicy = defaultPolicy) {
   const screen = createTextScreen(rules, policy);

@@ -29,7 +29,9 @@ const named = cue(
 );
 
 export const cardRule: Rule = {
-  pattern: /(?<![\p{L}\p{N}_.+-]|\d[ -])\d(?:[ .-]?\d){11,18}(?![ -]?\d|[\p{L}\p{N}_]|[.-][\p{L}\p{N}])/gu,
+  // Where no blanks are written between words, letters of those scripts stand beside it.
+  pattern:
+    /(?<![\p{N}_.+-]|[^\P{L}\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7a3]|\d[ -])\d(?:[ .-]?\d){11,18}(?![ -]?\d|[\p{N}_]|[^\P{L}\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7a3]|[.-][\p{L}\p{N}])/gu,
   starter: /\d/g,
   reach: 41,
   within: 'line',

@@ -4,12 +4,18 @@ import { found, type Rule } from '../rule.ts';
 
 /** Four numbers with dots after these are a version. */
 const version = cue(
-  'versions?|ver|v|build|release|releases|released|firmware|driver|windows|chrome|safari|firefox|edge|sdk|api|section|rfc|chapter|clause|oid|package|upgrade|upgraded|update|app|client|agent|kernel|software|assembly|dll|net|§',
+  'versions?|ver|build|release|releases|released|firmware|driver|windows|chrome|safari|firefox|edge|sdk|sections?|rfc|chapters?|clauses?|paragraphs?|kapitel|abschnitt|oid|package|upgrade|upgraded|update|updated|kernel|software|assembly|dll|§',
 );
+/** After these only when nothing but a blank or a slash is between: `client=` is followed by an address. */
+const ofProgram = /(?<![a-z0-9])(?:v\.?|(?:app|api|client|agent|net|server|java|sdk)[ /]v?)\s?$/;
+/** Versions before this one: "from 1.0.0.0 to". */
+const SIBLINGS = /(?:(?:\d{1,3}\.){3}\d{1,3}[\s,;]{0,3}(?:to|and|or|bis|und|->|→|-)?\s{0,3}){1,3}$/;
 const HAS_DIGIT = /\d/;
 
 export const ipv4Rule: Rule = {
-  pattern: /(?<![\p{L}\p{N}_.-]|\p{L}\/)(?:\d{1,3}\.){3}\d{1,3}(?![\p{L}\p{N}_]|[.-][\p{L}\p{N}_])/gu,
+  // Where no blanks are written between words, letters of those scripts stand beside it.
+  pattern:
+    /(?<![\p{N}_.-]|[^\P{L}\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7a3]|\p{L}\/)(?:\d{1,3}\.){3}\d{1,3}(?![\p{N}_]|[^\P{L}\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7a3]|[.-][\p{L}\p{N}_])/gu,
   starter: /\d/g,
   reach: 18,
   within: 'word',
@@ -17,7 +23,8 @@ export const ipv4Rule: Rule = {
     const { value, left } = sighting;
     // Unspecified, and masks of networks, are nobody's.
     if (isIP(value) !== 4 || value === '0.0.0.0' || value.startsWith('255.')) return undefined;
-    if (version.test(left)) return undefined;
+    const context = left.replace(SIBLINGS, '');
+    if (version.test(context) || ofProgram.test(context)) return undefined;
     return found('ip_address', sighting, 0.92);
   },
 };

@@ -49,7 +49,7 @@ const plainField =
 
 export const nameRule: Rule = {
   pattern: new RegExp(
-    `(?<![\\p{L}\\p{N}_@#/.'-])(?:(?:Mr|Mrs|Ms|Dr|Prof|Sr|Sra|Hr|Fr)\\. )?${NAME}(?![\\p{L}\\p{N}_@]|[-/.]\\p{L})`,
+    `(?<![\\p{L}\\p{N}_@#/.'-])(?:(?:Mr|Mrs|Ms|M|Dr|Prof|Sr|Sra|Hr|Fr)\\. )?${NAME}(?![\\p{L}\\p{N}_@]|[-/.]\\p{L})`,
     'gu',
   ),
   starter: /[\p{Lu}]/gu,
@@ -90,7 +90,7 @@ function isNoName(word: string | undefined): boolean {
 }
 
 function isOpening(word: string): boolean {
-  return /^(?:Mr|Mrs|Ms|Miss|Mx|Dr|Prof|Herr|Herrn|Frau|Mme|Mlle|Sr|Sra|Dear|Hi|Hello|Hey|Hallo|Hola|Bonjour|Ciao|Regards|Thanks|Customer|Patient|Client|Tenant|Madame|Monsieur|Contact|Ask|Signor|Signora)\.?$/.test(
+  return /^(?:M\.|Mr|Mrs|Ms|Miss|Mx|Dr|Prof|Herr|Herrn|Frau|Mme|Mlle|Sr|Sra|Dear|Cher|Chère|Hi|Hello|Hey|Hallo|Hola|Bonjour|Ciao|Regards|Thanks|Customer|Patient|Client|Tenant|Madame|Monsieur|Contact|Ask|Signor|Signora)\.?$/.test(
     word,
   );
 }

@@ -10,7 +10,7 @@ const REGIONS =
 
 const called = cue(
   [
-    'phones?|phone ?numbers?|tele ?phones?|telephones?|tel|ph|cells?|cell ?phone|mobiles?|mobile ?phone|mob|fax|call|called|calling|callback|call back|ring|rang|dial|dialed|dialled|text|texted|sms|whatsapp|whats app|signal|telegram|viber|hotline|helpline|landline|msisdn|reach|reached|contact|contact ?number|extension',
+    'phones?|phone ?numbers?|tele ?phones?|telephones?|tel|ph|cells?|cell ?phone|mobiles?|mobile ?phone|mob|fax|call|called|calling|callback|call back|ring|rang|dial|dialed|dialled|text|texted|sms|whatsapp|whats app|signal|telegram|viber|hotline|helpline|landline|msisdn|reach|reached|contact|contact ?number|my number(?:.s)?|kontakt|contacto|contato|contatto|extension',
     'telefon|telefonnummer|telefonnr|handy|handynummer|mobil|mobilnummer|rufnummer|festnetz|anrufen|notruf|rückruf|téléphone|telephone|tél|portable|appelez|appeler|mobile|teléfono|telefono|móvil|movil|celular|llame|llamar|llama|cellulare|cell|chiamare|telefone|telemóvel|ligue|telefoon|telefoonnummer|mobiel|bel|puh|puhelin|tlf|tlf nr|telefonnummer|komórka|kom|telefonu|cep|gsm|natel',
     'τηλέφωνο|τηλ|телефон|тел|моб|мобильный|звоните|電話|電話番号|携帯|tel番号|电话|手机|手机号|手机号码|联系电话|전화|전화번호|휴대폰|연락처|फ़ोन|هاتف|جوال|טלפון|โทร',
   ].join('|'),
@@ -31,7 +31,7 @@ export function phoneRule(validators: Validators, regions: readonly string[]): R
   const anywhere = [...new Set([...home, ...REGIONS])];
   return {
     pattern:
-      /(?<![\p{N}_@#$€£.-]|[A-Za-z0-9]\/)(?:\+ ?\(?\d|(?<![A-Za-z])\(?\d)(?:[ .()/-]{0,3}\d){4,16}(?![\p{L}\p{N}_]|[.,-]\d|\.\p{L})/gu,
+      /(?<![\p{N}_@#$€£.-]|[A-Za-z0-9]\/)(?:\+ ?\(?\d|(?<![A-Za-z])\(?\d)(?:[ .()/-]{0,3}\d){4,16}(?![\p{N}_]|[^\P{L}\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7a3]|[.,-]\d|\.\p{L})/gu,
     starter: /[+(\d]/g,
     reach: 4 + 16 * 4 + 3,
     within: 'line',

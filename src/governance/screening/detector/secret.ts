@@ -116,8 +116,17 @@ export const connectionRule: Rule = {
   reach: 21 + 3 + 129 + 257 + 256,
   within: 'word',
   judge(sighting) {
-    return isPlaceholder(sighting.groups['password'] ?? '') ? undefined : found('password', sighting, 0.99);
+    return isPlaceholder(sighting.groups['password'] ?? '') ? undefined : found('password', sighting, 1);
   },
+};
+
+/** `curl -u user:password`. */
+export const userOptionRule: Rule = {
+  pattern: /(?<=(?:^|\s)(?:-u|--user|--proxy-user)[ =]["']?[^\s:"']{1,40}:)[^\s"'<>]{4,160}/g,
+  starter: /(?<=:)[^\s"'<>]/g,
+  reach: 161,
+  within: 'word',
+  judge: (sighting) => (isPlaceholder(sighting.value) ? undefined : found('password', sighting, 0.92)),
 };
 
 /** What stands for a secret without being one. */
