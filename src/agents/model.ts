@@ -54,7 +54,13 @@ export interface ModelRequest {
 }
 
 /** That a model asks for a tool. `arguments` is the text as the model wrote it, which may be no JSON at all. */
-export type ToolCall = { id: string; name: string; arguments: string };
+export type ToolCall = {
+  id: string;
+  name: string;
+  arguments: string;
+  /** Kinds of personal data in it for which it may not be used; they are not in `arguments` any more. */
+  blocked?: string[];
+};
 
 /** What the model is told: what the tool gave, or why it gave nothing. */
 export type ToolAnswer = { result: JsonValue } | { error: { code: string; message: string } };

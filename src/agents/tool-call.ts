@@ -17,6 +17,7 @@ import type { KeyedEvent } from '../runs/event.ts';
 import { inSpan } from '../telemetry/span.ts';
 import { type Agent, titleOf } from './agent.ts';
 import type { ToolAnswer, ToolCall } from './model.ts';
+import { foundEvent, screenAnswer } from './model-screen.ts';
 import { type Tool, unknownTool } from './tool.ts';
 import { permitTool } from './tool-permission.ts';
 import type { TurnSetting } from './turn.ts';
@@ -183,7 +184,7 @@ async function runOnce(
       let isLate = false;
       const answer = await inSpan(toolSpan(subject, tool, call), beginSpan(), async (span) => {
         if (captureContent) span.setAttributes(toolContent(args, undefined));
-        const given = await withinTime(setting, tool, input, context);
+        const given = await screened(setting, planned, await withinTime(setting, tool, input, context));
         if (captureContent) span.setAttributes(toolContent(args, given));
         return given;
       }).catch((thrown: unknown) => {
@@ -191,7 +192,7 @@ async function runOnce(
         const mayHelp = thrown instanceof AosError && thrown.retry === 'later' && effect === 'read';
         if (mayHelp && context.attempt < READ_ATTEMPTS) throw thrown;
         isLate = thrown instanceof AosError && thrown.reason === TOO_LATE;
-        return failureOf(setting, tool, thrown);
+        return screened(setting, planned, failureOf(setting, tool, thrown));
       });
       const ended = { answer, duration_ms: Math.round(clock.monotonic() - begun) };
       return isLate && effect === 'external' ? { ...ended, unknown: true } : ended;
@@ -220,7 +221,7 @@ async function runSteps(
       return failureOf(setting, tool, thrown);
     },
   );
-  return endCall(setting, planned, given ?? { result: null });
+  return endCall(setting, planned, await screened(setting, planned, given ?? { result: null }));
 }
 
 /** Stores what the model is told of a call that was not one step. */
@@ -235,6 +236,20 @@ async function endCall(
     event: (value) => endedEvent(planned, value, by),
   });
   return stored.answer;
+}
+
+/** What the tool gave, as it may be kept, told and shown to the model. */
+async function screened(
+  { scope, egress }: TurnSetting,
+  planned: PlannedToolCall,
+  given: ToolAnswer,
+): Promise<ToolAnswer> {
+  if (egress === undefined) return given;
+  const { answer, found } = screenAnswer(given, await egress(scope.run.caller.tenantId));
+  if (found === undefined) return answer;
+  const event = foundEvent(`${planned.step}/result`, found, planned.agent.agent_id);
+  await scope.emit(event.key, event);
+  return answer;
 }
 
 /** Whether an execution before this one began the call: it was interrupted, and nobody knows how far it came. */

@@ -36,8 +36,9 @@ export async function permitTool(governor: Governor, scope: RunScope, use: Plann
   });
   const { event } = verdict;
   if (verdict.kind !== 'allow') {
-    const { code, message, facts } = refusalOf(verdict);
-    return { refusal: new AosError(code, `the use of ${tool.name} was not allowed: ${message}`, { facts }), event };
+    const { code, message, facts, reason = 'GOVERNANCE_DENIED' } = refusalOf(verdict);
+    const refusal = new AosError(code, `the use of ${tool.name} was not allowed: ${message}`, { facts, reason });
+    return { refusal, event };
   }
   if (verdict.args === args) return { args, input, event };
   try {

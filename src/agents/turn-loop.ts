@@ -5,12 +5,14 @@
 import type { Context } from '@opentelemetry/api';
 import { isoTime } from '../core/clock.ts';
 import { AosError } from '../core/errors.ts';
+import { type Found, withheld } from '../governance/screening/egress.ts';
 import type { KeyedEvent, TurnUsage } from '../runs/event.ts';
 import { type Agent, titleOf } from './agent.ts';
 import { type Brief, dayOf } from './brief.ts';
 import { unmetered } from './meter.ts';
 import type { ModelRequest, ToolCall, ToolExchange } from './model.ts';
-import { callModel, type ModelAnswer } from './model-call.ts';
+import { callModel, type ModelAnswer, type Said } from './model-call.ts';
+import { foundEvent } from './model-screen.ts';
 import { sumOfUsages } from './price.ts';
 import { promptOf } from './prompt.ts';
 import { describeTool } from './tool.ts';
@@ -103,7 +105,7 @@ function createTurnLoop(
             toolsClosed: toolCalls >= maxToolCalls,
             exchanges,
           };
-          const said = await speak(request, traceContext, signal);
+          const said = await speak(step, request, traceContext, signal);
           if (said.calls.length === 0) share = await shareAfter(stored.promise);
           return { ...said, started_at: started, completed_at: isoTime(clock.now()) };
         },
@@ -137,7 +139,8 @@ function createTurnLoop(
   }
 
   /** The call itself, streaming into the log. */
-  async function speak(request: ModelRequest, traceContext: Context, signal: AbortSignal) {
+  async function speak(step: string, request: ModelRequest, traceContext: Context, signal: AbortSignal) {
+    const egress = await setting.egress?.(scope.run.caller.tenantId);
     const transcript = createTranscript({
       turn: name,
       agentId: agent.agent_id,
@@ -146,13 +149,27 @@ function createTurnLoop(
       clock,
     });
     try {
-      const said = await callModel({ traceContext, captureContent }, subject, request, transcript.write, signal);
+      const called = { traceContext, captureContent, egress };
+      const { found, ...said } = await callModel(called, subject, request, transcript.write, signal);
       await transcript.end();
+      await tellFound(step, found, said);
       return said;
     } finally {
       await transcript.abandon();
       recorded = transcript.recorded();
     }
+  }
+
+  /**
+   * Tells what of personal data was in what the model said.
+   * @throws AosError unprocessable `PII_BLOCKED` when the tenant lets such an answer not be used; arguments of tools that
+   * are blocked are refused one by one
+   */
+  async function tellFound(step: string, found: Found | undefined, { calls }: Pick<Said, 'calls'>): Promise<void> {
+    if (found === undefined) return;
+    const event = foundEvent(step, found, agent.agent_id);
+    await scope.emit(event.key, event);
+    if (found.taken === 'blocked' && calls.length === 0) throw withheld(`The answer of ${titleOf(agent)}`, found);
   }
 
   /** The share of the run that is done with this turn. Turns that end together are stored one after the other. */
@@ -215,7 +232,7 @@ function createTurnLoop(
       offered: tools,
       beginSpan,
       explain: (question) => explain(`${step}/question-${question.number}`, call, question.text),
-      ...(number > maxToolCalls ? { refusal: tooManyCalls(maxToolCalls) } : {}),
+      ...(number > maxToolCalls ? { refusal: tooManyCalls(maxToolCalls) } : refusalOfBlocked(call)),
     };
   }
 
@@ -234,7 +251,10 @@ function createTurnLoop(
         prompt: { instructions, messages: conversation },
       } as const;
       const began = isoTime(clock.now());
-      const said = await callModel({ traceContext: beginSpan(), captureContent }, subject, request, () => {}, signal);
+      const egress = await setting.egress?.(scope.run.caller.tenantId);
+      const called = { traceContext: beginSpan(), captureContent, egress };
+      const { found, ...said } = await callModel(called, subject, request, () => {}, signal);
+      await tellFound(step, found, said);
       return { ...said, started_at: began, completed_at: isoTime(clock.now()) };
     });
     usages.push(usage);
@@ -243,6 +263,12 @@ function createTurnLoop(
   }
 
   return { run };
+}
+
+function refusalOfBlocked({ name, blocked }: ToolCall): { refusal?: AosError } {
+  if (blocked === undefined) return {};
+  const message = `what ${name} was given is withheld: it holds personal data (${blocked.join(', ')}), and the policy of the tenant is BLOCK`;
+  return { refusal: new AosError('unprocessable', message, { reason: 'PII_BLOCKED' }) };
 }
 
 function maxToolCallsOf(agent: Agent): number {

@@ -11,6 +11,7 @@ import type { Clock } from '../core/clock.ts';
 import type { RunScope } from '../engine/engine.ts';
 import type { ApprovalDesk } from '../governance/approval-desk.ts';
 import type { Governor } from '../governance/governor.ts';
+import type { Egress } from '../governance/screening/egress.ts';
 import type { TurnUsage } from '../runs/event.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Agent } from './agent.ts';
@@ -46,6 +47,8 @@ export interface TurnSetting {
   readonly approvals?: ApprovalDesk;
   /** Judges every tool call, and asks for approvals then; without it only tools that require an approval are held. */
   readonly governor?: Governor;
+  /** What of personal data may leave, as the tenant wants it now; everything when left out. */
+  readonly egress?: (tenantId: string) => Promise<Egress>;
   /** Takes what goes wrong in tools and nobody outside may read. */
   readonly log?: Log;
 }

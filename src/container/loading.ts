@@ -98,11 +98,14 @@ async function loadGovernance() {
 }
 
 async function loadScreening() {
-  const [screen, book] = await Promise.all([
+  const [screen, book, guard, check, program] = await Promise.all([
     import('../governance/screening/screen.ts'),
     import('../governance/screening/screening-book.ts'),
+    import('../governance/screening/data-guard.ts'),
+    import('../governance/screening/screening-check.ts'),
+    import('../governance/screening/screened-program.ts'),
   ]);
-  return { ...screen, ...book };
+  return { ...screen, ...book, ...guard, ...check, ...program };
 }
 
 async function loadWork() {

@@ -90,6 +90,7 @@ export async function createRuntime(options: RuntimeOptions) {
   });
   const screen = parts.createScreen({ clock });
   const screeningBook = parts.createScreeningBook({ database, standard: settings.screening, clock, log });
+  const dataGuard = parts.createDataGuard({ screen, book: screeningBook, tell: (item) => feed.write(db, item) });
   const memory = parts.createSessionMemory({ db, clock });
   const definitions = parts.createDefinitionStore({ database, clock });
 
@@ -111,7 +112,7 @@ export async function createRuntime(options: RuntimeOptions) {
       ...parts.messageTypes.map((type) => `a2a:${type}`),
     ],
     // The one place for checks beside RACI and policy: rate, screening, budget.
-    checks: [],
+    checks: [parts.createScreeningCheck(dataGuard)],
     clock,
     log,
   });
@@ -137,7 +138,8 @@ export async function createRuntime(options: RuntimeOptions) {
     database,
   });
   const fabricOf = async (tenantId: string) => parts.showContext(await fabric.contexts.of(tenantId));
-  const agentParts = { catalogue, model, tools, approvals: desk, governor, clock, captureContent, log };
+  const { egress } = dataGuard;
+  const agentParts = { catalogue, model, tools, approvals: desk, governor, egress, clock, captureContent, log };
   const runProgram = parts.createRunProgram({ ...agentParts, memory, definitions, events });
   const taskProgram = parts.createTaskProgram({
     agents: agentParts,
@@ -146,7 +148,9 @@ export async function createRuntime(options: RuntimeOptions) {
     health: (caller) => options.health().ofTask(caller),
     router: fabric.router,
   });
-  const program: RunProgram = (scope) => (scope.run.kind === 'task' ? taskProgram : runProgram)(scope);
+  const program: RunProgram = parts.createScreenedProgram(dataGuard, (scope) =>
+    (scope.run.kind === 'task' ? taskProgram : runProgram)(scope),
+  );
   const { maxRuns, allowUnregisteredAgents } = settings;
   const engine: Engine = parts.createEngine({ database, runs, events, program, clock, log, maxRuns, ...acts });
   const gate = parts.createGate({
@@ -282,6 +286,7 @@ export async function createRuntime(options: RuntimeOptions) {
     governance,
     screen,
     screeningBook,
+    dataGuard,
     callbacks,
     partialResults,
     ...delegation,

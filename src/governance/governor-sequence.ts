@@ -222,10 +222,10 @@ function verdictOf(
   approvedBy: readonly string[],
   edited: boolean,
 ): Verdict {
-  const { kind, rule, reason, obligations, args, code, retryAfterMs, demands } = judgement;
+  const { kind, rule, reason, obligations, args, code, retryAfterMs, demands, refusal } = judgement;
   const base = { rule, reason, accountable, responsible, obligations, args, event: told };
   if (kind === 'allow') return { ...base, kind, approvedBy, edited };
-  if (kind === 'deny') return { ...base, kind, code, ...(retryAfterMs !== null && { retryAfterMs }) };
+  if (kind === 'deny') return { ...base, kind, code, refusal, ...(retryAfterMs !== null && { retryAfterMs }) };
   return { ...base, kind, demand: wholeDemand(demands) };
 }
 

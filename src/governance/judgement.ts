@@ -6,7 +6,7 @@ import type { JsonObject } from '../core/json.ts';
 import type { GovernanceDecision } from '../runs/event.ts';
 import { argumentsHash, type GovernedAction, nameOfAction } from './action.ts';
 import type { Demanded } from './governor.ts';
-import type { CheckName, Finding, Obligation, ShadowFinding } from './verdict.ts';
+import type { CheckName, Finding, Obligation, Refusal, ShadowFinding } from './verdict.ts';
 
 export interface Judgement {
   readonly kind: 'allow' | 'deny' | 'hold';
@@ -15,6 +15,7 @@ export interface Judgement {
   /** Of a denial: what the asker is told it is. */
   readonly code: ErrorCode;
   readonly retryAfterMs: number | null;
+  readonly refusal?: Refusal | undefined;
   readonly obligations: readonly Obligation[];
   /** As the checks left them. */
   readonly args: JsonObject;
@@ -69,8 +70,9 @@ export function gatherFindings(asked: JsonObject): Gathering {
     judgement() {
       const base = { obligations, args, demands, checks, shadow };
       if (denial !== undefined) {
-        const { check, rule, reason, code = 'forbidden', retryAfterMs = null } = denial;
-        return { ...base, kind: 'deny', rule: `${check}/${rule}`, reason, code, retryAfterMs };
+        const { check, rule, reason, code = 'forbidden', retryAfterMs = null, refusal } = denial;
+        const denied = { kind: 'deny', rule: `${check}/${rule}`, reason, code, retryAfterMs } as const;
+        return { ...base, ...denied, ...(refusal !== undefined && { refusal }) };
       }
       const [first] = demands;
       const { rule, reason } = first ?? passed;

@@ -52,8 +52,13 @@ export type Finding =
       /** What the caller is told it is; `forbidden` when left out. */
       readonly code?: ErrorCode;
       readonly retryAfterMs?: number;
+      /** What programs are told beside it, when there is more to tell than that it is denied. */
+      readonly refusal?: Refusal;
     }
   | { readonly kind: 'hold'; readonly rule: string; readonly reason: string; readonly demand: ApprovalDemand };
+
+/** The finer word of an error, and facts beside its message. */
+export type Refusal = { readonly reason: string; readonly facts: JsonObject };
 
 /** What a rule that is only watched would have done. */
 export type ShadowFinding = { readonly kind: 'deny' | 'hold'; readonly rule: string; readonly reason: string };
@@ -78,7 +83,12 @@ interface VerdictBase {
 
 export type Verdict =
   | (VerdictBase & { readonly kind: 'allow'; readonly approvedBy: readonly string[]; readonly edited: boolean })
-  | (VerdictBase & { readonly kind: 'deny'; readonly code: ErrorCode; readonly retryAfterMs?: number | undefined })
+  | (VerdictBase & {
+      readonly kind: 'deny';
+      readonly code: ErrorCode;
+      readonly retryAfterMs?: number | undefined;
+      readonly refusal?: Refusal | undefined;
+    })
   | (VerdictBase & { readonly kind: 'hold'; readonly demand: ApprovalDemand });
 
 /** A verdict that does not permit, as the error its asker gets. */
@@ -91,10 +101,10 @@ export function refusalOf(verdict: Exclude<Verdict, { kind: 'allow' }>): AosErro
       facts,
     });
   }
-  const { code, retryAfterMs } = verdict;
+  const { code, retryAfterMs, refusal } = verdict;
   return new AosError(code, reason, {
-    reason: 'GOVERNANCE_DENIED',
-    facts,
+    reason: refusal?.reason ?? 'GOVERNANCE_DENIED',
+    facts: { ...facts, ...refusal?.facts },
     ...(retryAfterMs !== undefined && { retryAfterMs }),
   });
 }

@@ -116,6 +116,19 @@ export const eventData = {
       .meta({ description: 'What rules that are only watched would have said' })
       .exactOptional(),
   }),
+  'screening.found': z
+    .object({
+      where: text.meta({ description: 'The step or the turn' }),
+      direction: z.enum(['in', 'out']),
+      policy: z.enum(['WARN', 'REDACT', 'BLOCK', 'ALLOW']),
+      taken: z.enum(['warned', 'redacted', 'blocked']),
+      types: z.array(text),
+      risk: text,
+      count: z.int(),
+      paths: z.array(text).meta({ description: 'Where in the data; empty text: the text itself' }),
+      agent_id: text.exactOptional(),
+    })
+    .meta({ description: 'Personal data was found; what kinds and where, never a value' }),
   'run.waiting': z.object({
     reason: z.enum(waitReasons),
     waits: z.array(

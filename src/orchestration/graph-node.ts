@@ -4,6 +4,7 @@
  * (`draft/2/try-2`). Any failure of the node itself is an AosError.
  */
 import type { Assignment } from '../agents/brief.ts';
+import { foundEvent } from '../agents/model-screen.ts';
 import type { Tool } from '../agents/tool.ts';
 import { permitTool } from '../agents/tool-permission.ts';
 import { untilAborted } from '../core/abort.ts';
@@ -12,6 +13,7 @@ import { AosError, asError } from '../core/errors.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '../core/json.ts';
 import { checkSchema } from '../core/schema-check.ts';
 import { settledOutcome } from '../engine/settlement.ts';
+import { withheld } from '../governance/screening/egress.ts';
 import { type Attempt, attemptTurn } from './attempt.ts';
 import type { GraphNode, NodeOf } from './graph-definition.ts';
 import type { Visit } from './graph-plan.ts';
@@ -208,7 +210,7 @@ async function useTool(
           const { caller, sessionId } = run;
           try {
             const work = tool.run(input, { signal, idempotencyKey, clock, caller, sessionId });
-            return (await untilAborted(work, signal)) ?? null;
+            return await screened(setting, name, (await untilAborted(work, signal)) ?? null);
           } catch (thrown) {
             if (signal.aborted || thrown instanceof AosError) throw thrown;
             log?.error('a tool met an unexpected error', { run_id: run.id, tool: tool.name, error: asError(thrown) });
@@ -256,15 +258,23 @@ function unknownOutcome(message: string): AosError {
 }
 
 /** A tool whose work is steps of the run; what they do is judged there. */
-async function useSteps(
-  { scope, meter, traceContext }: OrchestrationSetting,
-  tool: Tool,
-  step: string,
-  args: JsonObject,
-): Promise<JsonValue> {
+async function useSteps(setting: OrchestrationSetting, tool: Tool, step: string, args: JsonObject): Promise<JsonValue> {
+  const { scope, meter, traceContext } = setting;
   const input = checkSchema(tool.input, args, 'its arguments');
   await meter.toolCall(tool.name, args);
-  return (await tool.asSteps?.(input, { scope, name: step, agentId: '', traceContext })) ?? null;
+  const given = (await tool.asSteps?.(input, { scope, name: step, agentId: '', traceContext })) ?? null;
+  return screened(setting, step, given);
+}
+
+/** What the tool gave, as it may be kept and used. @throws AosError unprocessable `PII_BLOCKED` */
+async function screened({ scope, egress }: OrchestrationSetting, step: string, given: JsonValue): Promise<JsonValue> {
+  if (egress === undefined) return given;
+  const { data, found } = (await egress(scope.run.caller.tenantId)).data(given);
+  if (found === undefined) return data;
+  const event = foundEvent(`${step}/result`, found, null);
+  await scope.emit(event.key, event);
+  if (found.taken === 'blocked') throw withheld('What the tool gave', found);
+  return data;
 }
 
 /** What the tool may be used with; a node that is tried again is judged once. @throws AosError when it may not be used */

@@ -16,6 +16,7 @@ import type { JsonObject } from '../core/json.ts';
 import type { RunProgram, RunScope } from '../engine/engine.ts';
 import type { ApprovalDesk } from '../governance/approval-desk.ts';
 import type { Governor } from '../governance/governor.ts';
+import type { DataGuard } from '../governance/screening/data-guard.ts';
 import type { EventLog } from '../runs/event-log.ts';
 import type { Run } from '../runs/run.ts';
 import type { Log } from '../telemetry/log.ts';
@@ -47,6 +48,8 @@ export interface ProgramParts {
   readonly tools?: ToolSet;
   readonly approvals?: ApprovalDesk;
   readonly governor?: Governor;
+  /** What of personal data may leave; everything when left out. */
+  readonly egress?: DataGuard['egress'];
   readonly log?: Log;
 }
 
@@ -120,7 +123,7 @@ async function chat(
 type RunSetting = Omit<OrchestrationSetting, 'request' | 'agentOfRun'>;
 
 function settingOf(parts: ProgramParts, scope: RunScope, traceContext: Context, plannedTurns: number): RunSetting {
-  const { model, clock, tools, approvals, governor, log, captureContent = false } = parts;
+  const { model, clock, tools, approvals, governor, egress, log, captureContent = false } = parts;
   const config = configOf(scope.run.request);
   const limits = limitsOf(config, plannedTurns);
   checkDepth(scope.run.depth, limits);
@@ -136,6 +139,7 @@ function settingOf(parts: ProgramParts, scope: RunScope, traceContext: Context, 
     ...(tools === undefined ? {} : { tools }),
     ...(approvals === undefined ? {} : { approvals }),
     ...(governor === undefined ? {} : { governor }),
+    ...(egress === undefined ? {} : { egress }),
     ...(log === undefined ? {} : { log }),
   };
 }

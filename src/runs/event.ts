@@ -100,6 +100,21 @@ export type EventData = {
    * that the policy keeps (`facts`). `outcome`: the end of a hold, after people decided.
    */
   'governance.decided': GovernanceDecision;
+  /**
+   * Personal data was found in what came into the run or leaves it, and what was done about it: kinds and places, never
+   * a value. `where` names the step or the turn.
+   */
+  'screening.found': {
+    where: string;
+    direction: 'in' | 'out';
+    policy: 'WARN' | 'REDACT' | 'BLOCK' | 'ALLOW';
+    taken: 'warned' | 'redacted' | 'blocked';
+    types: string[];
+    risk: string;
+    count: number;
+    paths: string[];
+    agent_id?: string;
+  };
   /** Nothing of the run is under way: it is out of memory until one of the waits is over. `until` is ISO-8601 UTC. */
   'run.waiting': {
     reason: WaitReason;

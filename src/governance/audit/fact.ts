@@ -7,6 +7,7 @@
  */
 import type { JsonObject, JsonValue } from '../../core/json.ts';
 import type { auditedEvents, auditedFacts } from '../../store/tables/audit.ts';
+import type { screeningEvents, screeningFacts } from '../../store/tables/screening.ts';
 import type { Actor, AuditAction, AuditOutcome, EntryWords } from './entry.ts';
 
 /** A fact with what is stored of the run or task it happened to. */
@@ -41,8 +42,8 @@ export type Draft = Pick<EntryWords, 'action' | 'timestamp' | 'actor' | 'outcome
     owner?: string;
   };
 
-type EventType = (typeof auditedEvents)[number];
-type FactType = (typeof auditedFacts)[number];
+type EventType = (typeof auditedEvents)[number] | (typeof screeningEvents)[number];
+type FactType = (typeof auditedFacts)[number] | (typeof screeningFacts)[number];
 
 /** What an entry is about, and who did it when the fact does not say. */
 interface Meaning {
@@ -74,6 +75,9 @@ const DECISION = [
   'outcome',
 ];
 
+/** What was found of personal data: kinds, places and numbers. */
+const FOUND = ['scan_id', 'where', 'direction', 'policy', 'taken', 'types', 'risk', 'count', 'paths', 'error'];
+
 const events: Readonly<Record<EventType, Meaning>> = {
   'run.queued': { action: 'ORCHESTRATION_SUBMIT', details: ['workflow', 'agent_ids', 'fork_of'] },
   'run.started': { action: 'ORCHESTRATION_START' },
@@ -89,6 +93,7 @@ const events: Readonly<Record<EventType, Meaning>> = {
     details: ['tool', 'turn', 'step', 'tool_call_id', 'effect'],
   },
   'governance.decided': { action: 'POLICY_DECISION', details: DECISION, people: ['user_id', 'approved_by'] },
+  'screening.found': { action: 'PII_WARN', details: FOUND, by: 'agent' },
   'approval.requested': { action: 'APPROVAL_REQUEST', outcome: 'pending', details: APPROVAL, people: ['assignees'] },
   'approval.voted': { action: 'APPROVAL_VOTE', outcome: 'pending', details: APPROVAL, people: ['by'] },
   'approval.decided': { action: 'APPROVAL_APPROVE', details: [...APPROVAL, 'status'], people: ['decided_by'] },
@@ -124,6 +129,9 @@ const ROUTE = [
 const PLANE = ['plane', 'cause', 'drill_id', 'until'];
 
 const facts: Readonly<Record<FactType, Meaning>> = {
+  'screening.warned': { action: 'PII_WARN', details: FOUND, by: 'owner' },
+  'screening.redacted': { action: 'PII_REDACT', details: FOUND, by: 'owner' },
+  'screening.blocked': { action: 'PII_BLOCK', outcome: 'denied', details: FOUND, by: 'owner' },
   'task.submitted': { action: 'TASK_SUBMIT', details: TASK, by: 'owner' },
   'task.assigned': { action: 'TASK_ASSIGN', details: TASK },
   'task.started': { action: 'TASK_START', details: TASK },
@@ -196,6 +204,7 @@ function draftsOfEvent(fact: Fact): readonly Draft[] {
     actor: actorOf(fact.actor ?? 'system'),
     action_type: word(data['action_type']) ?? (type === 'tool.called' ? word(data['effect']) : null),
     ...(type === 'governance.decided' && verdictOf(data)),
+    ...(type === 'screening.found' && SCREENED[word(data['taken']) ?? '']),
     details: {
       ...picked(data, meaning.details),
       ...(run !== undefined && { kind: run.kind }),
@@ -247,6 +256,12 @@ function draftsOfFact({ type, subject, at, actor, userId, traceId, data, task, t
     },
   ];
 }
+
+/** What a run's log tells as one event is three actions here. */
+const SCREENED: Readonly<Record<string, Pick<Draft, 'action' | 'outcome'>>> = {
+  redacted: { action: 'PII_REDACT', outcome: 'success' },
+  blocked: { action: 'PII_BLOCK', outcome: 'denied' },
+};
 
 const VERDICTS: Readonly<Record<string, AuditOutcome>> = { allow: 'success', deny: 'denied', hold: 'pending' };
 

@@ -40,6 +40,8 @@ export interface Screen {
    * blocked any more; ALLOW and WARN let it pass as it comes.
    */
   stream(policy: ScreeningPolicy): Promise<TextScreen>;
+  /** What a policy is screened by. */
+  rules(policy: ScreeningPolicy): Promise<readonly Rule[]>;
 }
 
 /** What one scan may cost: UTF-16 units of all texts, keys and numbers together. */
@@ -102,6 +104,7 @@ export function createScreen({
     async stream(policy) {
       return createStreamScreen(await rulesFor(policy), policy);
     },
+    rules: rulesFor,
   };
 }
 
