@@ -51,7 +51,8 @@ const rules: Readonly<Record<string, Rule>> = {
       };
     },
     say({ status, routed_plane_id: plane, fallback_from: passed }) {
-      const around = Array.isArray(passed) && passed.length > 0 ? `, past ${passed.map(textOf).join(', ')}` : '';
+      const others = Array.isArray(passed) ? passed.filter((other) => other !== plane) : [];
+      const around = others.length > 0 ? `, past ${others.map(textOf).join(', ')}` : '';
       return `The refund is ${textOf(status)}: ${textOf(plane)} took it${around}.`;
     },
   },
