@@ -3,10 +3,10 @@
  * of one tenant and outlive the process. Documents are only ever added, once per key, which makes adding safe to repeat.
  */
 import { createHash } from 'node:crypto';
-import { type Kysely, sql } from 'kysely';
+import { sql } from 'kysely';
 import { type Clock, isoTime } from '../core/clock.ts';
 import { AosError } from '../core/errors.ts';
-import type { Schema } from '../store/schema.ts';
+import type { TenantScopes } from '../store/tenant-scopes.ts';
 import type { SessionKey } from './session.ts';
 import { type Passage, searchTexts } from './text-search.ts';
 
@@ -38,9 +38,9 @@ export interface SessionDocuments {
 const MAX_DOCUMENTS = 200;
 const MAX_CHARACTERS = 200_000;
 
-export function createSessionDocuments({ db, clock }: { db: Kysely<Schema>; clock: Clock }): SessionDocuments {
+export function createSessionDocuments({ tenant, clock }: { tenant: TenantScopes; clock: Clock }): SessionDocuments {
   const ofSession = ({ tenantId, userId, sessionId }: SessionKey) =>
-    db
+    tenant(tenantId)
       .selectFrom('session_documents')
       .where('tenant_id', '=', tenantId)
       .where('user_id', '=', userId)
@@ -66,7 +66,7 @@ export function createSessionDocuments({ db, clock }: { db: Kysely<Schema>; cloc
           ${characters}, ${new Date(clock.now())}
         where (select count(*) from aos.session_documents
           where tenant_id = ${tenantId} and user_id = ${userId} and session_id = ${sessionId}) < ${MAX_DOCUMENTS}
-        on conflict do nothing`.execute(db);
+        on conflict do nothing`.execute(tenant(tenantId));
       const stored = await ofSession(session)
         .where('id', '=', id)
         .select(['id', 'title', 'characters', 'created_at'])

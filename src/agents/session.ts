@@ -2,10 +2,10 @@
  * The memory of a conversation: the messages of one session of one user of one tenant, in the database, so that it outlives the
  * process. Messages are only ever added, once per run and role, which makes adding safe to repeat.
  */
-import { type Kysely, sql } from 'kysely';
+import { sql } from 'kysely';
 import { type Clock, isoTime } from '../core/clock.ts';
 import type { Caller } from '../runs/run.ts';
-import type { Schema } from '../store/schema.ts';
+import type { TenantScopes } from '../store/tenant-scopes.ts';
 import type { ChatMessage } from './brief.ts';
 
 /** What is sent to the model of a long conversation: its latest messages, within these bounds. */
@@ -57,55 +57,57 @@ export interface SessionRegister {
 }
 
 export function createSessionMemory({
-  db,
+  tenant,
   clock,
 }: {
-  db: Kysely<Schema>;
+  tenant: TenantScopes;
   clock: Clock;
 }): SessionMemory & SessionRegister {
   return {
     add: (message) =>
-      db.transaction().execute(async (trx) => {
-        const { tenantId, userId, sessionId, runId, role, content } = message;
-        // One writer per session at a time: numbers are given out in the order in which they become visible.
-        await sql`select pg_advisory_xact_lock(hashtextextended(${JSON.stringify([tenantId, userId, sessionId])}, 0))`.execute(
-          trx,
-        );
-        const there = await trx
-          .selectFrom('session_messages')
-          .select('seq')
-          .where('run_id', '=', runId)
-          .where('role', '=', role)
-          .executeTakeFirst();
-        if (there !== undefined) return there.seq;
-        const newest = await trx
-          .selectFrom('session_messages')
-          .select('seq')
-          .where('tenant_id', '=', tenantId)
-          .where('user_id', '=', userId)
-          .where('session_id', '=', sessionId)
-          .orderBy('seq', 'desc')
-          .limit(1)
-          .executeTakeFirst();
-        const seq = (newest?.seq ?? 0) + 1;
-        await trx
-          .insertInto('session_messages')
-          .values({
-            tenant_id: tenantId,
-            user_id: userId,
-            session_id: sessionId,
-            seq,
-            run_id: runId,
-            role,
-            content: JSON.stringify(content),
-            created_at: new Date(clock.now()),
-          })
-          .execute();
-        return seq;
-      }),
+      tenant(message.tenantId)
+        .transaction()
+        .execute(async (trx) => {
+          const { tenantId, userId, sessionId, runId, role, content } = message;
+          // One writer per session at a time: numbers are given out in the order in which they become visible.
+          await sql`select pg_advisory_xact_lock(hashtextextended(${JSON.stringify([tenantId, userId, sessionId])}, 0))`.execute(
+            trx,
+          );
+          const there = await trx
+            .selectFrom('session_messages')
+            .select('seq')
+            .where('run_id', '=', runId)
+            .where('role', '=', role)
+            .executeTakeFirst();
+          if (there !== undefined) return there.seq;
+          const newest = await trx
+            .selectFrom('session_messages')
+            .select('seq')
+            .where('tenant_id', '=', tenantId)
+            .where('user_id', '=', userId)
+            .where('session_id', '=', sessionId)
+            .orderBy('seq', 'desc')
+            .limit(1)
+            .executeTakeFirst();
+          const seq = (newest?.seq ?? 0) + 1;
+          await trx
+            .insertInto('session_messages')
+            .values({
+              tenant_id: tenantId,
+              user_id: userId,
+              session_id: sessionId,
+              seq,
+              run_id: runId,
+              role,
+              content: JSON.stringify(content),
+              created_at: new Date(clock.now()),
+            })
+            .execute();
+          return seq;
+        }),
 
     async recall({ tenantId, userId, sessionId }, last) {
-      const rows = await db
+      const rows = await tenant(tenantId)
         .selectFrom('session_messages')
         .select(['role', 'content'])
         .where('tenant_id', '=', tenantId)
@@ -119,7 +121,7 @@ export function createSessionMemory({
     },
 
     async list({ tenantId, userId }, limit) {
-      const rows = await db
+      const rows = await tenant(tenantId)
         .selectFrom('session_messages')
         .where('tenant_id', '=', tenantId)
         .where('user_id', '=', userId)
@@ -143,7 +145,7 @@ export function createSessionMemory({
     },
 
     async messages({ tenantId, userId, sessionId }, after, limit) {
-      const rows = await db
+      const rows = await tenant(tenantId)
         .selectFrom('session_messages')
         .select(['seq', 'role', 'content', 'run_id', 'created_at'])
         .where('tenant_id', '=', tenantId)

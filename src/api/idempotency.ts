@@ -3,11 +3,10 @@
  * again to whoever repeats the call. A server's own failure is not kept: repeating is how one gets past it.
  */
 import { createHash } from 'node:crypto';
-import type { Kysely } from 'kysely';
 import type { Clock } from '../core/clock.ts';
 import { AosError } from '../core/errors.ts';
 import type { Caller } from '../runs/run.ts';
-import type { Schema } from '../store/schema.ts';
+import type { Database } from '../store/database.ts';
 
 const KEEP_MS = 24 * 3600 * 1000;
 /** A call that has not answered after this long has died with its process: the next may try again. */
@@ -40,7 +39,15 @@ export interface Idempotency {
   sweep(): Promise<void>;
 }
 
-export function createIdempotency({ db, clock }: { db: Kysely<Schema>; clock: Clock }): Idempotency {
+export function createIdempotency({
+  database,
+  clock,
+}: {
+  database: Pick<Database, 'db' | 'tenant'>;
+  clock: Clock;
+}): Idempotency {
+  const { db, tenant } = database;
+  const scopeOf = ({ caller }: KeyedCall) => tenant(caller.tenantId);
   const rowOf = ({ caller, route, key }: KeyedCall) => ({
     tenant_id: caller.tenantId,
     user_id: caller.userId,
@@ -51,7 +58,7 @@ export function createIdempotency({ db, clock }: { db: Kysely<Schema>; clock: Cl
   /** Takes the key; undefined: it is ours to answer. */
   async function claim(call: KeyedCall, requestHash: string) {
     const now = clock.now();
-    const taken = await db
+    const taken = await scopeOf(call)
       .insertInto('idempotent_answers')
       .values({ ...rowOf(call), request_hash: requestHash, created_at: new Date(now) })
       .onConflict((conflict) =>
@@ -77,7 +84,7 @@ export function createIdempotency({ db, clock }: { db: Kysely<Schema>; clock: Cl
       .returning('key')
       .executeTakeFirst();
     if (taken !== undefined) return undefined;
-    return ofCall(db.selectFrom('idempotent_answers').selectAll(), call).executeTakeFirst();
+    return ofCall(scopeOf(call).selectFrom('idempotent_answers').selectAll(), call).executeTakeFirst();
   }
 
   function ofCall<Query extends { where(column: never, operator: '=', value: string): Query }>(
@@ -117,11 +124,17 @@ export function createIdempotency({ db, clock }: { db: Kysely<Schema>; clock: Cl
       }
       try {
         const answer = await perform();
-        if (answer.status >= 500) await ofCall(db.deleteFrom('idempotent_answers'), call).execute();
-        else await ofCall(db.updateTable('idempotent_answers').set({ ...answer }), call).execute();
+        if (answer.status >= 500) await ofCall(scopeOf(call).deleteFrom('idempotent_answers'), call).execute();
+        else
+          await ofCall(
+            scopeOf(call)
+              .updateTable('idempotent_answers')
+              .set({ ...answer }),
+            call,
+          ).execute();
         return { ...answer, replayed: false };
       } catch (failure) {
-        await ofCall(db.deleteFrom('idempotent_answers'), call).execute();
+        await ofCall(scopeOf(call).deleteFrom('idempotent_answers'), call).execute();
         throw failure;
       }
     },

@@ -30,10 +30,10 @@ const SWEEP_MS = 3_600_000;
 
 export function createApiApp(options: ApiDoorOptions): FetchApp & { stop(): void } {
   const { parts, entrance, operations, database, egress, clock, log, stopping, front } = options;
-  const idempotency = parts.createIdempotency({ db: database.db, clock });
+  const idempotency = parts.createIdempotency({ database, clock });
   const door = parts.createApiDoor({ entrance, idempotency, clock, log, stopping });
   const meter = parts.createRequestMeter();
-  const figures = parts.createFigures({ db: database.db, clock });
+  const figures = parts.createFigures({ database, clock });
   const { engine, pool } = options.runtime;
   const instruments = () => parts.readInstruments({ figures, engine, pool, meter, egress });
   const api = parts.createApiRoutes({ operations, door, meter, instruments, clock });

@@ -22,7 +22,7 @@ export interface OperationTableOptions {
 export function createContainerHealth({ parts, runtime, database, clock, log }: OperationTableOptions): Health {
   const { records, catalogue } = runtime;
   return parts.createHealth({
-    db: database.db,
+    database,
     records,
     agents: catalogue,
     clock,
@@ -78,16 +78,16 @@ function memoryUse(): number {
 
 export function createOperationTable(options: OperationTableOptions, health: Health): readonly Operation[] {
   const { parts, runtime, database, clock } = options;
-  const { db } = database;
+  const { tenant } = database;
   return parts.createOperations({
     ...runtime,
-    db,
+    tenant,
     clock,
     health,
     agents: runtime.catalogue,
-    pulse: parts.createRunPulse({ db }),
+    pulse: parts.createRunPulse({ tenant }),
     mcpServers: [],
-    figures: parts.createFigures({ db, clock }),
+    figures: parts.createFigures({ database, clock }),
     memoryUse,
   });
 }

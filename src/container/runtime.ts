@@ -54,13 +54,13 @@ export type Runtime = Awaited<ReturnType<typeof createRuntime>>;
 
 export async function createRuntime(options: RuntimeOptions) {
   const { parts, config, clock, log, database, perform } = options;
-  const { db, notifications } = database;
+  const { tenant, notifications } = database;
   const { captureContent } = config;
   const settings = config.runtime;
   const acts = perform === undefined ? {} : { perform };
 
-  const records = parts.createRecordStore({ db, clock });
-  const documents = parts.createSessionDocuments({ db, clock });
+  const records = parts.createRecordStore({ database, clock });
+  const documents = parts.createSessionDocuments({ tenant, clock });
   // What a model asks for never reaches private addresses, wherever callbacks may go.
   const toolFetch = parts.createGuardedFetch({ clock });
   const standardTools = parts.createStandardTools({
@@ -90,8 +90,12 @@ export async function createRuntime(options: RuntimeOptions) {
   });
   const screen = parts.createScreen({ clock });
   const screeningBook = parts.createScreeningBook({ database, standard: settings.screening, clock, log });
-  const dataGuard = parts.createDataGuard({ screen, book: screeningBook, tell: (item) => feed.write(db, item) });
-  const memory = parts.createSessionMemory({ db, clock });
+  const dataGuard = parts.createDataGuard({
+    screen,
+    book: screeningBook,
+    tell: (item) => feed.write(tenant(item.tenantId), item),
+  });
+  const memory = parts.createSessionMemory({ tenant, clock });
   const definitions = parts.createDefinitionStore({ database, clock });
 
   // Whoever answers a question wakes the run that asked; the engine that does it is made from the program that asks.
@@ -198,7 +202,7 @@ export async function createRuntime(options: RuntimeOptions) {
   });
   const scheduler = parts.createScheduler({ database, queue, feed, clock, log });
   const jobs = parts.createJobStore({ database, queue, feed, clock, fabric: fabricOf, governor });
-  const jobReader = parts.createJobReader({ db, clock });
+  const jobReader = parts.createJobReader({ tenant, clock });
 
   const fetch = parts.createGuardedFetch(
     settings.allowPrivateCallbacks ? { clock, allow: PRIVATE_ADDRESSES } : { clock },

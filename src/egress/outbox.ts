@@ -95,9 +95,9 @@ export interface Outbox {
 export const OUTBOX_CHANNEL = 'aos_outbox';
 
 export function createOutbox({ database, clock }: { database: Database; clock: Clock }): Outbox {
-  const { db } = database;
+  const { db, tenant } = database;
   const owned = ({ tenantId, userId }: Owner) => {
-    const ofTenant = db.selectFrom('outbox').selectAll().where('tenant_id', '=', tenantId);
+    const ofTenant = tenant(tenantId).selectFrom('outbox').selectAll().where('tenant_id', '=', tenantId);
     return userId === '' ? ofTenant : ofTenant.where('user_id', '=', userId);
   };
   // Messages are few beside the writes of runs, so a notification within the transaction holds up nobody.
@@ -164,17 +164,19 @@ export function createOutbox({ database, clock }: { database: Database; clock: C
       if (known === undefined)
         throw new AosError('not_found', `Delivery ${id} not found`, { reason: 'DELIVERY_NOT_FOUND' });
       const dead = known.dead_at !== null;
-      const row = await db.transaction().execute(async (trx) => {
-        const again = await trx
-          .updateTable('outbox')
-          .set({ dead_at: null, next_attempt_at: new Date(clock.now()), ...(dead && { attempts: 0 }) })
-          .where('id', '=', id)
-          .where('delivered_at', 'is', null)
-          .returningAll()
-          .executeTakeFirst();
-        await wake(trx);
-        return again;
-      });
+      const row = await tenant(owner.tenantId)
+        .transaction()
+        .execute(async (trx) => {
+          const again = await trx
+            .updateTable('outbox')
+            .set({ dead_at: null, next_attempt_at: new Date(clock.now()), ...(dead && { attempts: 0 }) })
+            .where('id', '=', id)
+            .where('delivered_at', 'is', null)
+            .returningAll()
+            .executeTakeFirst();
+          await wake(trx);
+          return again;
+        });
       if (row !== undefined) return toDelivery(row);
       throw new AosError('conflict', `Delivery "${id}" has arrived already and is not sent again.`, {
         reason: 'DELIVERED',

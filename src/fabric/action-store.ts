@@ -55,7 +55,7 @@ export type Begin =
 export type ActionStore = ReturnType<typeof createActionStore>;
 
 export function createActionStore({ database, feed, clock }: { database: Database; feed: Feed; clock: Clock }) {
-  const { db } = database;
+  const { db, tenant } = database;
   const now = () => new Date(clock.now());
 
   /** Changes an action and tells it, in one transaction. */
@@ -148,7 +148,7 @@ export function createActionStore({ database, feed, clock }: { database: Databas
     },
 
     async load(id: string, caller: Caller): Promise<ActionRecord | undefined> {
-      const row = await owned(db, caller).where('id', '=', id).executeTakeFirst();
+      const row = await owned(tenant(caller.tenantId), caller).where('id', '=', id).executeTakeFirst();
       return row === undefined ? undefined : toRecord(row);
     },
 
@@ -160,7 +160,7 @@ export function createActionStore({ database, feed, clock }: { database: Databas
       if (cursor !== undefined && !/^\d{1,18}$/.test(cursor)) {
         throw new AosError('invalid_request', `"${cursor}" is no cursor: use next_cursor of the page before`);
       }
-      let query = owned(db, caller);
+      let query = owned(tenant(caller.tenantId), caller);
       if (status !== undefined) query = query.where('status', '=', status);
       if (target !== undefined) query = query.where('target', '=', target);
       if (type !== undefined) query = query.where('action_type', '=', type);
@@ -343,7 +343,7 @@ export function createActionStore({ database, feed, clock }: { database: Databas
 
     /** The waits of a tenant's actions that wait for a plane. */
     async waitingForPlane(tenantId: string): Promise<readonly { readonly runId: string; readonly wait: string }[]> {
-      const rows = await db
+      const rows = await tenant(tenantId)
         .selectFrom('fabric_actions')
         .select(['run_id', 'wait'])
         .where('tenant_id', '=', tenantId)
@@ -364,7 +364,7 @@ export function createActionStore({ database, feed, clock }: { database: Databas
                percentile_cont(0.95) within group (order by extract(epoch from completed_at - routed_at) * 1000)
                  filter (where status in ('completed', 'accepted')) as p95
           from aos.fabric_actions where tenant_id = ${tenantId} and routed_plane is not null group by routed_plane`.execute(
-        db,
+        tenant(tenantId),
       );
       return new Map(
         rows.map(({ plane, actions, failed, p95 }) => [

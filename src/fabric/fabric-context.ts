@@ -63,7 +63,7 @@ export function createFabricContexts({
   clock,
   allowScrappy,
 }: FabricContextParts): FabricContexts {
-  const { db } = database;
+  const { tenant } = database;
 
   function configured(tenantId: string): ReadonlySet<PlaneKind> {
     return new Set(planesOfTenant(config, tenantId).map(({ kind }) => kind));
@@ -98,7 +98,7 @@ export function createFabricContexts({
   }
 
   return {
-    of: (tenantId) => read(db, tenantId),
+    of: (tenantId) => read(tenant(tenantId), tenantId),
     async change(caller, { preset, reason, force }) {
       const { tenantId } = caller;
       if (allowsDirect(preset) && !allowScrappy) {
@@ -114,32 +114,38 @@ export function createFabricContexts({
           facts: { missing: [...missing] },
         });
       }
-      return db.transaction().execute(async (trx) => {
-        await sql`select pg_advisory_xact_lock(4710011, hashtext(${tenantId}))`.execute(trx);
-        const { preset: previous } = await read(trx, tenantId);
-        const values = {
-          preset,
-          changed_by: caller.userId === '' ? 'operator' : caller.userId,
-          changed_at: new Date(clock.now()),
-          reason: reason ?? null,
-        };
-        await trx
-          .insertInto('fabric_context')
-          .values({ tenant_id: tenantId, ...values })
-          .onConflict((conflict) => conflict.column('tenant_id').doUpdateSet(values))
-          .execute();
-        await tell(trx, caller, 'fabric.preset_changed', tenantId, {
-          previous_preset: previous,
-          fabric_preset: preset,
-          reason: reason ?? null,
-          forced: missing.length > 0,
-          missing: [...missing],
+      return tenant(tenantId)
+        .transaction()
+        .execute(async (trx) => {
+          await sql`select pg_advisory_xact_lock(4710011, hashtext(${tenantId}))`.execute(trx);
+          const { preset: previous } = await read(trx, tenantId);
+          const values = {
+            preset,
+            changed_by: caller.userId === '' ? 'operator' : caller.userId,
+            changed_at: new Date(clock.now()),
+            reason: reason ?? null,
+          };
+          await trx
+            .insertInto('fabric_context')
+            .values({ tenant_id: tenantId, ...values })
+            .onConflict((conflict) => conflict.column('tenant_id').doUpdateSet(values))
+            .execute();
+          await tell(trx, caller, 'fabric.preset_changed', tenantId, {
+            previous_preset: previous,
+            fabric_preset: preset,
+            reason: reason ?? null,
+            forced: missing.length > 0,
+            missing: [...missing],
+          });
+          return { previous, context: await read(trx, tenantId) };
         });
-        return { previous, context: await read(trx, tenantId) };
-      });
     },
     async overrides(tenantId) {
-      const rows = await db.selectFrom('fabric_routes').selectAll().where('tenant_id', '=', tenantId).execute();
+      const rows = await tenant(tenantId)
+        .selectFrom('fabric_routes')
+        .selectAll()
+        .where('tenant_id', '=', tenantId)
+        .execute();
       return rows.flatMap((row) => {
         const preset = presetNamed(row.preset);
         if (preset === undefined) return [];
@@ -166,37 +172,41 @@ export function createFabricContexts({
       }
       if (cell.planes.includes('direct') && !allowScrappy) throw directForbidden(cell.preset);
       const { preset, target, type, planes } = cell;
-      await db.transaction().execute(async (trx) => {
-        const values = {
-          planes: [...planes],
-          changed_by: caller.userId === '' ? 'operator' : caller.userId,
-          changed_at: new Date(clock.now()),
-        };
-        await trx
-          .insertInto('fabric_routes')
-          .values({ tenant_id: caller.tenantId, preset, target, action_type: type, ...values })
-          .onConflict((conflict) =>
-            conflict.columns(['tenant_id', 'preset', 'target', 'action_type']).doUpdateSet(values),
-          )
-          .execute();
-        const data = { fabric_preset: preset, target_system: target, action_type: type, planes: [...planes] };
-        await tell(trx, caller, 'fabric.route_changed', `${preset}/${target}:${type}`, data);
-      });
+      await tenant(caller.tenantId)
+        .transaction()
+        .execute(async (trx) => {
+          const values = {
+            planes: [...planes],
+            changed_by: caller.userId === '' ? 'operator' : caller.userId,
+            changed_at: new Date(clock.now()),
+          };
+          await trx
+            .insertInto('fabric_routes')
+            .values({ tenant_id: caller.tenantId, preset, target, action_type: type, ...values })
+            .onConflict((conflict) =>
+              conflict.columns(['tenant_id', 'preset', 'target', 'action_type']).doUpdateSet(values),
+            )
+            .execute();
+          const data = { fabric_preset: preset, target_system: target, action_type: type, planes: [...planes] };
+          await tell(trx, caller, 'fabric.route_changed', `${preset}/${target}:${type}`, data);
+        });
     },
     async reset(caller, { preset, target, type }) {
-      return db.transaction().execute(async (trx) => {
-        const gone = await trx
-          .deleteFrom('fabric_routes')
-          .where('tenant_id', '=', caller.tenantId)
-          .where('preset', '=', preset)
-          .where('target', '=', target)
-          .where('action_type', '=', type)
-          .executeTakeFirst();
-        if (gone.numDeletedRows === 0n) return false;
-        const data = { fabric_preset: preset, target_system: target, action_type: type, planes: null };
-        await tell(trx, caller, 'fabric.route_changed', `${preset}/${target}:${type}`, data);
-        return true;
-      });
+      return tenant(caller.tenantId)
+        .transaction()
+        .execute(async (trx) => {
+          const gone = await trx
+            .deleteFrom('fabric_routes')
+            .where('tenant_id', '=', caller.tenantId)
+            .where('preset', '=', preset)
+            .where('target', '=', target)
+            .where('action_type', '=', type)
+            .executeTakeFirst();
+          if (gone.numDeletedRows === 0n) return false;
+          const data = { fabric_preset: preset, target_system: target, action_type: type, planes: null };
+          await tell(trx, caller, 'fabric.route_changed', `${preset}/${target}:${type}`, data);
+          return true;
+        });
     },
   };
 

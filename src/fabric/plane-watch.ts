@@ -67,7 +67,7 @@ const CHECK_TIMEOUT_MS = 10_000;
 const WRITE_PACE_MS = 30_000;
 
 export function createPlaneWatch({ database, feed, fleet, actions, signal, clock, log }: PlaneWatchParts): PlaneWatch {
-  const { db } = database;
+  const { db, tenant } = database;
   const checkedAt = new Map<PlaneConnector, number>();
   const written = new Map<string, { readonly status: string; readonly at: number }>();
   const stopping = new AbortController();
@@ -76,8 +76,8 @@ export function createPlaneWatch({ database, feed, fleet, actions, signal, clock
 
   async function of(tenantId: string): Promise<ReadonlyMap<PlaneName, PlaneState>> {
     const [rows, drills] = await Promise.all([
-      db.selectFrom('fabric_planes').selectAll().where('tenant_id', '=', tenantId).execute(),
-      openDrills(db, tenantId),
+      tenant(tenantId).selectFrom('fabric_planes').selectAll().where('tenant_id', '=', tenantId).execute(),
+      openDrills(tenant(tenantId), tenantId),
     ]);
     const states = new Map<PlaneName, PlaneState>();
     for (const { name } of fleet.of(tenantId)) {
@@ -244,40 +244,44 @@ export function createPlaneWatch({ database, feed, fleet, actions, signal, clock
       const now = clock.now();
       const until = new Date(now + minutes * 60_000);
       const startedBy = caller.userId === '' ? 'operator' : caller.userId;
-      await db.transaction().execute(async (trx) => {
-        await closeDrills(trx, plane, new Date(now));
-        await trx
-          .insertInto('fabric_drills')
-          .values({
-            id,
-            tenant_id: plane.tenantId,
-            plane: plane.name,
-            started_at: new Date(now),
-            until,
-            ended_at: null,
+      await tenant(plane.tenantId)
+        .transaction()
+        .execute(async (trx) => {
+          await closeDrills(trx, plane, new Date(now));
+          await trx
+            .insertInto('fabric_drills')
+            .values({
+              id,
+              tenant_id: plane.tenantId,
+              plane: plane.name,
+              started_at: new Date(now),
+              until,
+              ended_at: null,
+              started_by: startedBy,
+              reason: reason ?? null,
+            })
+            .execute();
+          await tell(trx, plane, 'plane.down', {
+            cause: 'drill',
+            drill_id: id,
+            until: until.toISOString(),
             started_by: startedBy,
             reason: reason ?? null,
-          })
-          .execute();
-        await tell(trx, plane, 'plane.down', {
-          cause: 'drill',
-          drill_id: id,
-          until: until.toISOString(),
-          started_by: startedBy,
-          reason: reason ?? null,
+          });
         });
-      });
       const startedAt = new Date(now).toISOString();
       return { id, plane: plane.name, startedAt, until: until.toISOString(), startedBy, reason };
     },
     async endDrill(caller, plane) {
-      const ended = await db.transaction().execute(async (trx) => {
-        const count = await closeDrills(trx, plane, new Date(clock.now()));
-        if (count === 0) return false;
-        const by = caller.userId === '' ? 'operator' : caller.userId;
-        await tell(trx, plane, 'plane.up', { cause: 'drill', ended_by: by });
-        return true;
-      });
+      const ended = await tenant(plane.tenantId)
+        .transaction()
+        .execute(async (trx) => {
+          const count = await closeDrills(trx, plane, new Date(clock.now()));
+          if (count === 0) return false;
+          const by = caller.userId === '' ? 'operator' : caller.userId;
+          await tell(trx, plane, 'plane.up', { cause: 'drill', ended_by: by });
+          return true;
+        });
       if (ended) await wake(plane.tenantId);
       return ended;
     },

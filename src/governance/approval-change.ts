@@ -61,7 +61,7 @@ export function signalName(id: string): string {
 
 export function createApprovalChanges(parts: ApprovalChangeParts): ApprovalChanges {
   const { approvals, events, clock } = parts;
-  const { db } = parts.database;
+  const { db, tenant } = parts.database;
 
   async function change(
     id: string,
@@ -70,26 +70,28 @@ export function createApprovalChanges(parts: ApprovalChangeParts): ApprovalChang
   ): Promise<Changed | undefined> {
     const known = await approvals.load(id);
     if (known === undefined) return undefined;
-    const { runId } = known;
-    const outcome = await db.transaction().execute(async (trx) => {
-      const ended = await lockRun(trx, runId);
-      const locked = await approvals.lock(trx, id);
-      if (locked === undefined) return undefined;
-      if (ended) {
-        return { approval: await cancelWithin(trx, locked.approval, locked.revision), moved: false, seq: null };
-      }
-      const moved = move(locked.approval);
-      if (moved === undefined) return { approval: locked.approval, moved: false, seq: null };
-      const revision = locked.revision + 1;
-      await approvals.save(trx, { approval: moved.approval, revision });
-      const key = `approval/${id}:${revision}`;
-      const { seq } = await events.appendWithin(trx, runId, key, { ...moved.event, actor });
-      const payload = toldToRun(moved.event);
-      if (payload !== undefined) {
-        await parts.signal(runId, { id: `${id}/${revision}`, name: signalName(id), payload, actor }, trx);
-      }
-      return { approval: moved.approval, moved: true, seq };
-    });
+    const { runId, tenantId } = known;
+    const outcome = await tenant(tenantId)
+      .transaction()
+      .execute(async (trx) => {
+        const ended = await lockRun(trx, runId);
+        const locked = await approvals.lock(trx, id);
+        if (locked === undefined) return undefined;
+        if (ended) {
+          return { approval: await cancelWithin(trx, locked.approval, locked.revision), moved: false, seq: null };
+        }
+        const moved = move(locked.approval);
+        if (moved === undefined) return { approval: locked.approval, moved: false, seq: null };
+        const revision = locked.revision + 1;
+        await approvals.save(trx, { approval: moved.approval, revision });
+        const key = `approval/${id}:${revision}`;
+        const { seq } = await events.appendWithin(trx, runId, key, { ...moved.event, actor });
+        const payload = toldToRun(moved.event);
+        if (payload !== undefined) {
+          await parts.signal(runId, { id: `${id}/${revision}`, name: signalName(id), payload, actor }, trx);
+        }
+        return { approval: moved.approval, moved: true, seq };
+      });
     if (outcome?.seq != null) events.announce(runId, outcome.seq);
     return outcome;
   }

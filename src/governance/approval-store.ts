@@ -57,9 +57,9 @@ export interface ApprovalStore {
   nextExpiry(): Promise<number | undefined>;
 }
 
-export function createApprovalStore({ db }: Database): ApprovalStore {
+export function createApprovalStore({ db, tenant }: Pick<Database, 'db' | 'tenant'>): ApprovalStore {
   const visible = (caller: Caller) => {
-    const ofTenant = db.selectFrom('approvals').where('tenant_id', '=', caller.tenantId);
+    const ofTenant = tenant(caller.tenantId).selectFrom('approvals').where('tenant_id', '=', caller.tenantId);
     if (caller.userId === '') return ofTenant;
     const name = [principal(caller.userId)];
     return ofTenant.where(({ or, eb }) => or([eb('audience', 'is', null), eb('audience', '@>', sql.val(name))]));

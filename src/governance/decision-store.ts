@@ -68,8 +68,8 @@ export async function keepDecision(
     .execute();
 }
 
-export function createDecisionStore({ database }: { database: Pick<Database, 'db'> }): DecisionStore {
-  const { db } = database;
+export function createDecisionStore({ database }: { database: Pick<Database, 'tenant'> }): DecisionStore {
+  const { tenant } = database;
 
   /** Both places as one, of what the caller may see. */
   function kept({ tenantId, userId }: Caller, filter: Omit<DecisionFilter, 'limit'>) {
@@ -97,10 +97,12 @@ export function createDecisionStore({ database }: { database: Pick<Database, 'db
   }
 
   return {
-    add: ({ caller, runId, at }, decision) => keepDecision(db, { caller, runId, at }, decision),
+    add: ({ caller, runId, at }, decision) => keepDecision(tenant(caller.tenantId), { caller, runId, at }, decision),
     async list(caller, filter) {
       const { rows } = await sql<DecisionRow>`
-        select * from (${kept(caller, filter)}) k order by at desc, id desc limit ${filter.limit}`.execute(db);
+        select * from (${kept(caller, filter)}) k order by at desc, id desc limit ${filter.limit}`.execute(
+        tenant(caller.tenantId),
+      );
       return rows.map(({ id, run_id: runId, tenant_id: tenantId, at, data }) => ({
         ...data,
         id,
@@ -119,7 +121,7 @@ export function createDecisionStore({ database }: { database: Pick<Database, 'db
                coalesce(json_agg(data->'approved_by') filter (where data->'approved_by' is not null), '[]') as approved,
                min(at) as first_at, max(at) as last_at
           from (${kept(caller, filter)}) k
-         group by 1, 2, 3 order by 1 nulls last, 2, 3 nulls last`.execute(db);
+         group by 1, 2, 3 order by 1 nulls last, 2, 3 nulls last`.execute(tenant(caller.tenantId));
       return rows.map((row) => ({
         accountable: row.accountable,
         action: row.action,

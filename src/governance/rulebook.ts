@@ -67,7 +67,7 @@ export const documentsChannel = 'aos_governance';
 
 export function createRulebook(parts: RulebookParts): Rulebook {
   const { database, rules, conditions, actions, clock, log } = parts;
-  const { db, notifications } = database;
+  const { db, tenant, notifications } = database;
   let tenants = new Map<string, Rules>();
   let stopListening: (() => void) | undefined;
 
@@ -122,25 +122,27 @@ export function createRulebook(parts: RulebookParts): Rulebook {
     async replace(tenantId, kind, given, by) {
       const replaced = { ...(tenants.get(tenantId) ?? rules), ...read(kind, given) };
       const { hash } = kind === 'raci' ? replaced.matrix : replaced.policy;
-      await db.transaction().execute(async (trx) => {
-        await trx
-          .insertInto('governance_documents')
-          .values({
-            tenant_id: tenantId,
-            kind,
-            hash,
-            content: JSON.stringify(given),
-            written_by: by,
-            written_at: new Date(clock.now()),
-          })
-          .execute();
-        await sql`select pg_notify(${documentsChannel}, ${tenantId})`.execute(trx);
-      });
+      await tenant(tenantId)
+        .transaction()
+        .execute(async (trx) => {
+          await trx
+            .insertInto('governance_documents')
+            .values({
+              tenant_id: tenantId,
+              kind,
+              hash,
+              content: JSON.stringify(given),
+              written_by: by,
+              written_at: new Date(clock.now()),
+            })
+            .execute();
+          await sql`select pg_notify(${documentsChannel}, ${tenantId})`.execute(trx);
+        });
       tenants.set(tenantId, replaced);
       return replaced;
     },
     async history(tenantId, kind, limit) {
-      const rows = await db
+      const rows = await tenant(tenantId)
         .selectFrom('governance_documents')
         .selectAll()
         .where('tenant_id', '=', tenantId)

@@ -28,7 +28,7 @@ export interface DoorParts {
   readonly entrance: Entrance;
   readonly gate: Pick<Gate, 'submit' | 'cancel'>;
   readonly runs: Pick<RunStore, 'find'>;
-  readonly events: Pick<EventLog, 'follow'>;
+  readonly events: Pick<EventLog, 'of'>;
   /** Management operations, which the platform has no routes for. */
   readonly envelope: Envelope;
   readonly clock: Clock;
@@ -73,14 +73,14 @@ export function createInvocationDoor(parts: DoorParts): InvocationDoor {
     if (isTerminal(run.status) && after === run.lastEvent) return new Response(null, { status: 204 });
     const expiry: Expiry = watchExpiry(principal, clock);
     const signal = AbortSignal.any([reading.signal, expiry.signal]);
-    return streamEvents(events.follow(run.id, after, signal), reading.leave, expiry);
+    return streamEvents(events.of(run.caller.tenantId).follow(run.id, after, signal), reading.leave, expiry);
   }
 
   /** The run once it has ended, or as it is when `signal` fires first. */
   async function ended(run: Run, signal: AbortSignal): Promise<Run> {
     if (isTerminal(run.status)) return run;
     // The log ends with the run, so its last event is the news.
-    for await (const _event of events.follow(run.id, run.lastEvent, signal));
+    for await (const _event of events.of(run.caller.tenantId).follow(run.id, run.lastEvent, signal));
     return (await runs.find(run.id, run.caller)) ?? run;
   }
 

@@ -39,7 +39,7 @@ export interface SocketDoorParts {
   readonly entrance: Entrance;
   readonly gate: Pick<Gate, 'submit' | 'cancel'>;
   readonly runs: Pick<RunStore, 'find'>;
-  readonly events: Pick<EventLog, 'follow'>;
+  readonly events: Pick<EventLog, 'of'>;
   readonly envelope: Envelope;
   readonly clock: Clock;
   /** How long followers are still served once the server begins to stop, in milliseconds. */
@@ -270,14 +270,14 @@ class Connection {
     }
     const stop = new AbortController();
     const window = createFlowWindow(size, after);
-    const done = this.#forward(run.id, after, window, stop.signal).finally(() => this.#following.delete(run.id));
+    const done = this.#forward(run, after, window, stop.signal).finally(() => this.#following.delete(run.id));
     this.#following.set(run.id, { stop, window, done });
   }
 
-  async #forward(id: string, after: number, window: FlowWindow, signal: AbortSignal): Promise<void> {
+  async #forward({ id, caller }: Run, after: number, window: FlowWindow, signal: AbortSignal): Promise<void> {
     let seq = after;
     try {
-      for await (const event of this.#parts.events.follow(id, after, signal)) {
+      for await (const event of this.#parts.events.of(caller.tenantId).follow(id, after, signal)) {
         await window.room(event.seq, signal);
         await this.#send(viewEvent(event));
         seq = event.seq;

@@ -1,5 +1,4 @@
 /** Delegations over the agent-to-agent API: asked for, looked at, cancelled, listed, counted. */
-import type { Kysely } from 'kysely';
 import type { Clock } from '../core/clock.ts';
 import { isoTime } from '../core/clock.ts';
 import { AosError } from '../core/errors.ts';
@@ -19,7 +18,7 @@ import { hashLetter, letterExists, type Mail } from '../delegation/mail.ts';
 import type { News } from '../delegation/news.ts';
 import type { ScreeningAction } from '../governance/screening/policy.ts';
 import type { Caller } from '../runs/run.ts';
-import type { Schema } from '../store/schema.ts';
+import type { TenantScopes } from '../store/tenant-scopes.ts';
 import { currentTraceparent } from '../telemetry/tracing.ts';
 import {
   cancelDelegation,
@@ -221,11 +220,11 @@ export interface A2aDelegationParts {
   readonly delegating: Delegating;
   readonly delegationDesk: DelegationDesk;
   readonly agentDirectory: AgentDirectory;
-  readonly db: Kysely<Schema>;
+  readonly tenant: TenantScopes;
 }
 
 export function createA2aDelegationOperations(parts: A2aDelegationParts): readonly Operation[] {
-  const { delegating, delegationDesk: desk, agentDirectory: directory, db } = parts;
+  const { delegating, delegationDesk: desk, agentDirectory: directory, tenant } = parts;
 
   const lists = (['sent', 'received'] as const).map((direction) =>
     realize(
@@ -271,7 +270,7 @@ export function createA2aDelegationOperations(parts: A2aDelegationParts): readon
     ),
     ...lists,
     realize(delegationStats, async (_input, { caller }) => {
-      const { byStatus, total, tokens, costUsd, averageMs } = await delegationFigures(db, caller);
+      const { byStatus, total, tokens, costUsd, averageMs } = await delegationFigures(tenant(caller.tenantId), caller);
       const over = total - openStatuses.reduce((sum, status) => sum + byStatus[status], 0);
       return {
         total_delegations: total,

@@ -37,7 +37,7 @@ export interface AgentParts {
   readonly agents: AgentRegister;
   readonly gate: Gate;
   readonly runs: Pick<RunStore, 'findInTenant'>;
-  readonly events: Pick<EventLog, 'follow'>;
+  readonly events: Pick<EventLog, 'of'>;
   readonly engine: Pick<Engine, 'signal'>;
   readonly clock: Clock;
 }
@@ -61,7 +61,9 @@ export function createAgentOperations(parts: AgentParts): readonly Operation[] {
   async function answered(run: Run, caller: Caller, signal: AbortSignal): Promise<Run> {
     const patience = new AbortController();
     const timer = clock.after(ASK_LIMIT_MS, () => patience.abort());
-    for await (const _event of events.follow(run.id, run.lastEvent, AbortSignal.any([signal, patience.signal])));
+    for await (const _event of events
+      .of(run.caller.tenantId)
+      .follow(run.id, run.lastEvent, AbortSignal.any([signal, patience.signal])));
     timer.cancel();
     const last = (await runs.findInTenant(run.id, caller)) ?? run;
     const facts = { invocation_id: run.id };

@@ -41,7 +41,7 @@ export interface CallbackParts {
 
 export function createCallbacks(parts: CallbackParts): Callbacks {
   const { outbox, runs, events, partialResults, clock, log } = parts;
-  const { db } = parts.database;
+  const { db, tenant } = parts.database;
   const stopping = new AbortController();
   const underWay = new Set<Promise<void>>();
   let looking: { cancel(): void } | undefined;
@@ -109,14 +109,14 @@ export function createCallbacks(parts: CallbackParts): Callbacks {
       await Promise.all(underWay);
     },
     async note(runId, url, { tenantId, userId }) {
-      await db
+      await tenant(tenantId)
         .insertInto('run_callbacks')
         .values({ run_id: runId, url, tenant_id: tenantId, user_id: userId })
         .onConflict((conflict) => conflict.columns(['run_id', 'url', 'tenant_id', 'user_id']).doNothing())
         .execute();
     },
     async forget(runId, url, { tenantId, userId }) {
-      await db
+      await tenant(tenantId)
         .deleteFrom('run_callbacks')
         .where('run_id', '=', runId)
         .where('url', '=', url)

@@ -2,10 +2,9 @@
  * The seed system's views of the whole: metrics of the runtime, the dashboard, and series over time. Figures that this
  * version has nothing behind (planes, chaos, trust) are said to be none, never made up.
  */
-import type { Kysely } from 'kysely';
 import { type Clock, isoTime } from '../core/clock.ts';
 import { AosError } from '../core/errors.ts';
-import type { Schema } from '../store/schema.ts';
+import type { TenantScopes } from '../store/tenant-scopes.ts';
 import { handledTypes } from '../tasks/task-program.ts';
 import type { WorkerPool } from '../tasks/worker-pool.ts';
 import type { AgentRegister } from './agent-register.ts';
@@ -26,7 +25,7 @@ export interface DashboardParts {
   readonly figures: Figures;
   readonly agents: AgentRegister;
   readonly pool: Pick<WorkerPool, 'stats'>;
-  readonly db: Kysely<Schema>;
+  readonly tenant: TenantScopes;
   readonly clock: Clock;
   readonly runtimeId: string;
   /** Share of the heap in use, 0..1. */
@@ -158,7 +157,7 @@ export function createDashboardOperations(parts: DashboardParts): readonly Opera
     realize(getTimeseries, async ({ metric, period }, { caller }) => {
       const seconds = PERIODS[period];
       const from = clock.now() - seconds * 1000;
-      const values = await seriesOf(parts.db, metric, caller.tenantId, from, (seconds * 1000) / POINTS);
+      const values = await seriesOf(parts.tenant, metric, caller.tenantId, from, (seconds * 1000) / POINTS);
       if (values === undefined) {
         throw new AosError(
           'not_found',

@@ -2,9 +2,9 @@
  * Figures of the runtime, counted in the database whenever somebody asks: of one tenant, or of all for the operator's
  * own instruments. Nothing is counted on the side, so a restart loses nothing.
  */
-import { type Kysely, sql } from 'kysely';
+import { sql } from 'kysely';
 import type { Clock } from '../core/clock.ts';
-import type { Schema } from '../store/schema.ts';
+import type { Database } from '../store/database.ts';
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
@@ -48,7 +48,14 @@ export interface Figures {
 
 type Count = { name: string; count: string };
 
-export function createFigures({ db, clock }: { db: Kysely<Schema>; clock: Clock }): Figures {
+export function createFigures({
+  database,
+  clock,
+}: {
+  database: Pick<Database, 'db' | 'tenant'>;
+  clock: Clock;
+}): Figures {
+  const scopeOf = (tenantId: string | undefined) => (tenantId === undefined ? database.db : database.tenant(tenantId));
   const ago = (ms: number) => new Date(clock.now() - ms);
   const ofTenant = (tenantId: string | undefined) =>
     tenantId === undefined ? sql`true` : sql`tenant_id = ${tenantId}`;
@@ -56,7 +63,7 @@ export function createFigures({ db, clock }: { db: Kysely<Schema>; clock: Clock 
   async function countBy(table: 'runs' | 'approvals' | 'jobs', tenantId: string | undefined) {
     const { rows } = await sql<Count>`
       select status as name, count(*) as count from ${sql.table(`aos.${table}`)}
-       where ${ofTenant(tenantId)} group by status`.execute(db);
+       where ${ofTenant(tenantId)} group by status`.execute(scopeOf(tenantId));
     return counts(rows);
   }
 
@@ -68,13 +75,15 @@ export function createFigures({ db, clock }: { db: Kysely<Schema>; clock: Clock 
           select status, task_type as type, rank, due_at <= ${now} as due, count(*) as count,
                  coalesce(sum(retry_count), 0) as retries,
                  count(*) filter (where last_error::text like '%"timed_out"%') as late
-            from aos.tasks where ${ofTenant(tenantId)} group by 1, 2, 3, 4`.execute(db),
+            from aos.tasks where ${ofTenant(tenantId)} group by 1, 2, 3, 4`.execute(scopeOf(tenantId)),
         sql<{ p: (number | null)[] | null; count: string }>`
           select percentile_cont(array[0.5, 0.95, 0.99]) within group
                    (order by extract(epoch from completed_at - created_at)::float8 * 1000) as p,
                  count(*) as count
             from aos.tasks
-           where ${ofTenant(tenantId)} and status = 'completed' and completed_at > ${ago(HOUR_MS)}`.execute(db),
+           where ${ofTenant(tenantId)} and status = 'completed' and completed_at > ${ago(HOUR_MS)}`.execute(
+          scopeOf(tenantId),
+        ),
       ]);
       const { rows } = groups;
       const waiting = rows.filter(({ status }) => status === 'pending' || status === 'retrying');
@@ -101,7 +110,7 @@ export function createFigures({ db, clock }: { db: Kysely<Schema>; clock: Clock 
                    filter (where status = 'completed') as ms,
                  count(*) filter (where completed_at > ${ago(HOUR_MS)}) as hour
             from aos.runs
-           where ${ofTenant(tenantId)} and kind <> 'task' and completed_at > ${ago(DAY_MS)}`.execute(db),
+           where ${ofTenant(tenantId)} and kind <> 'task' and completed_at > ${ago(DAY_MS)}`.execute(scopeOf(tenantId)),
         // A result may hold U+0000, which the functions that look into JSON refuse.
         sql<{ day: number; week: number; month: number; tokens: string }>`
           with spent as (
@@ -114,7 +123,7 @@ export function createFigures({ db, clock }: { db: Kysely<Schema>; clock: Clock 
                  coalesce(sum((usage->>'cost_usd')::float8), 0) as month,
                  coalesce(sum((usage->>'tokens_input')::float8 + (usage->>'tokens_output')::float8)
                    filter (where completed_at > ${ago(DAY_MS)}), 0) as tokens
-            from spent`.execute(db),
+            from spent`.execute(scopeOf(tenantId)),
       ]);
       const [end] = ended.rows;
       const [cost] = spent.rows;
@@ -140,7 +149,7 @@ export function createFigures({ db, clock }: { db: Kysely<Schema>; clock: Clock 
         select agent.name, count(*) as count
           from work, json_array_elements_text(
             case when json_typeof(request->'agent_ids') = 'array' then request->'agent_ids' else '[]' end) as agent(name)
-         group by agent.name`.execute(db);
+         group by agent.name`.execute(scopeOf(tenantId));
       return counts(rows);
     },
   };

@@ -2,12 +2,13 @@
  * How the server is, as the seed systems' clients ask for it: the worst of its parts. A part that cannot even be asked
  * is unhealthy; why stays in the log.
  */
-import { type Kysely, sql } from 'kysely';
+import { sql } from 'kysely';
 import { z } from 'zod';
 import { type Clock, isoTime } from '../core/clock.ts';
 import type { JsonObject, JsonValue } from '../core/json.ts';
 import type { Caller } from '../runs/run.ts';
-import type { Schema } from '../store/schema.ts';
+import type { Database } from '../store/database.ts';
+import type { TenantScopes } from '../store/tenant-scopes.ts';
 import type { AgentRegister } from './agent-register.ts';
 import { time } from './field.ts';
 import { type Operation, realize, specify } from './operation.ts';
@@ -94,7 +95,7 @@ function unhealthyIs503({ status }: { [member: string]: JsonValue }): number | u
 }
 
 export interface HealthParts {
-  readonly db: Kysely<Schema>;
+  readonly database: Pick<Database, 'db' | 'tenant'>;
   readonly records: RecordStore;
   readonly agents: AgentRegister;
   readonly clock: Clock;
@@ -116,9 +117,9 @@ export interface Health {
 }
 
 export function createHealth(parts: HealthParts): Health {
-  const { db, records, agents, clock, version, runtimeId, onFailure } = parts;
+  const { database, records, agents, clock, version, runtimeId, onFailure } = parts;
   const startedAt = clock.monotonic();
-  const checks: Readonly<Record<string, HealthCheck>> = { storage: () => checkStorage(db), ...parts.checks };
+  const checks: Readonly<Record<string, HealthCheck>> = { storage: () => checkStorage(database), ...parts.checks };
 
   const failed = (name: string) => (failure: unknown) => {
     onFailure(name, failure);
@@ -137,7 +138,7 @@ export function createHealth(parts: HealthParts): Health {
     async ofServer(caller) {
       const [{ status, components: found }, active, apps] = await Promise.all([
         look(),
-        countActive(db, caller.tenantId).catch(() => 0),
+        countActive(database.tenant, caller.tenantId).catch(() => 0),
         records.list(caller.tenantId, 'app', 500).catch(() => ({ items: [] })),
       ]);
       const visible = agents.visibleTo(caller);
@@ -179,13 +180,13 @@ function sentence(found: Readonly<Record<string, ComponentHealth>>): string {
   return broken.map(([name, { detail }]) => (detail === undefined ? name : `${name}: ${detail}`)).join('; ');
 }
 
-async function checkStorage(db: Kysely<Schema>): Promise<ComponentHealth> {
+async function checkStorage({ db }: Pick<Database, 'db'>): Promise<ComponentHealth> {
   await sql`select 1`.execute(db);
   return { status: 'healthy' };
 }
 
-async function countActive(db: Kysely<Schema>, tenantId: string): Promise<number> {
-  const { count } = await db
+async function countActive(tenant: TenantScopes, tenantId: string): Promise<number> {
+  const { count } = await tenant(tenantId)
     .selectFrom('runs')
     .select((query) => query.fn.countAll<string>().as('count'))
     .where('tenant_id', '=', tenantId)

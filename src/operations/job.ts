@@ -63,7 +63,7 @@ export function createJobOperations({ jobs, jobReader, scheduler, clock }: JobPa
     ),
     realize(listJobRuns, async ({ job_id: id, ...filter }, { caller }) => {
       const job: Job = found(id, await jobs.find(id, caller));
-      const { items, total, nextCursor } = await jobReader.runs(job.id, filter);
+      const { items, total, nextCursor } = await jobReader.runs(caller, job.id, filter);
       return { items: items.map(showJobRun), total, next_cursor: nextCursor };
     }),
     realize(schedulerStats, async (_input, { caller }) =>

@@ -1,10 +1,9 @@
 /**
  * Measurements of client programs: kept as they are reported, given back as a series.
  */
-import type { Kysely } from 'kysely';
 import { z } from 'zod';
 import { type Clock, isoTime } from '../core/clock.ts';
-import type { Schema } from '../store/schema.ts';
+import type { TenantScopes } from '../store/tenant-scopes.ts';
 import { askedTime, givenName, time } from './field.ts';
 import { type Operation, realize, specify } from './operation.ts';
 
@@ -36,18 +35,24 @@ export const getMetric = specify({
 
 export const metricSpecs = [recordMetric, getMetric];
 
-export function createMetricOperations({ db, clock }: { db: Kysely<Schema>; clock: Clock }): readonly Operation[] {
+export function createMetricOperations({
+  tenant,
+  clock,
+}: {
+  tenant: TenantScopes;
+  clock: Clock;
+}): readonly Operation[] {
   return [
     realize(recordMetric, async ({ name, value, tags: named }, { caller }) => {
       const now = clock.now();
-      await db
+      await tenant(caller.tenantId)
         .insertInto('metric_points')
         .values({ tenant_id: caller.tenantId, name, at: new Date(now), value, tags: JSON.stringify(named) })
         .execute();
       return { name, value, tags: named, timestamp: isoTime(now) };
     }),
     realize(getMetric, async ({ name, start, end }, { caller }) => {
-      const rows = await db
+      const rows = await tenant(caller.tenantId)
         .selectFrom('metric_points')
         .select(['at', 'value', 'tags'])
         .where('tenant_id', '=', caller.tenantId)

@@ -37,7 +37,7 @@ const PAGE = 500;
 export interface OrchestrationParts {
   readonly gate: Gate;
   readonly runs: Pick<RunStore, 'findInTenant' | 'list'>;
-  readonly events: Pick<EventLog, 'read' | 'follow'>;
+  readonly events: Pick<EventLog, 'of'>;
   readonly engine: Pick<Engine, 'cancel' | 'signal'>;
   readonly records: RecordStore;
   readonly pulse: RunPulse;
@@ -64,7 +64,9 @@ export function createOrchestrationOperations(parts: OrchestrationParts): readon
     if (hasEnded(run)) return run;
     const patience = new AbortController();
     const timer = clock.after(ms, () => patience.abort());
-    for await (const _event of events.follow(run.id, run.lastEvent, AbortSignal.any([signal, patience.signal])));
+    for await (const _event of events
+      .of(run.caller.tenantId)
+      .follow(run.id, run.lastEvent, AbortSignal.any([signal, patience.signal])));
     timer.cancel();
     return find(run.id, caller);
   }
@@ -90,7 +92,7 @@ export function createOrchestrationOperations(parts: OrchestrationParts): readon
   }
 
   async function* followUpdates(run: Run, after: number, signal: AbortSignal): AsyncGenerator<StreamItem> {
-    for await (const event of events.follow(run.id, after, signal)) {
+    for await (const event of events.of(run.caller.tenantId).follow(run.id, after, signal)) {
       const update = viewUpdate(event);
       if (update !== undefined) yield { id: update.seq, event: update.update_type, data: update };
     }
@@ -105,7 +107,7 @@ export function createOrchestrationOperations(parts: OrchestrationParts): readon
     const stop = AbortSignal.any([signal, patience.signal]);
     try {
       while (updates.length < limit) {
-        const page = await events.read(run.id, last, Math.min(PAGE, limit - updates.length));
+        const page = await events.of(run.caller.tenantId).read(run.id, last, Math.min(PAGE, limit - updates.length));
         for (const event of page) {
           const update = viewUpdate(event);
           if (update !== undefined) updates.push(update);
@@ -113,7 +115,7 @@ export function createOrchestrationOperations(parts: OrchestrationParts): readon
         }
         if (page.length > 0) continue;
         if (updates.length > 0 || waitMs === 0 || stop.aborted) break;
-        const next = await events.follow(run.id, last, stop)[Symbol.asyncIterator]().next();
+        const next = await events.of(run.caller.tenantId).follow(run.id, last, stop)[Symbol.asyncIterator]().next();
         // Nothing more will come, or nobody waits any longer.
         if (next.done) break;
       }
@@ -140,7 +142,7 @@ export function createOrchestrationOperations(parts: OrchestrationParts): readon
         ...(status !== undefined && { status: statusesOf(status) }),
         ...(cursor !== undefined && { cursor }),
       });
-      const pulses = await pulse.ofAll(page.items);
+      const pulses = await pulse.ofAll(caller.tenantId, page.items);
       const items = page.items.flatMap((run, index) => {
         const beat = pulses[index];
         return beat === undefined ? [] : [viewStatus(run, beat)];

@@ -9,11 +9,11 @@ export type PartialResults = (run: Run) => Promise<JsonObject>;
 
 const PAGE = 500;
 
-export function createPartialResults(events: Pick<EventLog, 'read'>): PartialResults {
+export function createPartialResults(events: Pick<EventLog, 'of'>): PartialResults {
   return async (run) => {
     const results: { [agent: string]: JsonObject } = {};
     for (let after = 0; ; ) {
-      const page = await events.read(run.id, after, PAGE);
+      const page = await events.of(run.caller.tenantId).read(run.id, after, PAGE);
       for (const event of page) {
         if (event.type !== 'turn.completed') continue;
         const { agent_id: agent, output } = event.data;

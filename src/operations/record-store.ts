@@ -1,12 +1,12 @@
 /**
  * What client programs keep here: things of a collection, each under its id, per tenant.
  */
-import type { Kysely, Selectable } from 'kysely';
+import type { Selectable } from 'kysely';
 import type { Clock } from '../core/clock.ts';
 import { isoTime } from '../core/clock.ts';
 import { AosError } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
-import type { Schema } from '../store/schema.ts';
+import type { Database } from '../store/database.ts';
 import type { RecordTable } from '../store/tables/app.ts';
 
 export type Collection = 'app' | 'agent' | 'decision' | 'document' | 'risk' | 'subscription';
@@ -38,9 +38,16 @@ export interface RecordStore {
   remove(tenantId: string, collection: Collection, id: string): Promise<boolean>;
 }
 
-export function createRecordStore({ db, clock }: { db: Kysely<Schema>; clock: Clock }): RecordStore {
+export function createRecordStore({
+  database,
+  clock,
+}: {
+  database: Pick<Database, 'db' | 'tenant'>;
+  clock: Clock;
+}): RecordStore {
+  const { db, tenant } = database;
   const one = (tenantId: string, collection: Collection, id: string) =>
-    db
+    tenant(tenantId)
       .selectFrom('records')
       .selectAll()
       .where('tenant_id', '=', tenantId)
@@ -49,14 +56,16 @@ export function createRecordStore({ db, clock }: { db: Kysely<Schema>; clock: Cl
 
   const insert = (tenantId: string, collection: Collection, id: string, data: JsonObject) => {
     const now = new Date(clock.now());
-    return db.insertInto('records').values({
-      tenant_id: tenantId,
-      collection,
-      id,
-      data: JSON.stringify(data),
-      created_at: now,
-      updated_at: now,
-    });
+    return tenant(tenantId)
+      .insertInto('records')
+      .values({
+        tenant_id: tenantId,
+        collection,
+        id,
+        data: JSON.stringify(data),
+        created_at: now,
+        updated_at: now,
+      });
   };
 
   return {
@@ -84,7 +93,7 @@ export function createRecordStore({ db, clock }: { db: Kysely<Schema>; clock: Cl
     },
     async list(tenantId, collection, limit, cursor) {
       const from = cursor === undefined ? undefined : readCursor(cursor);
-      const rows = await db
+      const rows = await tenant(tenantId)
         .selectFrom('records')
         .selectAll()
         .where('tenant_id', '=', tenantId)
@@ -116,7 +125,7 @@ export function createRecordStore({ db, clock }: { db: Kysely<Schema>; clock: Cl
       return rows.map(toRecord);
     },
     async remove(tenantId, collection, id) {
-      const { numDeletedRows } = await db
+      const { numDeletedRows } = await tenant(tenantId)
         .deleteFrom('records')
         .where('tenant_id', '=', tenantId)
         .where('collection', '=', collection)

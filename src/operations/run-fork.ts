@@ -13,7 +13,7 @@ import { changesDefinition, workflowNameOf } from './run-view.ts';
 export interface RunForkParts {
   readonly gate: Gate;
   readonly runs: Pick<RunStore, 'steps'>;
-  readonly events: Pick<EventLog, 'read'>;
+  readonly events: Pick<EventLog, 'of'>;
 }
 
 export interface ForkRequest {
@@ -40,7 +40,7 @@ export function createRunForks({ gate, runs, events }: RunForkParts): RunForks {
   return {
     async fork(run, { from, edited, id = newUuid(), confirmed, actor, callId }) {
       checkForkable(run);
-      const plan = planFork(await runs.steps(run.id), from, await allEvents(events, run));
+      const plan = planFork(await runs.steps(run), from, await allEvents(events, run));
       if (plan.effects.length > 0 && !confirmed) throw unconfirmed(plan);
       const definition = run.definition === null || changesDefinition(edited) ? {} : { definition: run.definition };
       const { run: forked } = await gate.submit({
@@ -60,7 +60,7 @@ export function createRunForks({ gate, runs, events }: RunForkParts): RunForks {
     async retryPoint(run) {
       checkForkable(run);
       if (run.status === 'failed' || run.status === 'cancelled' || run.status === 'timed_out') {
-        return failedStep(await runs.steps(run.id));
+        return failedStep(await runs.steps(run));
       }
       throw new AosError(
         'conflict',
@@ -92,10 +92,10 @@ function unconfirmed({ effects }: ForkPlan): AosError {
   );
 }
 
-async function allEvents(events: Pick<EventLog, 'read'>, run: Run): Promise<readonly RunEvent[]> {
+async function allEvents(events: Pick<EventLog, 'of'>, run: Run): Promise<readonly RunEvent[]> {
   const all: RunEvent[] = [];
   for (;;) {
-    const page = await events.read(run.id, all.at(-1)?.seq ?? 0, PAGE);
+    const page = await events.of(run.caller.tenantId).read(run.id, all.at(-1)?.seq ?? 0, PAGE);
     all.push(...page);
     if (page.length < PAGE) return all;
   }

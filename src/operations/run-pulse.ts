@@ -1,19 +1,20 @@
 /**
  * How far runs are and when something last happened to them, read off their logs.
  */
-import { type Kysely, sql } from 'kysely';
+import { sql } from 'kysely';
 import { isJsonObject, type JsonObject } from '../core/json.ts';
 import type { Run } from '../runs/run.ts';
-import type { Schema } from '../store/schema.ts';
+import type { TenantScopes } from '../store/tenant-scopes.ts';
 import type { Pulse } from './orchestration-view.ts';
 
 export interface RunPulse {
   of(run: Run): Promise<Pulse>;
-  ofAll(runs: readonly Run[]): Promise<readonly Pulse[]>;
+  /** Of runs of one tenant. */
+  ofAll(tenantId: string, runs: readonly Run[]): Promise<readonly Pulse[]>;
 }
 
-export function createRunPulse({ db }: { db: Kysely<Schema> }): RunPulse {
-  async function ofAll(runs: readonly Run[]): Promise<readonly Pulse[]> {
+export function createRunPulse({ tenant }: { tenant: TenantScopes }): RunPulse {
+  async function ofAll(tenantId: string, runs: readonly Run[]): Promise<readonly Pulse[]> {
     if (runs.length === 0) return [];
     const { rows } = await sql<{ id: string; at: Date | null; data: JsonObject | null }>`
       select r.id, newest.at, told.data
@@ -24,7 +25,7 @@ export function createRunPulse({ db }: { db: Kysely<Schema> }): RunPulse {
            where e.run_id = r.id and e.type in ('run.progress', 'turn.completed')
            order by e.seq desc limit 1
         ) told on true
-       where r.id in (${sql.join(runs.map(({ id }) => id))})`.execute(db);
+       where r.id in (${sql.join(runs.map(({ id }) => id))})`.execute(tenant(tenantId));
     const byId = new Map(rows.map((row) => [row.id, row]));
     return runs.map((run) => {
       const row = byId.get(run.id);
@@ -34,7 +35,7 @@ export function createRunPulse({ db }: { db: Kysely<Schema> }): RunPulse {
   return {
     ofAll,
     async of(run) {
-      const [pulse] = await ofAll([run]);
+      const [pulse] = await ofAll(run.caller.tenantId, [run]);
       return pulse ?? { progress: 0, updatedAt: run.createdAt };
     },
   };

@@ -2,7 +2,6 @@
  * The operations on runs: what is executed, as those see it who look after it. Nothing here knows about tasks,
  * orchestrations or chats in particular; whose a run is decides who may ask.
  */
-import type { Kysely } from 'kysely';
 import type { SessionRegister } from '../agents/session.ts';
 import { type Clock, isoTime } from '../core/clock.ts';
 import { AosError } from '../core/errors.ts';
@@ -18,7 +17,7 @@ import type { EventLog } from '../runs/event-log.ts';
 import type { Caller, Run } from '../runs/run.ts';
 import { createRunInsight } from '../runs/run-insight.ts';
 import type { RunStore } from '../runs/run-store.ts';
-import type { Schema } from '../store/schema.ts';
+import type { TenantScopes } from '../store/tenant-scopes.ts';
 import { type Operation, realize, type StreamItem } from './operation.ts';
 import { createRunForks, type ForkRequest } from './run-fork.ts';
 import {
@@ -42,10 +41,10 @@ import { isOver, reservedSignal, viewRun, viewRunDetail, viewRunEvent, viewStep 
 export interface RunParts {
   readonly gate: Gate;
   readonly runs: Pick<RunStore, 'findInTenant' | 'list' | 'steps'>;
-  readonly events: Pick<EventLog, 'read' | 'follow' | 'payload'>;
+  readonly events: Pick<EventLog, 'of'>;
   readonly engine: Pick<Engine, 'cancel' | 'signal'>;
   readonly sessions: SessionRegister;
-  readonly db: Kysely<Schema>;
+  readonly tenant: TenantScopes;
   readonly audit: Pick<Audit, 'write' | 'seal' | 'trail'>;
   readonly clock: Clock;
 }
@@ -56,7 +55,7 @@ const MAX_CHILDREN = 200;
 const PAGE = 500;
 
 export function createRunOperations(parts: RunParts): readonly Operation[] {
-  const { runs, events, engine, sessions, clock, db, audit } = parts;
+  const { runs, events, engine, sessions, clock, tenant, audit } = parts;
   const insight = createRunInsight(parts);
   const forks = createRunForks(parts);
 
@@ -77,7 +76,9 @@ export function createRunOperations(parts: RunParts): readonly Operation[] {
     const patience = new AbortController();
     const timer = clock.after(ms, () => patience.abort());
     try {
-      for await (const event of events.follow(run.id, after, AbortSignal.any([signal, patience.signal]))) {
+      for await (const event of events
+        .of(run.caller.tenantId)
+        .follow(run.id, after, AbortSignal.any([signal, patience.signal]))) {
         if (done(event)) break;
       }
     } finally {
@@ -105,7 +106,7 @@ export function createRunOperations(parts: RunParts): readonly Operation[] {
   }
 
   async function* followEvents(run: Run, after: number, signal: AbortSignal): AsyncGenerator<StreamItem> {
-    for await (const event of events.follow(run.id, after, signal)) {
+    for await (const event of events.of(run.caller.tenantId).follow(run.id, after, signal)) {
       yield { id: event.seq, event: event.type, data: viewRunEvent(event) as JsonObject };
     }
   }
@@ -138,8 +139,8 @@ export function createRunOperations(parts: RunParts): readonly Operation[] {
     realize(getRun, async ({ run_id: id }, { caller }) => {
       const run = await find(id, caller);
       const [waits, usage, children] = await Promise.all([
-        insight.waits(id),
-        insight.usage(id),
+        insight.waits(run),
+        insight.usage(run),
         runs.list(caller, { parentId: id, limit: MAX_CHILDREN }),
       ]);
       return viewRunDetail(run, { waits, usage, children: children.items });
@@ -149,10 +150,10 @@ export function createRunOperations(parts: RunParts): readonly Operation[] {
       runEvents,
       async ({ run_id: id, after, wait, limit }, { caller, signal }) => {
         let run = await find(id, caller);
-        let page = await events.read(id, after, limit);
+        let page = await events.of(caller.tenantId).read(id, after, limit);
         if (page.length === 0 && wait > 0 && !isOver(run)) {
           await awaitEvents(run, after, wait * 1000, signal, () => true);
-          page = await events.read(id, after, limit);
+          page = await events.of(caller.tenantId).read(id, after, limit);
           run = await find(id, caller);
         }
         return {
@@ -194,9 +195,9 @@ export function createRunOperations(parts: RunParts): readonly Operation[] {
         await send(run, 'definition', {}, caller);
         return { run_id: id, wait: 'definition', decision };
       }
-      const reached = await insight.latest(id, 'run.limit_reached');
+      const reached = await insight.latest(run, 'run.limit_reached');
       const wait = reached?.data.wait;
-      const answered = wait === undefined || (await runs.steps(id)).some((step) => step.name === wait);
+      const answered = wait === undefined || (await runs.steps(run)).some((step) => step.name === wait);
       if (answered) {
         throw new AosError('conflict', `Run ${id} does not stand at a limit: it is ${run.status}`, {
           reason: 'RUN_NOT_AT_LIMIT',
@@ -211,7 +212,7 @@ export function createRunOperations(parts: RunParts): readonly Operation[] {
     realize(settleRun, async ({ run_id: id, wait: named, outcome, note, external_id, result }, { caller }) => {
       const run = await find(id, caller);
       if (isOver(run)) throw over(run);
-      const open = (await insight.waits(id)).filter(({ reason }) => reason === 'unknown_outcome');
+      const open = (await insight.waits(run)).filter(({ reason }) => reason === 'unknown_outcome');
       const chosen = named == null ? open : open.filter(({ name }) => name === named);
       const [wait, ...others] = chosen;
       if (wait === undefined || others.length > 0) {
@@ -230,20 +231,22 @@ export function createRunOperations(parts: RunParts): readonly Operation[] {
         ...settlement,
         ...(result !== undefined && { result: result as JsonValue }),
       });
-      await db.transaction().execute(async (trx) => {
-        // Of two who settle the same the run takes the first.
-        const signal = { id: wait.name, name: wait.signal, payload, actor: actorOf(caller) };
-        if (!(await engine.signal(id, signal, trx))) throw over(run);
-        await audit.write(trx, {
-          tenantId: caller.tenantId,
-          action: 'OUTCOME_SETTLED',
-          outcome: outcome === 'completed' ? 'success' : outcome === 'failed' ? 'failure' : 'cancelled',
-          actor: { type: 'user', id: caller.userId || 'anonymous' },
-          run_id: id,
-          details: { wait: wait.name, settled_as: outcome },
-          owner: run.caller.userId,
+      await tenant(caller.tenantId)
+        .transaction()
+        .execute(async (trx) => {
+          // Of two who settle the same the run takes the first.
+          const signal = { id: wait.name, name: wait.signal, payload, actor: actorOf(caller) };
+          if (!(await engine.signal(id, signal, trx))) throw over(run);
+          await audit.write(trx, {
+            tenantId: caller.tenantId,
+            action: 'OUTCOME_SETTLED',
+            outcome: outcome === 'completed' ? 'success' : outcome === 'failed' ? 'failure' : 'cancelled',
+            actor: { type: 'user', id: caller.userId || 'anonymous' },
+            run_id: id,
+            details: { wait: wait.name, settled_as: outcome },
+            owner: run.caller.userId,
+          });
         });
-      });
       return { run_id: id, wait: wait.name, outcome };
     }),
 
@@ -272,14 +275,13 @@ export function createRunOperations(parts: RunParts): readonly Operation[] {
 
     realize(runPayload, async ({ run_id: id, sha256 }, { caller }) => {
       await find(id, caller);
-      const value = await events.payload(id, sha256);
+      const value = await events.of(caller.tenantId).payload(id, sha256);
       if (value !== undefined) return { run_id: id, sha256, value };
       throw new AosError('not_found', `Run ${id} has no payload ${sha256}`, { reason: 'PAYLOAD_NOT_FOUND' });
     }),
 
     realize(runSteps, async ({ run_id: id, include_output }, { caller }) => {
-      await find(id, caller);
-      const steps = await runs.steps(id);
+      const steps = await runs.steps(await find(id, caller));
       return { run_id: id, items: steps.map((step) => viewStep(step, include_output)) };
     }),
 
@@ -287,7 +289,7 @@ export function createRunOperations(parts: RunParts): readonly Operation[] {
       const run = await find(id, caller);
       const all: RunEvent[] = [];
       for (let more = true; more; ) {
-        const page = await events.read(id, all.at(-1)?.seq ?? 0, PAGE);
+        const page = await events.of(caller.tenantId).read(id, all.at(-1)?.seq ?? 0, PAGE);
         // What was written after the run was read is not its newest event.
         all.push(...page.filter(({ seq }) => seq <= run.lastEvent));
         more = page.length === PAGE;

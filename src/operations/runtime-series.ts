@@ -1,13 +1,13 @@
 /**
  * Figures of the runtime over time, read off the tables of runs and tasks; and those that clients reported.
  */
-import { type Kysely, sql } from 'kysely';
-import type { Schema } from '../store/schema.ts';
+import { sql } from 'kysely';
+import type { TenantScopes } from '../store/tenant-scopes.ts';
 import { POINTS } from './dashboard-spec.ts';
 
 /** One value per bucket; undefined when nothing is known under that name. */
 export async function seriesOf(
-  db: Kysely<Schema>,
+  tenant: TenantScopes,
   metric: string,
   tenantId: string,
   from: number,
@@ -34,7 +34,7 @@ export async function seriesOf(
   const reported = sql`select ${bucket('at')} as bucket, avg(value) as value from aos.metric_points
     where tenant_id = ${tenantId} and name = ${metric} and at > ${since} group by 1`;
   const query = Object.hasOwn(own, metric) ? own[metric] : undefined;
-  const { rows } = await (query ?? reported).execute(db);
+  const { rows } = await (query ?? reported).execute(tenant(tenantId));
   if (query === undefined && rows.length === 0) return undefined;
   const values = Array.from({ length: POINTS }, () => 0);
   for (const row of rows as { bucket: number; value: string | number }[]) values[row.bucket] = Number(row.value);

@@ -2,12 +2,11 @@
  * Every operation there is. The documents are made from the specs alone; the doors get them joined with what performs
  * them.
  */
-import type { Kysely } from 'kysely';
 import type { Clock } from '../core/clock.ts';
 import type { Audit } from '../governance/audit/audit.ts';
 import type { Governor } from '../governance/governor.ts';
 import type { Feed } from '../runs/feed.ts';
-import type { Schema } from '../store/schema.ts';
+import type { TenantScopes } from '../store/tenant-scopes.ts';
 import { type A2aAgentParts, createA2aAgentOperations } from './a2a-agent.ts';
 import { a2aAgentSpecs } from './a2a-agent-spec.ts';
 import { type A2aDelegationParts, createA2aDelegationOperations } from './a2a-delegation.ts';
@@ -99,7 +98,7 @@ export type OperationParts = OrchestrationParts &
     readonly health: Health;
     readonly feed: Feed;
     readonly audit: Audit;
-    readonly db: Kysely<Schema>;
+    readonly tenant: TenantScopes;
     readonly clock: Clock;
   };
 

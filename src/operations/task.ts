@@ -2,7 +2,7 @@
 import { AosError } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { Caller } from '../runs/run.ts';
-import type { StoreScope } from '../store/database.ts';
+import type { TenantScopes } from '../store/tenant-scopes.ts';
 import type { NewTask, Task } from '../tasks/task.ts';
 import { taskHistory } from '../tasks/task-history.ts';
 import type { TaskQueue } from '../tasks/task-queue.ts';
@@ -22,10 +22,10 @@ import { type TaskView, viewTask } from './task-view.ts';
 
 export interface TaskOperationParts {
   readonly queue: TaskQueue;
-  readonly db: StoreScope;
+  readonly tenant: TenantScopes;
 }
 
-export function createTaskOperations({ queue, db }: TaskOperationParts): readonly Operation[] {
+export function createTaskOperations({ queue, tenant }: TaskOperationParts): readonly Operation[] {
   async function find(id: string, caller: Caller): Promise<Task> {
     return (await queue.find(id, caller)) ?? unknownTask(id);
   }
@@ -56,7 +56,10 @@ export function createTaskOperations({ queue, db }: TaskOperationParts): readonl
       viewTask((await queue.requeue(id, caller)) ?? unknownTask(id)),
     ),
     realize(taskEvents, async ({ task_id: id, limit, cursor = '' }, { caller }) => {
-      const happened = await taskHistory(db, await find(id, caller), { after: cursor, limit: limit + 1 });
+      const happened = await taskHistory(tenant(caller.tenantId), await find(id, caller), {
+        after: cursor,
+        limit: limit + 1,
+      });
       const page = happened.slice(0, limit);
       return {
         items: page.map(({ type, runId, seq, at, data }) => ({ type, run_id: runId, seq, at, data })),

@@ -9,6 +9,8 @@ export interface DurableAct {
   readonly runId: string;
   /** What it is about: the key of the event, the name of the step, wait or signal, the status moved to; '' otherwise. */
   readonly name: string;
+  /** For whom it is done, when a caller asked for it; left out for what the system does. */
+  readonly tenantId?: string;
 }
 
 export interface Done<T> {
@@ -21,6 +23,6 @@ export interface Done<T> {
 export type ActPerformer = <T>(act: DurableAct, work: (within: StoreScope) => Promise<Done<T>>) => Promise<Done<T>>;
 
 /** Each act as the one statement that it is. */
-export function performDirectly({ db }: Pick<Database, 'db'>): ActPerformer {
-  return (_act, work) => work(db);
+export function performDirectly({ db, tenant }: Pick<Database, 'db' | 'tenant'>): ActPerformer {
+  return ({ tenantId }, work) => work(tenantId === undefined ? db : tenant(tenantId));
 }

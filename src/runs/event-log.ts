@@ -27,7 +27,23 @@ export interface Appended {
   readonly appended: boolean;
 }
 
-export interface EventLog {
+/** The logs as they are read. */
+export interface EventReader {
+  /** Up to `limit` events with numbers above `after`, in order. */
+  read(runId: string, after: number, limit?: number): Promise<readonly RunEvent[]>;
+  /** A value that was too large for its event, which says `{"$payload": {sha256, bytes}}` in its place. */
+  payload(runId: string, sha256: string): Promise<JsonValue | undefined>;
+  /**
+   * All events above `after`, then each new one as it is written; ends after the last event of an ended run, when
+   * there is no such run, or when the signal fires. Between events it holds no database connection.
+   */
+  follow(runId: string, after: number, signal?: AbortSignal): AsyncIterable<RunEvent>;
+}
+
+/** What is read of it by itself is for the system; for a caller it is read as the caller's tenant. */
+export interface EventLog extends EventReader {
+  /** The logs as a tenant sees them: those of its own runs, and no others. */
+  of(tenantId: string): EventReader;
   /**
    * Appends an event once per `key` of the run. After the run's end nothing is appended any more.
    * @throws Error when there is no such run
@@ -37,17 +53,8 @@ export interface EventLog {
   appendWithin(transaction: Kysely<Schema>, runId: string, key: string, event: NewRunEvent): Promise<Appended>;
   /** Wakes the followers of a run, here and in other processes: there is an event of that number now. */
   announce(runId: string, seq: number): void;
-  /** Up to `limit` events with numbers above `after`, in order. */
-  read(runId: string, after: number, limit?: number): Promise<readonly RunEvent[]>;
   /** The events whose key begins with the name of the turn and a colon, in order. */
   readTurn(runId: string, turn: string): Promise<readonly RunEvent[]>;
-  /** A value that was too large for its event, which says `{"$payload": {sha256, bytes}}` in its place. */
-  payload(runId: string, sha256: string): Promise<JsonValue | undefined>;
-  /**
-   * All events above `after`, then each new one as it is written; ends after the last event of an ended run, when
-   * there is no such run, or when the signal fires. Between events it holds no database connection.
-   */
-  follow(runId: string, after: number, signal?: AbortSignal): AsyncIterable<RunEvent>;
 }
 
 export interface EventLogParts {
@@ -58,8 +65,8 @@ export interface EventLogParts {
 }
 
 export function createEventLog({ database, clock, perform = performDirectly(database) }: EventLogParts): EventLog {
-  const { db, notifications } = database;
-  /** Followers of one run that are equally far read together. */
+  const { db, tenant, notifications } = database;
+  /** Followers of one run that are equally far, and of one tenant, read together. */
   const reading = new Map<string, Promise<readonly RunEvent[]>>();
   const followers = new Map<string, Set<Follower>>();
   let listening: Promise<unknown> | undefined;
@@ -81,8 +88,16 @@ export function createEventLog({ database, clock, perform = performDirectly(data
     return listening;
   }
 
-  async function read(runId: string, after: number, limit = PAGE_SIZE): Promise<readonly RunEvent[]> {
-    const rows = await db
+  /** Where somebody's statements go: those of a tenant, or of the system. */
+  const scopeOf = (tenantId: string | undefined) => (tenantId === undefined ? db : tenant(tenantId));
+
+  async function read(
+    tenantId: string | undefined,
+    runId: string,
+    after: number,
+    limit = PAGE_SIZE,
+  ): Promise<readonly RunEvent[]> {
+    const rows = await scopeOf(tenantId)
       .selectFrom('run_events')
       .select(eventColumns)
       .where('run_id', '=', runId)
@@ -93,19 +108,19 @@ export function createEventLog({ database, clock, perform = performDirectly(data
     return rows.map(toEvent);
   }
 
-  function readTogether(runId: string, after: number): Promise<readonly RunEvent[]> {
-    const place = `${after} ${runId}`;
+  function readTogether(tenantId: string | undefined, runId: string, after: number): Promise<readonly RunEvent[]> {
+    const place = JSON.stringify([tenantId, runId, after]);
     let page = reading.get(place);
     if (page === undefined) {
-      page = read(runId, after).finally(() => reading.delete(place));
+      page = read(tenantId, runId, after).finally(() => reading.delete(place));
       reading.set(place, page);
     }
     return page;
   }
 
   /** Whether no event above `after` will ever come. */
-  async function isOver(runId: string, after: number): Promise<boolean> {
-    const run = await db
+  async function isOver(tenantId: string | undefined, runId: string, after: number): Promise<boolean> {
+    const run = await scopeOf(tenantId)
       .selectFrom('runs')
       .select(['completed_at', 'last_event'])
       .where('id', '=', runId)
@@ -114,17 +129,22 @@ export function createEventLog({ database, clock, perform = performDirectly(data
   }
 
   /** The next events, and if there are none, whether there ever will be. A database that is away for a moment ends nothing. */
-  async function lookUp(runId: string, after: number) {
+  async function lookUp(tenantId: string | undefined, runId: string, after: number) {
     try {
-      const events = await readTogether(runId, after);
-      return { events, over: events.length === 0 && (await isOver(runId, after)) };
+      const events = await readTogether(tenantId, runId, after);
+      return { events, over: events.length === 0 && (await isOver(tenantId, runId, after)) };
     } catch (failure) {
       if (isConnectionFailure(failure)) return 'unreachable';
       throw failure;
     }
   }
 
-  async function* follow(runId: string, after: number, signal?: AbortSignal): AsyncGenerator<RunEvent, void> {
+  async function* follow(
+    tenantId: string | undefined,
+    runId: string,
+    after: number,
+    signal?: AbortSignal,
+  ): AsyncGenerator<RunEvent, void> {
     const follower = createFollower(clock, after, signal);
     const stopped = () => signal?.aborted === true;
     const set = followers.get(runId) ?? new Set();
@@ -133,7 +153,7 @@ export function createEventLog({ database, clock, perform = performDirectly(data
       // Listening comes before the first read, so that nothing falls between the two.
       await listen();
       while (!stopped()) {
-        const page = await lookUp(runId, follower.last);
+        const page = await lookUp(tenantId, runId, follower.last);
         if (page === 'unreachable') {
           await clock.sleep(LOOK_AGAIN_MS, signal).catch(() => {});
           continue;
@@ -174,7 +194,23 @@ export function createEventLog({ database, clock, perform = performDirectly(data
     return seq === 0 ? { seq: null, appended: false } : { seq: Math.abs(seq), appended: seq > 0 };
   }
 
+  const readerOf = (tenantId: string | undefined): EventReader => ({
+    read: (runId, after, limit) => read(tenantId, runId, after, limit),
+    follow: (runId, after, signal) => follow(tenantId, runId, after, signal),
+    async payload(runId, sha256) {
+      const row = await scopeOf(tenantId)
+        .selectFrom('run_payloads')
+        .select('body')
+        .where('run_id', '=', runId)
+        .where('digest', '=', sha256)
+        .executeTakeFirst();
+      return row?.body;
+    },
+  });
+
   return {
+    ...readerOf(undefined),
+    of: readerOf,
     async append(runId, key, event) {
       const { value } = await perform({ kind: 'append', runId, name: key }, async (within) => {
         const appended = await appendWithin(within, runId, key, event);
@@ -197,17 +233,6 @@ export function createEventLog({ database, clock, perform = performDirectly(data
         .execute();
       return rows.map(toEvent);
     },
-    async payload(runId, sha256) {
-      const row = await db
-        .selectFrom('run_payloads')
-        .select('body')
-        .where('run_id', '=', runId)
-        .where('digest', '=', sha256)
-        .executeTakeFirst();
-      return row?.body;
-    },
-    read,
-    follow,
   };
 }
 

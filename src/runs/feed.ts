@@ -60,7 +60,7 @@ export interface Feed {
 }
 
 export function createFeed({ database, clock }: { database: Database; clock: Clock }): Feed {
-  const { db, notifications } = database;
+  const { db, tenant, notifications } = database;
   const sleepers = new Set<() => void>();
   let listening: Promise<unknown> | undefined;
   const wakeAll = () => {
@@ -83,7 +83,7 @@ export function createFeed({ database, clock }: { database: Database; clock: Clo
           and f.xid < pg_snapshot_xmin(pg_current_snapshot())
           and (${userId} = '' or f.user_id = '' or f.user_id = ${userId})
         order by f.xid, f.pos limit ${limit})
-      order by xid, pos limit ${limit}`.execute(db);
+      order by xid, pos limit ${limit}`.execute(tenant(tenantId));
     return rows.map(toItem);
   }
 

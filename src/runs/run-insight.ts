@@ -2,12 +2,12 @@
  * What is known of a run beside its own row: what it waits for, what it has used, and the newest of its events of some
  * kind. Read off the tables whenever somebody asks.
  */
-import { type Kysely, sql } from 'kysely';
+import { sql } from 'kysely';
 import type { JsonObject } from '../core/json.ts';
-import type { Schema } from '../store/schema.ts';
+import type { TenantScopes } from '../store/tenant-scopes.ts';
 import type { EventType, RunEvent, TurnUsage } from './event.ts';
 import type { EventLog } from './event-log.ts';
-import type { WaitReason } from './run.ts';
+import type { Run, WaitReason } from './run.ts';
 
 /** A wait of a run that is waiting. */
 export interface OpenWait {
@@ -20,25 +20,28 @@ export interface OpenWait {
   readonly detail: JsonObject;
 }
 
+/** Which run, and so whose. */
+type OwnedRun = Pick<Run, 'id' | 'caller'>;
+
 export interface RunInsight {
   /** Empty while the run does something beside waiting. */
-  waits(runId: string): Promise<readonly OpenWait[]>;
+  waits(run: OwnedRun): Promise<readonly OpenWait[]>;
   /** What its own turns have used so far; its sub-runs count their own. */
-  usage(runId: string): Promise<TurnUsage>;
+  usage(run: OwnedRun): Promise<TurnUsage>;
   latest<Type extends EventType>(
-    runId: string,
+    run: OwnedRun,
     type: Type,
   ): Promise<Extract<RunEvent, { readonly type: Type }> | undefined>;
 }
 
 export function createRunInsight(parts: {
-  readonly db: Kysely<Schema>;
-  readonly events: Pick<EventLog, 'read'>;
+  readonly tenant: TenantScopes;
+  readonly events: Pick<EventLog, 'of'>;
 }): RunInsight {
-  const { db, events } = parts;
+  const { tenant, events } = parts;
 
-  const latest: RunInsight['latest'] = async (runId, type) => {
-    const newest = await db
+  const latest: RunInsight['latest'] = async ({ id: runId, caller }, type) => {
+    const newest = await tenant(caller.tenantId)
       .selectFrom('run_events')
       .select('seq')
       .where('run_id', '=', runId)
@@ -47,14 +50,15 @@ export function createRunInsight(parts: {
       .limit(1)
       .executeTakeFirst();
     if (newest === undefined) return undefined;
-    const [event] = await events.read(runId, newest.seq - 1, 1);
+    const [event] = await events.of(caller.tenantId).read(runId, newest.seq - 1, 1);
     return event as Extract<RunEvent, { readonly type: typeof type }> | undefined;
   };
 
   return {
     latest,
-    async waits(runId) {
-      const row = await db
+    async waits(run) {
+      const { id: runId, caller } = run;
+      const row = await tenant(caller.tenantId)
         .selectFrom('runs')
         .select('waits')
         .where('id', '=', runId)
@@ -62,7 +66,7 @@ export function createRunInsight(parts: {
         .executeTakeFirst();
       if (row === undefined) return [];
       const signals = signalsIn(row.waits);
-      const told = await latest(runId, 'run.waiting');
+      const told = await latest(run, 'run.waiting');
       return (told?.data.waits ?? []).map(({ name, reason, until = null, detail = {} }) => ({
         name,
         signal: signals.get(name) ?? name,
@@ -71,13 +75,13 @@ export function createRunInsight(parts: {
         detail,
       }));
     },
-    async usage(runId) {
+    async usage({ id: runId, caller }) {
       const { rows } = await sql<{ tokens_in: string; tokens_out: string; cost: number | null; unknown: boolean }>`
         select coalesce(sum((data->'usage'->>'tokens_input')::bigint), 0) tokens_in,
                coalesce(sum((data->'usage'->>'tokens_output')::bigint), 0) tokens_out,
                coalesce(sum((data->'usage'->>'cost_usd')::numeric), 0)::float8 cost,
                coalesce(bool_or(data->'usage'->>'cost_usd' is null), false) "unknown"
-          from aos.run_events where run_id = ${runId} and type = 'turn.completed'`.execute(db);
+          from aos.run_events where run_id = ${runId} and type = 'turn.completed'`.execute(tenant(caller.tenantId));
       const [row] = rows;
       return {
         tokens_input: Number(row?.tokens_in ?? 0),

@@ -128,7 +128,7 @@ export interface RunStore {
   /** The chat runs of a session that have not ended, oldest first. */
   activeInSession(caller: Caller, sessionId: string): Promise<readonly Run[]>;
   /** The stored steps of a run, in the order in which they were stored. */
-  steps(id: string): Promise<readonly RecordedStep[]>;
+  steps(run: Pick<Run, 'id' | 'caller'>): Promise<readonly RecordedStep[]>;
   /**
    * Deletes ended runs and all that belongs to them, and what the feed says of that time.
    * @param before ISO-8601 UTC: those that ended before it, with their whole family
@@ -160,15 +160,17 @@ export interface RunStoreParts {
 
 export function createRunStore(parts: RunStoreParts): RunStore {
   const { events, clock } = parts;
-  const { db } = parts.database;
+  const { db, tenant } = parts.database;
   const perform = parts.perform ?? performDirectly(parts.database);
 
   async function admit(admission: RunAdmission): Promise<Admitted> {
-    const { value } = await perform({ kind: 'admit', runId: admission.id, name: '' }, async (within) => {
+    const act = { runId: admission.id, name: '', tenantId: admission.caller.tenantId };
+    const { value } = await perform({ ...act, kind: 'admit' }, async (within) => {
       const row = await insert(within, admission, isoTime(clock.now()));
       return { value: row, written: row?.outcome === 'created' ? [1] : [] };
     });
-    if (value === undefined) throw new Error(`the admission of run ${admission.id} was not answered`);
+    // Somebody has it whom this tenant must not know of.
+    if (value === undefined) throw taken(admission.id);
     const { outcome, ...row } = value;
     if (outcome === 'busy') throw busySession(admission);
     const run = toRun(row);
@@ -180,10 +182,7 @@ export function createRunStore(parts: RunStoreParts): RunStore {
     if (isSame(run.caller, admission.caller) && run.requestHash === hashRequest(admission.asked ?? admission.request)) {
       return { run, outcome: 'joined' };
     }
-    throw new AosError(
-      'conflict',
-      `The id "${run.id}" already belongs to another request: repeat that request exactly to join its run, or use a new id.`,
-    );
+    throw taken(run.id);
   }
 
   async function interruptOthers({ id, caller, sessionId }: Run): Promise<void> {
@@ -197,8 +196,19 @@ export function createRunStore(parts: RunStoreParts): RunStore {
     return row && toRun(row);
   }
 
+  /** The run of that id, if it is the tenant's. */
+  async function loadFor(tenantId: string, id: string): Promise<Run | undefined> {
+    const row = await tenant(tenantId)
+      .selectFrom('runs')
+      .selectAll()
+      .where('tenant_id', '=', tenantId)
+      .where('id', '=', id)
+      .executeTakeFirst();
+    return row && toRun(row);
+  }
+
   async function activeInSession(caller: Caller, sessionId: string): Promise<readonly Run[]> {
-    const rows = await db
+    const rows = await tenant(caller.tenantId)
       .selectFrom('runs')
       .selectAll()
       .where('tenant_id', '=', caller.tenantId)
@@ -212,21 +222,24 @@ export function createRunStore(parts: RunStoreParts): RunStore {
   }
 
   async function requestCancel(id: string, reason: string, caller: Caller): Promise<CancelRequest | undefined> {
-    const { value } = await perform({ kind: 'cancel', runId: id, name: '' }, async (within) => {
-      const at = isoTime(clock.now());
-      const event: KeyedEvent = {
-        key: 'run.cancel_requested',
-        type: 'run.cancel_requested',
-        data: { reason },
-        actor: `user:${caller.userId}`,
-      };
-      const end: KeyedEvent = { key: 'run.cancelled', type: 'run.cancelled', data: { reason } };
-      const { rows } = await sql<RunRow & AftermathRow & { seqs: number[]; ended: boolean }>`
+    const { value } = await perform(
+      { kind: 'cancel', runId: id, name: '', tenantId: caller.tenantId },
+      async (within) => {
+        const at = isoTime(clock.now());
+        const event: KeyedEvent = {
+          key: 'run.cancel_requested',
+          type: 'run.cancel_requested',
+          data: { reason },
+          actor: `user:${caller.userId}`,
+        };
+        const end: KeyedEvent = { key: 'run.cancelled', type: 'run.cancelled', data: { reason } };
+        const { rows } = await sql<RunRow & AftermathRow & { seqs: number[]; ended: boolean }>`
         select (asked.run).*, asked.seqs, asked.ended, asked.next_run, asked.parent_woken, asked.parent_executor,
           asked.parent_kind from aos.request_cancel(${id}, ${caller.tenantId}, ${caller.userId}, ${reason}, ${at},
           ${encodeEvents(id, [event], at)}, ${encodeEvents(id, [end], at)}) asked`.execute(within);
-      return { value: rows[0], written: rows[0]?.seqs.filter((seq) => seq > 0) ?? [] };
-    });
+        return { value: rows[0], written: rows[0]?.seqs.filter((seq) => seq > 0) ?? [] };
+      },
+    );
     if (value === undefined) return undefined;
     const run = toRun(value);
     if (value.seqs.length > 0) events.announce(id, run.lastEvent);
@@ -239,17 +252,22 @@ export function createRunStore(parts: RunStoreParts): RunStore {
     activeInSession,
     requestCancel,
     async find(id, caller) {
-      const run = await load(id);
+      const run = await loadFor(caller.tenantId, id);
       return run !== undefined && isSame(run.caller, caller) ? run : undefined;
     },
     async findInTenant(id, caller) {
-      const run = await load(id);
+      const run = await loadFor(caller.tenantId, id);
       if (run?.caller.tenantId !== caller.tenantId) return undefined;
       return caller.userId === '' || caller.userId === run.caller.userId ? run : undefined;
     },
-    list: (caller, filter) => listRuns(db, caller, filter),
-    async steps(id) {
-      const rows = await db.selectFrom('run_steps').selectAll().where('run_id', '=', id).orderBy('ordinal').execute();
+    list: (caller, filter) => listRuns(tenant(caller.tenantId), caller, filter),
+    async steps({ id, caller }) {
+      const rows = await tenant(caller.tenantId)
+        .selectFrom('run_steps')
+        .selectAll()
+        .where('run_id', '=', id)
+        .orderBy('ordinal')
+        .execute();
       return rows.map(toStep);
     },
     async prune(before) {
@@ -344,6 +362,13 @@ function checkCursor(cursor: string): string {
 
 function isSame(one: Caller, other: Caller): boolean {
   return one.tenantId === other.tenantId && one.userId === other.userId;
+}
+
+function taken(id: string): AosError {
+  return new AosError(
+    'conflict',
+    `The id "${id}" already belongs to another request: repeat that request exactly to join its run, or use a new id.`,
+  );
 }
 
 function busySession({ sessionId }: RunAdmission): AosError {

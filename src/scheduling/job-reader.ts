@@ -4,7 +4,7 @@
 import { type Clock, isoTime } from '../core/clock.ts';
 import { AosError } from '../core/errors.ts';
 import type { Caller } from '../runs/run.ts';
-import type { StoreScope } from '../store/database.ts';
+import type { TenantScopes } from '../store/tenant-scopes.ts';
 import { type Job, toJob } from './job.ts';
 import { type JobRun, type JobRunStatus, toJobRun } from './job-run.ts';
 import type { JobStatus } from './job-state.ts';
@@ -57,15 +57,21 @@ export interface JobCounts {
 export interface JobReader {
   list(caller: Caller, filter: JobFilter): Promise<JobPage>;
   /** The runs of a job; the caller has it found. */
-  runs(jobId: string, filter: JobRunFilter): Promise<JobRunPage>;
+  runs(caller: Caller, jobId: string, filter: JobRunFilter): Promise<JobRunPage>;
   counts(caller: Caller): Promise<JobCounts>;
 }
 
 const enabledStatuses: readonly JobStatus[] = ['scheduled', 'running'];
 
-export function createJobReader({ db, clock }: { readonly db: StoreScope; readonly clock: Clock }): JobReader {
+export function createJobReader({
+  tenant,
+  clock,
+}: {
+  readonly tenant: TenantScopes;
+  readonly clock: Clock;
+}): JobReader {
   function visible(caller: Caller) {
-    const ofTenant = db.selectFrom('jobs').where('jobs.tenant_id', '=', caller.tenantId);
+    const ofTenant = tenant(caller.tenantId).selectFrom('jobs').where('jobs.tenant_id', '=', caller.tenantId);
     return caller.userId === '' ? ofTenant : ofTenant.where('jobs.user_id', '=', caller.userId);
   }
 
@@ -104,8 +110,8 @@ export function createJobReader({ db, clock }: { readonly db: StoreScope; readon
       const more = rows.length > limit && last !== undefined;
       return { items, total: Number(total), nextCursor: more ? `${last.nextRunAt ?? ''}~${last.id}` : null };
     },
-    async runs(jobId, { status, limit, cursor }) {
-      let query = db.selectFrom('job_runs').where('job_id', '=', jobId);
+    async runs(caller, jobId, { status, limit, cursor }) {
+      let query = tenant(caller.tenantId).selectFrom('job_runs').where('job_id', '=', jobId);
       if (status !== undefined) query = query.where('status', '=', status);
       const page = cursor === undefined ? query : query.where('planned_at', '<', readTime(cursor));
       const [{ total }, rows] = await Promise.all([

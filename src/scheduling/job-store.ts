@@ -49,7 +49,7 @@ export interface JobStore {
 }
 
 export interface JobStoreParts {
-  readonly database: Pick<Database, 'db' | 'notifications'>;
+  readonly database: Pick<Database, 'tenant' | 'notifications'>;
   readonly queue: Pick<TaskQueue, 'find' | 'cancel'>;
   readonly feed: FactWriter;
   readonly clock: Clock;
@@ -60,7 +60,7 @@ export interface JobStoreParts {
 }
 
 export function createJobStore({ database, queue, feed, clock, fabric, governor }: JobStoreParts): JobStore {
-  const { db, notifications } = database;
+  const { tenant, notifications } = database;
 
   /** Locks the caller's job and changes it; schedulers look afterwards. */
   async function locked<T>(
@@ -68,11 +68,13 @@ export function createJobStore({ database, queue, feed, clock, fabric, governor 
     caller: Caller,
     work: (job: Job, trx: StoreScope) => Promise<T>,
   ): Promise<T | undefined> {
-    const outcome = await db.transaction().execute(async (trx) => {
-      const row = await trx.selectFrom('jobs').selectAll().where('id', '=', id).forNoKeyUpdate().executeTakeFirst();
-      const job = row && toJob(row);
-      return job !== undefined && isCallers(job, caller) ? work(job, trx) : undefined;
-    });
+    const outcome = await tenant(caller.tenantId)
+      .transaction()
+      .execute(async (trx) => {
+        const row = await trx.selectFrom('jobs').selectAll().where('id', '=', id).forNoKeyUpdate().executeTakeFirst();
+        const job = row && toJob(row);
+        return job !== undefined && isCallers(job, caller) ? work(job, trx) : undefined;
+      });
     notifications.announce(JOB_CHANNEL, 'jobs', '');
     return outcome;
   }
@@ -135,37 +137,39 @@ export function createJobStore({ database, queue, feed, clock, fabric, governor 
       if (first < now && !allowPast) throw inThePast(first, now);
       const { plan, decision } = await permit('schedule', id, asked, caller);
       const context = await fabric?.(caller.tenantId);
-      const job = await db.transaction().execute(async (trx) => {
-        const row = await trx
-          .insertInto('jobs')
-          .values({
-            ...planColumns(plan),
-            fabric: context === undefined ? null : JSON.stringify(context),
-            id,
-            tenant_id: caller.tenantId,
-            user_id: caller.userId,
-            anchor_at: new Date(now),
-            status: 'scheduled',
-            next_run_at: new Date(first),
-            consecutive_failures: 0,
-            run_count: 0,
-            created_at: new Date(now),
-            updated_at: new Date(now),
-          })
-          .onConflict((conflict) => conflict.column('id').doNothing())
-          .returningAll()
-          .executeTakeFirst();
-        if (row === undefined) throw taken(id);
-        const created = toJob(row);
-        await tell(trx, 'job.created', created);
-        if (decision !== undefined) await keepDecision(trx, { caller, runId: null, at: now }, decision);
-        return created;
-      });
+      const job = await tenant(caller.tenantId)
+        .transaction()
+        .execute(async (trx) => {
+          const row = await trx
+            .insertInto('jobs')
+            .values({
+              ...planColumns(plan),
+              fabric: context === undefined ? null : JSON.stringify(context),
+              id,
+              tenant_id: caller.tenantId,
+              user_id: caller.userId,
+              anchor_at: new Date(now),
+              status: 'scheduled',
+              next_run_at: new Date(first),
+              consecutive_failures: 0,
+              run_count: 0,
+              created_at: new Date(now),
+              updated_at: new Date(now),
+            })
+            .onConflict((conflict) => conflict.column('id').doNothing())
+            .returningAll()
+            .executeTakeFirst();
+          if (row === undefined) throw taken(id);
+          const created = toJob(row);
+          await tell(trx, 'job.created', created);
+          if (decision !== undefined) await keepDecision(trx, { caller, runId: null, at: now }, decision);
+          return created;
+        });
       notifications.announce(JOB_CHANNEL, 'jobs', '');
       return job;
     },
     async find(id, caller) {
-      const row = await db.selectFrom('jobs').selectAll().where('id', '=', id).executeTakeFirst();
+      const row = await tenant(caller.tenantId).selectFrom('jobs').selectAll().where('id', '=', id).executeTakeFirst();
       const job = row && toJob(row);
       return job !== undefined && isCallers(job, caller) ? job : undefined;
     },

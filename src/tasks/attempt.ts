@@ -109,7 +109,7 @@ async function endingOf(run: Run, runs: AttemptParts['runs']): Promise<AttemptEn
 }
 
 async function retryOf(run: Run, runs: AttemptParts['runs']): Promise<'later' | 'never' | undefined> {
-  const step = (await runs.steps(run.id)).find(({ name }) => name === RETRY_STEP);
+  const step = (await runs.steps(run)).find(({ name }) => name === RETRY_STEP);
   const said = step !== undefined && 'value' in step.outcome ? step.outcome.value : undefined;
   return said === 'later' || said === 'never' ? said : undefined;
 }

@@ -12,7 +12,7 @@ import { judge } from './judgement.ts';
 
 export interface RecordedRunParts {
   readonly runs: Pick<RunStore, 'findInTenant'>;
-  readonly events: Pick<EventLog, 'read'>;
+  readonly events: Pick<EventLog, 'of'>;
 }
 
 const PAGE = 500;
@@ -30,7 +30,7 @@ export function createEvaluation({ runs, events }: RecordedRunParts): Evaluation
   async function toolsCalled(run: Run): Promise<string[]> {
     const tools: string[] = [];
     for (let after = 0; ; ) {
-      const page = await events.read(run.id, after, PAGE);
+      const page = await events.of(run.caller.tenantId).read(run.id, after, PAGE);
       tools.push(...toolsOf(page));
       const last = page.at(-1);
       if (last === undefined || page.length < PAGE) return tools;

@@ -31,7 +31,7 @@ export interface SubmitOptions {
 const COUNT_AGE_MS = 1_000;
 
 export interface TaskAdmissionParts {
-  readonly database: Pick<Database, 'db' | 'notifications'>;
+  readonly database: Pick<Database, 'db' | 'tenant' | 'notifications'>;
   readonly feed: Pick<Feed, 'write'>;
   readonly settings: TaskSettingsStore;
   readonly clock: Clock;
@@ -49,7 +49,7 @@ export type TaskAdmission = (task: NewTask, caller: Caller, options?: SubmitOpti
 
 export function createTaskAdmission(parts: TaskAdmissionParts): TaskAdmission {
   const { database, feed, settings, clock, fabric, governor } = parts;
-  const { db, notifications } = database;
+  const { db, tenant, notifications } = database;
   let counted = { at: Number.NEGATIVE_INFINITY, waiting: 0 };
 
   /** The bound protects the database, so a count that is a second old, plus what came since, will do. */
@@ -154,7 +154,7 @@ export function createTaskAdmission(parts: TaskAdmissionParts): TaskAdmission {
       await sql`select pg_notify(${TASK_CHANNEL}, 'work')`.execute(options.within);
       return task;
     }
-    const task = await db.transaction().execute(enter);
+    const task = await tenant(caller.tenantId).transaction().execute(enter);
     if (task.status === 'pending') notifications.announce(TASK_CHANNEL, 'work', 'work');
     return task;
   }

@@ -58,7 +58,7 @@ export interface TaskQueue {
 }
 
 export interface TaskQueueParts {
-  readonly database: Pick<Database, 'db' | 'notifications'>;
+  readonly database: Pick<Database, 'db' | 'tenant' | 'notifications'>;
   readonly engine: Pick<Engine, 'cancel'>;
   readonly feed: Pick<Feed, 'write'>;
   readonly settings: TaskSettingsStore;
@@ -72,7 +72,7 @@ export interface TaskQueueParts {
 
 export function createTaskQueue(parts: TaskQueueParts): TaskQueue {
   const { engine, feed, settings, clock, log } = parts;
-  const { db, notifications } = parts.database;
+  const { db, tenant, notifications } = parts.database;
   const endListeners = new Set<(task: Task) => void>();
   let stopListening: (() => void) | undefined;
 
@@ -83,7 +83,7 @@ export function createTaskQueue(parts: TaskQueueParts): TaskQueue {
   }
 
   async function find(id: string, caller: Caller): Promise<Task | undefined> {
-    const task = await loadTask(db, id);
+    const task = await loadTask(tenant(caller.tenantId), id);
     return task !== undefined && isCallers(task, caller) ? task : undefined;
   }
 
@@ -93,10 +93,12 @@ export function createTaskQueue(parts: TaskQueueParts): TaskQueue {
     caller: Caller,
     to: (task: Task, trx: StoreScope) => Promise<Task>,
   ): Promise<Task | undefined> {
-    return db.transaction().execute(async (trx) => {
-      const task = await lockTask(trx, id);
-      return task !== undefined && isCallers(task, caller) ? to(task, trx) : undefined;
-    });
+    return tenant(caller.tenantId)
+      .transaction()
+      .execute(async (trx) => {
+        const task = await lockTask(trx, id);
+        return task !== undefined && isCallers(task, caller) ? to(task, trx) : undefined;
+      });
   }
 
   async function cancel(
@@ -166,7 +168,7 @@ export function createTaskQueue(parts: TaskQueueParts): TaskQueue {
   return {
     submit,
     find,
-    list: (caller, filter) => listTasks(db, caller, filter),
+    list: (caller, filter) => listTasks(tenant(caller.tenantId), caller, filter),
     cancel,
     requeue,
     explain: (task) => whyItWaits(db, settings.current(), task, isoTime(clock.now())),

@@ -8,7 +8,7 @@ let database: Database;
 let documents: SessionDocuments;
 beforeAll(async () => {
   database = await openTestDatabase();
-  documents = createSessionDocuments({ db: database.db, clock: systemClock });
+  documents = createSessionDocuments({ tenant: database.tenant, clock: systemClock });
 });
 afterAll(() => database.close());
 

@@ -8,7 +8,7 @@ let database: Database;
 let memory: SessionMemory & SessionRegister;
 beforeAll(async () => {
   database = await openTestDatabase();
-  memory = createSessionMemory({ db: database.db, clock: systemClock });
+  memory = createSessionMemory({ tenant: database.tenant, clock: systemClock });
 });
 afterAll(() => database.close());
 
@@ -40,7 +40,7 @@ describe('the memory of a session', () => {
 
   it('outlives the process', async () => {
     const at = await memory.add(told('restart', 'remember me'));
-    const another = createSessionMemory({ db: database.db, clock: systemClock });
+    const another = createSessionMemory({ tenant: database.tenant, clock: systemClock });
     expect(await another.recall({ tenantId: 'default', userId: '', sessionId: 'restart' }, at)).toHaveLength(1);
   });
 

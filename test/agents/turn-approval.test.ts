@@ -48,7 +48,7 @@ beforeAll(async () => {
   database = await openTestDatabase();
   here = createTestRuns(database);
   approvals = createApprovalStore(database);
-  documents = createSessionDocuments({ db: database.db, clock: systemClock });
+  documents = createSessionDocuments({ tenant: database.tenant, clock: systemClock });
   desk = createApprovalDesk({
     database,
     approvals,

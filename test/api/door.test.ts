@@ -110,7 +110,7 @@ const contract = readContract({ openapi: '3.1.0', paths, components: { schemas, 
 
 beforeAll(async () => {
   database = await openTestDatabase();
-  const idempotency = createIdempotency({ db: database.db, clock: systemClock });
+  const idempotency = createIdempotency({ database, clock: systemClock });
   const log = { error: (...said: unknown[]) => logged.push(said) };
   const door = createApiDoor({
     entrance: openEntrance,

@@ -81,7 +81,7 @@ it('whatever happens to a run in whatever order, it has one end', async () => {
       expect(['completed', 'cancelled']).toContain(ended?.status);
       expect(events.filter(isTerminalEvent)).toHaveLength(1);
       expect(verifyEvents(events, ended)).toBeUndefined();
-      const steps = await one.runs.steps(run.id);
+      const steps = await one.runs.steps(run);
       expect(new Set(steps.map(({ name }) => name)).size).toBe(steps.length);
       if (ended?.status === 'completed') {
         expect(steps.map(({ name }) => name).toSorted()).toEqual(

@@ -264,7 +264,7 @@ describe('two engines on one database', () => {
     goOn.resolve();
     await expect.poll(() => zombie.engine.backlog().executing).toBe(0);
     expect((await heir.watch(run.id)).map(({ type }) => type)).toEqual(['run.queued', 'run.completed']);
-    expect((await heir.runs.steps(run.id)).map(({ outcome }) => outcome)).toEqual([{ value: 'from the heir' }]);
+    expect((await heir.runs.steps(run)).map(({ outcome }) => outcome)).toEqual([{ value: 'from the heir' }]);
   });
 
   it('pass on what one of them lets go of when it stops', async () => {

@@ -345,7 +345,7 @@ describe('a program without end', () => {
     };
     const run = await here.begin();
     await here.waits(run.id);
-    expect(await here.runs.steps(run.id)).toEqual([]);
+    expect(await here.runs.steps(run)).toEqual([]);
     await here.engine.signal(run.id, signal('pause'));
     expect((await here.ended(run.id)).result).toEqual({ cycles: 4 });
     expect(bodies).toEqual([0, 1, 2, 3]);

@@ -12,7 +12,7 @@ let operations: readonly Operation[];
 beforeAll(async () => {
   database = await openTestDatabase();
   operations = createDocumentOperations({
-    documents: createSessionDocuments({ db: database.db, clock: systemClock }),
+    documents: createSessionDocuments({ tenant: database.tenant, clock: systemClock }),
   });
 });
 afterAll(() => database.close());

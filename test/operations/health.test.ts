@@ -14,10 +14,9 @@ afterAll(() => database?.close());
 const caller = { tenantId: 'default', userId: '' };
 
 function healthWith(checks: Record<string, HealthCheck>, failures: string[] = []) {
-  const { db } = database;
   return createHealth({
-    db,
-    records: createRecordStore({ db, clock: systemClock }),
+    database,
+    records: createRecordStore({ database, clock: systemClock }),
     agents: { visibleTo: () => [] } as never,
     clock: systemClock,
     version: '1',

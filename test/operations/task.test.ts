@@ -27,7 +27,7 @@ beforeEach(async () => {
 async function call(name: string, input: JsonObject = {}, caller: Caller = acme): Promise<JsonObject> {
   const { queue, pool, claims } = tasks;
   const operations = [
-    ...createTaskOperations({ queue, db: database.db }),
+    ...createTaskOperations({ queue, tenant: database.tenant }),
     ...createPoolOperations({ pool, claims, clock: systemClock }),
   ];
   const operation = operations.find(({ spec }) => spec.name === name);

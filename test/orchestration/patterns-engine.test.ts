@@ -65,7 +65,7 @@ async function start(version = '1'): Promise<void> {
       yield* speaking.stream(request, signal);
     },
   };
-  const memory = createSessionMemory({ db: database.db, clock });
+  const memory = createSessionMemory({ tenant: database.tenant, clock });
   const tools = toolSet(version);
   const { events } = stores;
   const program = createRunProgram({ catalogue, model, memory, definitions, events, tools, clock });
@@ -160,7 +160,7 @@ describe('on the real engine', () => {
     expect(await engine.signal(run.id, { name: 'stop', payload: { reason: 'enough' }, actor: 'user:ada' })).toBe(true);
     expect(await resultOf(run)).toMatchObject({ status: 'stopped', cycles: 1, stop_reason: 'enough', turns: 2 });
     // What came before the checkpoint is forgotten.
-    expect((await stores.runs.steps(run.id)).map(({ name }) => name)).not.toContain('cycle-1/ceo');
+    expect((await stores.runs.steps(run)).map(({ name }) => name)).not.toContain('cycle-1/ceo');
   });
 
   it('a run at its limit waits over a restart, and goes on when it is let', async () => {

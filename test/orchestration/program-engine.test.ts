@@ -38,7 +38,7 @@ beforeAll(async () => {
   const program = createRunProgram({
     catalogue: testCatalogue('ceo', 'cfo', 'cmo'),
     model: createModel({ provider: 'openai', apiKey: 'k', model: 'gpt-4o', baseUrl: `${server.url}/v1` }, { clock }),
-    memory: createSessionMemory({ db: database.db, clock }),
+    memory: createSessionMemory({ tenant: database.tenant, clock }),
     clock,
   });
   engine = createEngine({ database, ...stores, program, clock, log: recordingLog() });

@@ -102,7 +102,7 @@ describe('a run made from another', () => {
     const forkOf = { runId: 'original', step: 'three' };
     const fork = await admit({ id: 'fork', forkOf, keepSteps: ['one', 'two'] });
     expect(fork.forkOf).toEqual(forkOf);
-    expect(await stores.runs.steps('fork')).toMatchObject([
+    expect(await stores.runs.steps(fork)).toMatchObject([
       { name: 'one', ordinal: 1, effect: 'read', outcome: { value: { of: 'one' } } },
       { name: 'two', ordinal: 2, effect: 'read', outcome: { value: { of: 'two' } } },
     ]);

@@ -13,13 +13,13 @@ import { startHost, type TestHost } from './host.ts';
 
 export function startApiHost(
   operations: readonly Operation[],
-  { db }: Database,
+  database: Database,
   log: Log,
   entrance: Entrance = openEntrance,
 ): Promise<TestHost> {
   const clock = systemClock;
   const stopping = new AbortController().signal;
-  const door = createApiDoor({ entrance, idempotency: createIdempotency({ db, clock }), clock, log, stopping });
+  const door = createApiDoor({ entrance, idempotency: createIdempotency({ database, clock }), clock, log, stopping });
   const meter = createRequestMeter();
   return startHost(() => {}, {
     app: createApiRoutes({ operations, door, meter, instruments: async () => '', clock }),

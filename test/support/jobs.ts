@@ -46,7 +46,7 @@ export function createTestJobs(database: Database, clock: Clock, options: TestJo
   const feed = { write: async (_within: unknown, item: NewFeedItem) => void facts.push(item) };
   const parts = { database, queue, feed, clock, log: silentLog };
   const store = createJobStore(parts);
-  const reader = createJobReader({ db: database.db, clock });
+  const reader = createJobReader({ tenant: database.tenant, clock });
   const scheduler = createScheduler({
     ...parts,
     ...limits,
@@ -60,7 +60,7 @@ export function createTestJobs(database: Database, clock: Clock, options: TestJo
   }
 
   async function runs(id: string): Promise<readonly JobRun[]> {
-    const { items } = await reader.runs(id, { limit: 500 });
+    const { items } = await reader.runs(acme, id, { limit: 500 });
     return items.toReversed();
   }
 

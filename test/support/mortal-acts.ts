@@ -40,7 +40,10 @@ export function nameOfAct({ kind, runId, name }: DurableAct): string {
   return `${family}${kind} ${name.replace(/:delta:.*/, ':delta').replace(/^(resumed|waiting):.*/, '$1')}`;
 }
 
-export function mortalActs({ db }: Pick<Database, 'db'>, { die, at, list, deaths }: MortalPlan): ActPerformer {
+export function mortalActs(
+  { db, tenant }: Pick<Database, 'db' | 'tenant'>,
+  { die, at, list, deaths }: MortalPlan,
+): ActPerformer {
   let tail: Promise<unknown> = Promise.resolve();
   const oneAtATime = <Result>(work: () => Promise<Result>): Promise<Result> => {
     const result = tail.then(work);
@@ -59,7 +62,8 @@ export function mortalActs({ db }: Pick<Database, 'db'>, { die, at, list, deaths
     oneAtATime(() =>
       withinAct.run(true, async () => {
         let meant = false;
-        const done = await db.transaction().execute(async (trx) => {
+        const scope = act.tenantId === undefined ? db : tenant(act.tenantId);
+        const done = await scope.transaction().execute(async (trx) => {
           const did = await work(trx);
           meant = isMeant(act, did);
           if (meant && die === 'before') process.kill(process.pid, 'SIGKILL');

@@ -22,7 +22,13 @@ function recorded(run: Partial<Run>) {
   const found = testRun({ ...times, ...run });
   return createEvaluation({
     runs: { findInTenant: async (id) => (id === found.id ? found : undefined) },
-    events: { read: async (_id, after) => events.filter(({ seq }) => seq > after) },
+    events: {
+      of: () => ({
+        read: async (_id, after) => events.filter(({ seq }) => seq > after),
+        payload: async () => undefined,
+        async *follow() {},
+      }),
+    },
   }).recorded('run-1', caller);
 }
 

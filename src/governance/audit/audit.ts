@@ -59,7 +59,7 @@ export interface Audit {
 }
 
 export interface AuditParts {
-  readonly database: Pick<Database, 'db'>;
+  readonly database: Pick<Database, 'db' | 'tenant'>;
   readonly clock: Clock;
   readonly log: Log;
   readonly signer?: CheckpointSigner | undefined;
@@ -71,13 +71,13 @@ export interface AuditParts {
 
 export function createAudit(parts: AuditParts): Audit {
   const { clock, log, signer, onCheckpoint } = parts;
-  const { db } = parts.database;
+  const { db, tenant } = parts.database;
   const surroundings: Surroundings = {
     responsibility: parts.responsibility ?? ((_tenantId, action) => blueprintResponsibility(action)),
     plane: parts.plane ?? (() => undefined),
   };
   const sealer = createSealer({ db, surroundings });
-  const trail = createTrail(db);
+  const trail = createTrail(tenant);
   let timer: Timer | undefined;
   let turn: Promise<void> = Promise.resolve();
 
@@ -143,7 +143,7 @@ export function createAudit(parts: AuditParts): Audit {
     verifierKey: signer?.verifierKey,
     seal: sealer.seal,
     backlog: sealer.backlog,
-    people: (tenantId, references) => recall(db, tenantId, references),
+    people: (tenantId, references) => recall(tenant(tenantId), tenantId, references),
     async write(within, { tenantId, timestamp = isoTime(clock.now()), ...entry }) {
       const { owner = '' } = entry;
       await within

@@ -1,7 +1,7 @@
 /** The log of a tenant as it is read: entries by filter, pages of the whole, its checkpoints, and proofs about it. */
 import { sql } from 'kysely';
 import { AosError } from '../../core/errors.ts';
-import type { StoreScope } from '../../store/database.ts';
+import type { TenantScopes } from '../../store/tenant-scopes.ts';
 import type { AuditEntry, EntryBody } from './entry.ts';
 import { appendLeaf, consistencyProof, inclusionProof, rangeOf, rootOf } from './merkle.ts';
 
@@ -54,9 +54,9 @@ export interface Trail {
   proveConsistency(tenantId: string, from: number, size: number): Promise<Proof>;
 }
 
-export function createTrail(db: StoreScope): Trail {
+export function createTrail(tenant: TenantScopes): Trail {
   async function leaves(tenantId: string, above: number, upTo: number): Promise<string[]> {
-    const rows = await db
+    const rows = await tenant(tenantId)
       .selectFrom('audit_entries')
       .select('hash')
       .where('tenant_id', '=', tenantId)
@@ -75,7 +75,10 @@ export function createTrail(db: StoreScope): Trail {
 
   return {
     async find(tenantId, { action, taskId, agentId, runId, since, until, ownedBy, before, limit }) {
-      let query = db.selectFrom('audit_entries').select(['body', 'hash']).where('tenant_id', '=', tenantId);
+      let query = tenant(tenantId)
+        .selectFrom('audit_entries')
+        .select(['body', 'hash'])
+        .where('tenant_id', '=', tenantId);
       if (action !== undefined) query = query.where('action', '=', action);
       if (taskId !== undefined) query = query.where('task_id', '=', taskId);
       if (agentId !== undefined) query = query.where('agent_id', '=', agentId);
@@ -95,7 +98,7 @@ export function createTrail(db: StoreScope): Trail {
       return (await query.orderBy('seq', 'desc').limit(limit).execute()).map(toEntry);
     },
     async after(tenantId, seq, limit) {
-      const rows = await db
+      const rows = await tenant(tenantId)
         .selectFrom('audit_entries')
         .select(['body', 'hash'])
         .where('tenant_id', '=', tenantId)
@@ -106,7 +109,7 @@ export function createTrail(db: StoreScope): Trail {
       return rows.map(toEntry);
     },
     async checkpoints(tenantId, above, upTo) {
-      const rows = await db
+      const rows = await tenant(tenantId)
         .selectFrom('audit_checkpoints')
         .select(['size', 'at', 'note'])
         .where('tenant_id', '=', tenantId)
@@ -117,7 +120,7 @@ export function createTrail(db: StoreScope): Trail {
       return rows.map(toCheckpoint);
     },
     async newestCheckpoint(tenantId) {
-      const row = await db
+      const row = await tenant(tenantId)
         .selectFrom('audit_checkpoints')
         .select(['size', 'at', 'note'])
         .where('tenant_id', '=', tenantId)
@@ -129,7 +132,7 @@ export function createTrail(db: StoreScope): Trail {
     async rangeAt(tenantId, size) {
       const { rows } = await sql<{ size: string; range: string[] }>`
         select size, range from aos.audit_checkpoints
-         where tenant_id = ${tenantId} and size <= ${size} order by size desc limit 1`.execute(db);
+         where tenant_id = ${tenantId} and size <= ${size} order by size desc limit 1`.execute(tenant(tenantId));
       const known = { size: Number(rows[0]?.size ?? 0), range: rows[0]?.range ?? [] };
       const rest = await leaves(tenantId, known.size, size);
       if (known.size + rest.length < size) {

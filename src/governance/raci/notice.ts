@@ -78,18 +78,21 @@ export function createNotices({ database, outbox, matrixOf, clock }: NoticeParts
     if (activity === undefined) return;
     const notices = noticesOf(matrix.document, activity, action, decision, isoTime(clock.now()));
     if (notices.length === 0) return;
-    await database.db.transaction().execute(async (trx) => {
-      for (const { url, envelope, dedupeKey } of notices) {
-        await outbox.enqueue(trx, {
-          ...caller,
-          kind: 'notice',
-          subject: runId ?? decision.action,
-          url,
-          headers: { 'content-type': 'application/cloudevents+json; charset=utf-8' },
-          body: JSON.stringify(envelope),
-          dedupeKey,
-        });
-      }
-    });
+    await database
+      .tenant(caller.tenantId)
+      .transaction()
+      .execute(async (trx) => {
+        for (const { url, envelope, dedupeKey } of notices) {
+          await outbox.enqueue(trx, {
+            ...caller,
+            kind: 'notice',
+            subject: runId ?? decision.action,
+            url,
+            headers: { 'content-type': 'application/cloudevents+json; charset=utf-8' },
+            body: JSON.stringify(envelope),
+            dedupeKey,
+          });
+        }
+      });
   };
 }

@@ -35,7 +35,7 @@ export interface ScreeningBookParts {
 }
 
 export function createScreeningBook({ database, standard, clock, log }: ScreeningBookParts): ScreeningBook {
-  const { db, notifications } = database;
+  const { db, tenant, notifications } = database;
   const otherwise = rulesOf(standard);
   let tenants = new Map<string, ScreeningRules>();
   let stopListening: (() => void) | undefined;
@@ -83,25 +83,27 @@ export function createScreeningBook({ database, standard, clock, log }: Screenin
     of: (tenantId) => tenants.get(tenantId) ?? otherwise,
     async replace(tenantId, given, by) {
       const rules = readScreening(given);
-      await db.transaction().execute(async (trx) => {
-        await trx
-          .insertInto('governance_documents')
-          .values({
-            tenant_id: tenantId,
-            kind: 'screening',
-            hash: rules.hash,
-            content: JSON.stringify(given),
-            written_by: by,
-            written_at: new Date(clock.now()),
-          })
-          .execute();
-        await sql`select pg_notify(${documentsChannel}, ${tenantId})`.execute(trx);
-      });
+      await tenant(tenantId)
+        .transaction()
+        .execute(async (trx) => {
+          await trx
+            .insertInto('governance_documents')
+            .values({
+              tenant_id: tenantId,
+              kind: 'screening',
+              hash: rules.hash,
+              content: JSON.stringify(given),
+              written_by: by,
+              written_at: new Date(clock.now()),
+            })
+            .execute();
+          await sql`select pg_notify(${documentsChannel}, ${tenantId})`.execute(trx);
+        });
       tenants.set(tenantId, rules);
       return rules;
     },
     async history(tenantId, limit) {
-      const rows = await db
+      const rows = await tenant(tenantId)
         .selectFrom('governance_documents')
         .selectAll()
         .where('tenant_id', '=', tenantId)
