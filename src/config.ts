@@ -12,7 +12,7 @@ import { type Destination, parseDestination } from './egress/destination.ts';
 import { type EgressMode, egressModes } from './egress/egress-guard.ts';
 import { type Environment, environments } from './governance/action.ts';
 import { defaultPolicy, noFloor, screeningActions, type TenantScreening } from './governance/screening/policy.ts';
-import { type IdentitySettings, identityVariables, readIdentity } from './identity/identity-settings.ts';
+import { type IdentitySettings, readIdentity } from './identity/identity-settings.ts';
 import type { RowSecurity } from './store/database.ts';
 import { type Env, setting } from './telemetry/export.ts';
 
@@ -153,11 +153,6 @@ const milliseconds = z
   })
   .transform(Number);
 
-/** Variables that are judged together, elsewhere. */
-function asText<Name extends string>(names: readonly Name[]) {
-  return Object.fromEntries(names.map((name) => [name, text.optional()])) as Record<Name, z.ZodOptional<z.ZodString>>;
-}
-
 /** A whole number in words of the environment. */
 const count = (min: number, max: number, what: string) =>
   z
@@ -254,9 +249,21 @@ const environment = z.object({
   AOS_ALLOW_HTTP_FETCH: onOff.optional(),
   AOS_ENVIRONMENT: environmentName.optional(),
   AOS_ALLOW_UNAUTHENTICATED: onOff.optional(),
-  ...asText(identityVariables),
   AOS_A2A_MAX_DEPTH: count(1, 100, 'delegations').optional(),
   AOS_A2A_PUSH: onOff.optional(),
+  // Judged together, in identity-settings.ts.
+  AUTH_MODE: text.optional(),
+  AUTH_JWKS_URL: text.optional(),
+  AUTH_ISSUER: text.optional(),
+  AUTH_AUDIENCE: text.optional(),
+  AUTH_ALGORITHMS: text.optional(),
+  AUTH_ENTRA_TENANTS: text.optional(),
+  AUTH_HS256_SECRET: text.optional(),
+  AUTH_TENANT: text.optional(),
+  AUTH_PLATFORM_ROLES: text.optional(),
+  AUTH_PLATFORM_ADMINS: text.optional(),
+  AOS_API_KEYS: text.optional(),
+  AOS_API_KEYS_FILE: text.optional(),
   AOS_POLICY_FILE: text.optional(),
   AOS_RACI_FILE: text.optional(),
   AOS_SCREENING: screeningAction.optional(),

@@ -93,6 +93,10 @@ export async function startContainer(options: ContainerOptions): Promise<Contain
     return loaded;
   });
   const [{ url, pid }, parts] = await Promise.all([databaseServer, loading]);
+  const authenticator = await parts.createAuthenticator(config.runtime.identity, {
+    clock,
+    onWarning: (sentence) => log.warn(sentence),
+  });
   let noteRefusal = (_destination: string): void => {};
   const egress = createContainerEgress({
     config,
@@ -130,10 +134,6 @@ export async function startContainer(options: ContainerOptions): Promise<Contain
   }
   const { gate, runs, events, catalogue } = runtime;
 
-  const authenticator = await parts.createAuthenticator(config.runtime.identity, {
-    clock,
-    onWarning: (sentence) => log.warn(sentence),
-  });
   const { audit } = runtime;
   const onRefused = parts.createRefusalNotices(clock, parts.createRefusalLedger({ audit, db: database.db, log }));
   const entrance = parts.createEntrance({ authenticator, onRefused });

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { findApiKey, readApiKeys } from '../src/identity/api-key.ts';
 import { testSigner } from './support/audit.ts';
 import { buildLog, joinLog } from './support/audit-export.ts';
 
@@ -74,5 +75,23 @@ describe('aos audit verify', () => {
     const { code, err } = await aos(given);
     expect(err).toMatch(said);
     expect(code).toBe(2);
+  });
+});
+
+describe('aos key new', () => {
+  it('prints the record for the file of keys, and the key apart from it', async () => {
+    const { code, out, err } = await aos(['key', 'new', 'sync', '--tenant', 'acme', '--role', 'operator']);
+    expect(code).toBe(0);
+    const [, key = ''] = /The key, shown this once: (aos_\S+)\n/.exec(err) ?? [];
+    expect(out).not.toContain(key);
+    expect(findApiKey(readApiKeys(`[${out}]`, 'it'), key)).toMatchObject({ name: 'sync', tenant: 'acme' });
+  });
+
+  it('refuses a role that there is not, and a key without one', async () => {
+    expect(await aos(['key', 'new', 'sync', '--role', 'baker'])).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('the role "baker", which there is not'),
+    });
+    expect(await aos(['key', 'new', 'sync'])).toMatchObject({ code: 2, err: expect.stringContaining('aos key new') });
   });
 });

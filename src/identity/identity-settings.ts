@@ -13,21 +13,21 @@ import {
   type SecretRules,
 } from './token-rules.ts';
 
-export const identityVariables = [
-  'AUTH_MODE',
-  'AUTH_JWKS_URL',
-  'AUTH_ISSUER',
-  'AUTH_AUDIENCE',
-  'AUTH_ALGORITHMS',
-  'AUTH_ENTRA_TENANTS',
-  'AUTH_HS256_SECRET',
-  'AUTH_TENANT',
-  'AUTH_PLATFORM_ROLES',
-  'AUTH_PLATFORM_ADMINS',
-  'AOS_API_KEYS',
-  'AOS_API_KEYS_FILE',
-] as const;
-export type IdentityVariables = Readonly<Partial<Record<(typeof identityVariables)[number], string | undefined>>>;
+type VariableName =
+  | 'AUTH_MODE'
+  | 'AUTH_JWKS_URL'
+  | 'AUTH_ISSUER'
+  | 'AUTH_AUDIENCE'
+  | 'AUTH_ALGORITHMS'
+  | 'AUTH_ENTRA_TENANTS'
+  | 'AUTH_HS256_SECRET'
+  | 'AUTH_TENANT'
+  | 'AUTH_PLATFORM_ROLES'
+  | 'AUTH_PLATFORM_ADMINS'
+  | 'AOS_API_KEYS'
+  | 'AOS_API_KEYS_FILE';
+/** The environment, blank values left out. */
+export type IdentityVariables = Readonly<Partial<Record<VariableName, string | undefined>>>;
 
 export type IdentitySettings =
   | { readonly mode: 'off' }

@@ -1,7 +1,7 @@
 /** Makes the authenticator that the settings ask for; what only one mode needs is loaded in that mode. */
 import { readFileSync, statSync } from 'node:fs';
 import type { Clock } from '../core/clock.ts';
-import { asError } from '../core/errors.ts';
+import { AosError, asError } from '../core/errors.ts';
 import { type ApiKey, readApiKeys } from './api-key.ts';
 import {
   type Authenticator,
@@ -52,8 +52,9 @@ function keySource(
     return `${mtimeMs} ${size} ${ino}`;
   };
   const read = () => readApiKeys(readFileSync(file, 'utf8'), 'AOS_API_KEYS_FILE');
-  let seen = stamp();
-  let keys = read();
+  const [first, initial] = firstOf(() => [stamp(), read()] as const);
+  let seen = first;
+  let keys = initial;
   let lookedAt = clock.monotonic();
   return () => {
     if (clock.monotonic() - lookedAt < LOOK_MS) return keys;
@@ -67,4 +68,16 @@ function keySource(
     }
     return keys;
   };
+}
+
+/** Without its keys the server does not start: it would refuse everybody. */
+function firstOf<Found>(look: () => Found): Found {
+  try {
+    return look();
+  } catch (thrown) {
+    if (thrown instanceof AosError) throw thrown;
+    throw new AosError('invalid_request', `AOS_API_KEYS_FILE cannot be read: ${asError(thrown).message}`, {
+      cause: thrown,
+    });
+  }
 }

@@ -14,7 +14,7 @@ import { cloudEventOf, ocsfOf } from '../governance/audit/export-view.ts';
 import { verifyExport } from '../governance/audit/verification.ts';
 import type { Caller } from '../runs/run.ts';
 import { agentId, askedTime, cursor, flag, freeForm, nextCursor, pageSize, protocolId, time } from './field.ts';
-import { type Operation, realize, specify } from './operation.ts';
+import { type Operation, overseerOf, realize, specify } from './operation.ts';
 
 const MAX_LINES = 5000;
 const number = z.coerce.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
@@ -205,7 +205,8 @@ export const auditLogSpecs = [listAuditLog, exportAuditLog, signAuditLog, verify
 
 export function createAuditLogOperations({ audit }: { audit: Audit }): readonly Operation[] {
   return [
-    realize(listAuditLog, async ({ cursor: from, limit, ...asked }, { caller: { tenantId, userId } }) => {
+    realize(listAuditLog, async ({ cursor: from, limit, ...asked }, context) => {
+      const { tenantId, userId } = overseerOf(context, listAuditLog.name);
       await audit.seal(tenantId);
       const found = await audit.trail.find(tenantId, {
         action: asked.action,
@@ -226,7 +227,8 @@ export function createAuditLogOperations({ audit }: { audit: Audit }): readonly 
         people: await namesIn(audit, tenantId, items),
       };
     }),
-    realize(exportAuditLog, async ({ after, limit, format, people }, { caller }) => {
+    realize(exportAuditLog, async ({ after, limit, format, people }, context) => {
+      const caller = overseerOf(context, exportAuditLog.name);
       refuseUsers(caller);
       const page = await exportPage(audit, caller.tenantId, { after, limit, withPeople: people });
       const view = format === 'ocsf' ? ocsfOf : cloudEventOf;
@@ -292,7 +294,10 @@ export async function namesIn(audit: Audit, tenantId: string, entries: readonly 
 /** A log cannot be shown in part: it is the tenant's, and its operator's to take. */
 function refuseUsers({ userId }: Caller): void {
   if (userId === '') return;
-  throw new AosError('forbidden', 'The whole audit log is for the operator of the tenant, and this call is of a user.');
+  throw new AosError(
+    'forbidden',
+    'The whole audit log is for an administrator of the tenant, and this call is of a user.',
+  );
 }
 
 export function readCursor(text: string): number {

@@ -8,7 +8,7 @@ import type { Audit } from '../governance/audit/audit.ts';
 import type { AuditEntry } from '../governance/audit/entry.ts';
 import { namesIn, readCursor } from './audit-log.ts';
 import { askedTime, cursor, freeForm, nextCursor, pageSize, time } from './field.ts';
-import { type Operation, realize, specify } from './operation.ts';
+import { type Operation, overseerOf, realize, specify } from './operation.ts';
 import type { KeptRecord, RecordStore } from './record-store.ts';
 
 const entry = z
@@ -122,8 +122,8 @@ export function createAuditOperations({
   records: RecordStore;
 }): readonly Operation[] {
   return [
-    realize(getAuditTrail, async ({ start_time: since, end_time: until, limit, cursor: from }, { caller }) => {
-      const { tenantId, userId } = caller;
+    realize(getAuditTrail, async ({ start_time: since, end_time: until, limit, cursor: from }, context) => {
+      const { tenantId, userId } = overseerOf(context, getAuditTrail.name);
       await audit.seal(tenantId);
       const found = await audit.trail.find(tenantId, {
         since,

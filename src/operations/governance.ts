@@ -18,7 +18,7 @@ import {
   listGovernanceVersions,
   putGovernanceDocument,
 } from './governance-spec.ts';
-import { type Operation, realize } from './operation.ts';
+import { type Operation, overseerOf, realize } from './operation.ts';
 
 export interface GovernanceOperationParts {
   readonly governance: {
@@ -87,12 +87,15 @@ export function createGovernanceOperations({
         })),
       };
     }),
-    realize(listGovernanceDecisions, async ({ limit, ...filter }, { caller }) => {
-      const kept = await decisions.list(caller, { ...filterOf(filter), limit });
+    realize(listGovernanceDecisions, async ({ limit, ...filter }, context) => {
+      const kept = await decisions.list(overseerOf(context, listGovernanceDecisions.name), {
+        ...filterOf(filter),
+        limit,
+      });
       return { items: kept.map(viewDecision) };
     }),
-    realize(getAccountable, async (filter, { caller }) => {
-      const found = await decisions.accountable(caller, filterOf(filter));
+    realize(getAccountable, async (filter, context) => {
+      const found = await decisions.accountable(overseerOf(context, getAccountable.name), filterOf(filter));
       return {
         items: found.map(({ agentId, approvedBy, firstAt, lastAt, ...counts }) => ({
           ...counts,

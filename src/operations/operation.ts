@@ -7,7 +7,7 @@ import { AosError, type ErrorCode } from '../core/errors.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '../core/json.ts';
 import { checkSchema } from '../core/schema-check.ts';
 import type { ActionKind } from '../governance/action.ts';
-import type { Access, Need } from '../identity/access.ts';
+import { type Access, allows, type Need } from '../identity/access.ts';
 import type { Principal } from '../identity/principal.ts';
 import type { Caller } from '../runs/run.ts';
 
@@ -105,6 +105,15 @@ export interface Operation {
 /** What a caller must be allowed to ask for it. */
 export function needOf({ name, access, rest }: OperationSpec): Need {
   return { access: access ?? (rest.method === 'GET' ? 'read' : 'write'), what: name };
+}
+
+/**
+ * Whose records of what was done and decided the caller may look through: an administrator's are those of the whole
+ * tenant, like those of a caller whom nobody has to prove to be a user; anybody else's his own.
+ */
+export function overseerOf({ caller, principal }: OperationContext, what: string): Caller {
+  const isAdmin = principal !== undefined && allows(principal.rights, { access: 'admin', what });
+  return isAdmin && principal.proof !== 'none' ? { ...caller, userId: '' } : caller;
 }
 
 /** Gives a spec its type. */
