@@ -127,10 +127,12 @@ export function createGate(parts: GateParts): Gate {
         effect: 'write',
         entityId: id,
       } as const;
-      const asked = { name: `cancel ${id}`, what, agentId: null, args: {} };
+      const asked = { name: `cancel ${id}`, what, agentId: null, args: { reason } };
       const verdict = await governor?.allow({ caller }, asked);
       if (verdict !== undefined && verdict.kind !== 'allow') throw refusalOf(verdict);
-      return engine.cancel(id, reason, caller);
+      // What somebody writes as the reason may have been changed.
+      const { reason: said = reason } = verdict?.args ?? {};
+      return engine.cancel(id, String(said), caller);
     },
     async prepare(body) {
       const order = understand('orchestration', body, parts);

@@ -96,6 +96,7 @@ export const recordDecision = specify({
     context: freeForm.default({}),
   }),
   output: decision,
+  screens: ['title', 'description', 'rationale', 'outcome', 'context'],
   rest: { method: 'POST', path: '/api/audit/decisions', status: 201, family: 'flat' },
   example: { input: { title: 'Raise prices', decision_type: 'pricing', agent_id: 'cfo' } },
 });

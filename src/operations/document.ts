@@ -28,6 +28,7 @@ const addDocument = specify({
       .meta({ description: 'What is added under the same key is there once; every call adds one when left out' }),
   }),
   output: documentView,
+  screens: ['title', 'content'],
   rest: { method: 'POST', path: PATH, status: 201, family: 'detail' },
   errors: ['payload_too_large'],
   example: { input: { title: 'Lease', content: 'The lease of the office ends in March.' }, output: documentExample },

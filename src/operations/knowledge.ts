@@ -51,6 +51,7 @@ export const createDocument = specify({
   summary: 'Add a document',
   input: z.object(members),
   output: document,
+  screens: ['title', 'content', 'tags', 'metadata'],
   rest: { ...flat, method: 'POST', path: BASE, status: 201 },
   example: { input: { title: 'Pricing', doc_type: 'policy', content: { text: 'No discounts above 20 %.' } } },
 });
@@ -88,6 +89,7 @@ export const changeDocument = specify({
     metadata: freeForm.optional(),
   }),
   output: document,
+  screens: ['title', 'content', 'tags', 'metadata'],
   rest: { ...flat, method: 'POST', path: `${BASE}/{document_id}` },
   errors: ['not_found'],
   example: { input: { content: { text: 'No discounts above 15 %.' } } },

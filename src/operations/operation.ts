@@ -72,6 +72,8 @@ export interface OperationSpec<Input extends z.ZodObject = z.ZodObject, Output e
    * is changed, and where what is asked for is judged by whoever does it (submissions).
    */
   readonly governs?: { readonly kind: Extract<ActionKind, 'admin' | 'run' | 'task' | 'job'>; readonly type: string };
+  /** Members of the input that hold words of people, screened for personal data before it is performed. */
+  readonly screens?: readonly string[];
   /** The right it wants; by default `read` of a GET, `write` of the rest. */
   readonly access?: Access;
   /** What may go wrong beside `invalid_request` and `internal_error`, which always may. */

@@ -77,6 +77,7 @@ export const registerRisk = specify({
     context: freeForm.default({}),
   }),
   output: risk,
+  screens: ['title', 'description', 'tags', 'context'],
   rest: { ...flat, method: 'POST', path: '/api/risks', status: 201 },
   example: { input: { title: 'A supplier fails', category: 'operational', owner: 'coo' } },
 });
@@ -99,6 +100,7 @@ export const assessRisk = specify({
     notes: text.nullish(),
   }),
   output: risk,
+  screens: ['notes'],
   rest: { ...flat, method: 'POST', path: '/api/risks/{risk_id}/assess' },
   errors: ['not_found'],
   example: { input: { likelihood: 0.5, impact: 0.9 } },
@@ -119,6 +121,7 @@ export const mitigateRisk = specify({
   summary: 'Write down what is done about a risk',
   input: one.extend({ plan: text.min(1) }),
   output: risk,
+  screens: ['plan'],
   rest: { ...flat, method: 'POST', path: '/api/risks/{risk_id}/mitigate' },
   errors: ['not_found'],
   example: { input: { plan: 'Find a second supplier' } },

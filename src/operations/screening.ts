@@ -1,6 +1,7 @@
 /** Screening as something that can be asked: what personal data is in these data, and what a policy makes of them. */
 import { z } from 'zod';
 import type { JsonValue } from '../core/json.ts';
+import type { DataGuard } from '../governance/screening/data-guard.ts';
 import { personalDataTypes, riskLevels } from '../governance/screening/personal-data.ts';
 import { policyFor, screeningActions } from '../governance/screening/policy.ts';
 import { type Screen, showScan } from '../governance/screening/screen.ts';
@@ -58,15 +59,45 @@ export const screenDataSpec = specify({
   example: { input: { data: { note: 'write to jo@example.com' }, policy: 'REDACT' } },
 });
 
-export const screeningSpecs: readonly OperationSpec[] = [screenDataSpec];
+export const screeningStatisticsSpec = specify({
+  name: 'governance.screening-statistics',
+  summary: 'How often personal data was looked for and found',
+  description: 'Of the tenant, in the process that answers, since it began.',
+  input: z.object({}),
+  output: z.object({
+    total_scans: z.int(),
+    pii_detections: z.int(),
+    blocks: z.int(),
+    redactions: z.int(),
+    detection_rate: z.number().nullable().describe('0 to 1; null before the first scan'),
+    default_policy: z.enum(screeningActions),
+    tenant_id: z.string(),
+  }),
+  rest: { method: 'GET', path: '/api/v1/governance/screening/statistics', status: 200, family: 'detail' },
+  example: {
+    output: {
+      total_scans: 120,
+      pii_detections: 6,
+      blocks: 1,
+      redactions: 5,
+      detection_rate: 0.05,
+      default_policy: 'REDACT',
+      tenant_id: 'acme',
+    },
+  },
+});
+
+export const screeningSpecs: readonly OperationSpec[] = [screenDataSpec, screeningStatisticsSpec];
 
 export interface ScreeningParts {
   readonly screen: Pick<Screen, 'scan'>;
   readonly screeningBook: Pick<ScreeningBook, 'of'>;
+  readonly dataGuard: DataGuard;
 }
 
-export function createScreeningOperations({ screen, screeningBook }: ScreeningParts): readonly Operation[] {
+export function createScreeningOperations({ screen, screeningBook, dataGuard }: ScreeningParts): readonly Operation[] {
   return [
+    realize(screeningStatisticsSpec, async (_input, { caller }) => dataGuard.statistics(caller.tenantId)),
     realize(screenDataSpec, async ({ data, policy, region }, { caller }) => {
       const tenant = screeningBook.of(caller.tenantId);
       // Only a body of JSON comes here.

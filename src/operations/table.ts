@@ -44,6 +44,7 @@ import { createQueueOperations, queueSpecs } from './queue-message.ts';
 import { createRiskOperations, riskSpecs } from './risk.ts';
 import { createRunOperations, type RunParts } from './run.ts';
 import { runSpecs } from './run-spec.ts';
+import { screened } from './screened-operation.ts';
 import { createScreeningOperations, type ScreeningParts, screeningSpecs } from './screening.ts';
 import { createTaskOperations, type TaskOperationParts } from './task.ts';
 import { taskSpecs } from './task-spec.ts';
@@ -134,6 +135,7 @@ export function createOperations(parts: OperationParts): readonly Operation[] {
     ...createDashboardOperations(parts),
     ...createFeedOperations(parts),
   ];
-  const { governor } = parts;
-  return governor === undefined ? operations : operations.map((operation) => governed(operation, governor));
+  const { governor, dataGuard } = parts;
+  const words = operations.map((operation) => screened(operation, dataGuard));
+  return governor === undefined ? words : words.map((operation) => governed(operation, governor));
 }

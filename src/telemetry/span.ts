@@ -13,6 +13,7 @@ import {
 } from '@opentelemetry/api';
 import { asError } from '../core/errors.ts';
 import { generalAttribute } from './names.ts';
+import { scrubText } from './scrub.ts';
 
 export interface SpanDescription {
   /** The instrumentation scope. */
@@ -40,7 +41,7 @@ export async function inSpan<T>(
     const error = asError(thrown);
     const code = 'code' in error && typeof error.code === 'string' ? error.code : error.name;
     span.setAttribute(generalAttribute.errorType, code);
-    span.setStatus({ code: SpanStatusCode.ERROR, message: error.message });
+    span.setStatus({ code: SpanStatusCode.ERROR, message: scrubText(error.message) });
     throw thrown;
   } finally {
     span.end();

@@ -30,6 +30,21 @@ describe('scrubbing', () => {
     ['postgres://aos:hunter2@db/x', 'postgres://aos:[redacted]@db/x'],
     ['InstrumentationKey=0f0f;IngestionEndpoint=https://x', '[redacted];IngestionEndpoint=https://x'],
     ['key sk-abcdefghijklmnop1234 was refused', 'key [redacted] was refused'],
+    ['pushed with ghp_16C7e42F292c6912E7710c838347Ae178B4a', 'pushed with [redacted]'],
+    ['jwt eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl end', 'jwt [redacted] end'],
+    ['key AKIAIOSFODNN7EXAMPLE', 'key [redacted]'],
+    ['-----BEGIN PRIVATE KEY-----\nMIIE\n-----END', '-----BEGIN PRIVATE KEY-----[redacted]-----END'],
+    ['no answer for jo.doe+x@mail.example.com', 'no answer for [EMAIL]'],
+    ['charged 4111 1111 1111 1111 twice', 'charged [CARD] twice'],
+    ['charged 4111111111111112', 'charged 4111111111111112'],
+    ['to DE89 3704 0044 0532 0130 00', 'to [ACCOUNT]'],
+    ['ssn 536-22-8726', 'ssn [SSN]'],
+    ['called +49 171 1234567 and +1 (415) 555-2671', 'called [PHONE] and [PHONE]'],
+    [
+      'run 3f2504e0-4f89-11d3-9a0c-0305e82c3301 at 1764538540123',
+      'run 3f2504e0-4f89-11d3-9a0c-0305e82c3301 at 1764538540123',
+    ],
+    ['2026-11-30T21:35:40.123+01:00 port 54321 v1.2.3+45', '2026-11-30T21:35:40.123+01:00 port 54321 v1.2.3+45'],
     ['nothing to hide', 'nothing to hide'],
   ])('turns the text %j into %j', (text, clean) => {
     expect(scrub({ text, list: [text], error: new Error(text) })).toMatchObject({

@@ -18,6 +18,7 @@ const CONTROL: ReadonlySet<string> = new Set([
   'task_id',
   'job_id',
   'run_id',
+  'signal_id',
   'session_id',
   'agent_id',
   'agent_ids',
