@@ -63,6 +63,8 @@ export interface RuntimeConfig {
   /** Whether the database itself keeps tenants apart, or only the conditions of our statements do. */
   readonly rowSecurity: RowSecurity;
   readonly egress: EgressConfig;
+  /** Prices of models beside those that ship with the package. */
+  readonly pricesFile: string | undefined;
   readonly governance: GovernanceConfig;
   readonly delegation: DelegationConfig;
   /** What is done with the personal data of tenants that have nothing to say about it. */
@@ -113,6 +115,7 @@ export const runtimeDefaults: RuntimeConfig = Object.freeze({
   allowPrivateCallbacks: false,
   rowSecurity: 'required',
   egress: Object.freeze({ mode: 'observe', allow: Object.freeze([]), allowHttpFetch: false }),
+  pricesFile: undefined,
   governance: Object.freeze({
     enforced: false,
     policyFile: undefined,
@@ -268,6 +271,7 @@ const environment = z.object({
   AOS_RACI_FILE: text.optional(),
   AOS_SCREENING: screeningAction.optional(),
   FOUNDRY_HOSTING_ENVIRONMENT: text.optional(),
+  AOS_PRICES_FILE: text.optional(),
 });
 type Variables = z.infer<typeof environment>;
 type VariableName = keyof Variables;
@@ -325,6 +329,8 @@ function readRuntime(variables: Variables, workingDirectory: string, fault: Faul
     allowPrivateCallbacks: variables.AOS_ALLOW_PRIVATE_CALLBACKS ?? defaults.allowPrivateCallbacks,
     rowSecurity: variables.AOS_ROW_SECURITY ?? defaults.rowSecurity,
     egress: readEgress(variables),
+    pricesFile:
+      variables.AOS_PRICES_FILE === undefined ? undefined : resolve(workingDirectory, variables.AOS_PRICES_FILE),
     governance: readGovernance(variables, workingDirectory),
     delegation: Object.freeze({
       maxDepth: variables.AOS_A2A_MAX_DEPTH ?? defaults.delegation.maxDepth,

@@ -9,11 +9,13 @@ import { type Order, type Stock, understand } from './dispatch/order.ts';
 import { admitMessage, answeringRun, policyOf, type SecondMessagePolicy, steer } from './dispatch/second-message.ts';
 import type { Engine } from './engine/engine.ts';
 import { admit } from './governance/admission.ts';
+import type { Admission, RunBudgets } from './governance/budget/admission.ts';
 import type { Governor } from './governance/governor.ts';
 import { refusalOf } from './governance/verdict.ts';
 import { definitionOf } from './orchestration/definition.ts';
 import type { DefinitionStore } from './orchestration/definition-store.ts';
 import { checkDepth } from './orchestration/limits.ts';
+import { workflowOfRun } from './orchestration/patterns.ts';
 import { configOf } from './orchestration/plan.ts';
 import type { EventLog } from './runs/event-log.ts';
 import { type Caller, type ForkOrigin, isTerminal, type RunKind } from './runs/run.ts';
@@ -85,6 +87,8 @@ export interface GateParts extends Stock {
   readonly clock: Clock;
   /** Whether the agents' model is the simulated one. */
   readonly simulated: boolean;
+  /** Sets aside what runs cost; nothing does when left out. */
+  readonly budgets?: RunBudgets;
   /** Versions of the tools there are, by name; none when left out. */
   readonly toolVersions?: Readonly<Record<string, string>>;
 }
@@ -93,7 +97,7 @@ export interface GateParts extends Stock {
 const OVERLOADED_AFTER_MS = 10_000;
 
 export function createGate(parts: GateParts): Gate {
-  const { runs, engine, governor, clock, simulated } = parts;
+  const { runs, engine, governor, simulated } = parts;
 
   /** What is let in of the work, and what is to be told of it. */
   function permit({ id, kind, caller, body, fork }: WorkRequest) {
@@ -150,6 +154,7 @@ export function createGate(parts: GateParts): Gate {
       const policy = work.kind === 'chat' ? (work.sessionPolicy ?? policyOf(body, order.agents[0])) : undefined;
       // Whoever is answering now, before this run is there itself.
       const answering = policy === 'steer' ? await answeringRun(runs, work) : undefined;
+      const admission = await admissionOf(parts, work);
       const admitted = await admitMessage(runs, {
         id: work.id,
         kind: work.kind,
@@ -161,7 +166,7 @@ export function createGate(parts: GateParts): Gate {
         simulated,
         traceparent: currentTraceparent(),
         callId: work.callId,
-        deadlineAt: deadlineOf(body, clock),
+        deadlineAt: admission.deadlineAt,
         parentId: work.parentId,
         definition,
         priority: work.priority,
@@ -169,6 +174,9 @@ export function createGate(parts: GateParts): Gate {
         forkOf: work.fork?.of,
         keepSteps: work.fork?.keepSteps,
         sessionPolicy: policy === 'steer' ? 'enqueue' : policy,
+      }).catch(async (refused: unknown) => {
+        await admission.giveBack();
+        throw refused;
       });
       // Joined or not: should the first attempt have died between admission and start, this one starts the run.
       if (isTerminal(admitted.run.status)) return admitted;
@@ -188,6 +196,14 @@ function checkRoom(engine: GateParts['engine'], { parentId }: WorkRequest): void
     `${queued} runs wait for a place, the first for ${Math.round(oldestWaitMs / 1000)} s: send this again later`,
     { facts: { queued, oldest_wait_ms: Math.round(oldestWaitMs) } },
   );
+}
+
+/** What the run as a whole costs is set aside; a run under another is part of that one's. */
+async function admissionOf({ budgets, clock }: GateParts, work: WorkRequest): Promise<Admission> {
+  const { id: runId, kind, caller, body: request, parentId } = work;
+  const deadlineAt = deadlineOf(request, clock);
+  if (budgets === undefined || parentId !== undefined) return { deadlineAt, giveBack: async () => {} };
+  return budgets.admit({ runId, caller, workflow: workflowOfRun({ kind, request }), deadlineAt });
 }
 
 function pin({ definitions, toolVersions }: GateParts, order: Order, { graph }: JsonObject): Promise<string> {

@@ -1,6 +1,7 @@
 /** From the configuration to the model it names. Nothing of a provider is loaded before the model's first call. */
 import type { Clock } from '../core/clock.ts';
 import type { Model, ModelConfig, TokenCredential } from './model.ts';
+import type { PriceTable } from './price.ts';
 import { createProviderModel } from './provider-model.ts';
 import { createSimulatedModel } from './simulated-model.ts';
 
@@ -8,6 +9,8 @@ export interface ModelOptions {
   readonly clock: Clock;
   /** Signs in to Azure; `DefaultAzureCredential` when left out. */
   readonly credential?: TokenCredential;
+  /** What models cost; nothing is known when left out. */
+  readonly prices?: PriceTable;
 }
 
 export function createModel(config: ModelConfig, options: ModelOptions): Model {

@@ -5,6 +5,7 @@
 import type { JsonValue } from '../core/json.ts';
 import type { TurnUsage } from '../runs/event.ts';
 import type { Brief, Prompt } from './brief.ts';
+import type { Price } from './price.ts';
 import type { ToolDescription } from './tool.ts';
 
 /** Which model the agents use. Azure signs in with Entra when it is given no key; a Foundry project always does. */
@@ -51,6 +52,8 @@ export interface ModelRequest {
   readonly toolsClosed?: boolean;
   /** What the model asked for in this turn so far and was told, in order. */
   readonly exchanges?: readonly ToolExchange[];
+  /** How many tokens it may answer with; as the provider has it when left out. */
+  readonly maxOutputTokens?: number;
 }
 
 /** That a model asks for a tool. `arguments` is the text as the model wrote it, which may be no JSON at all. */
@@ -90,6 +93,8 @@ export interface Model {
   /** Value of `gen_ai.provider.name`. */
   readonly provider: string;
   readonly simulated: boolean;
+  /** What it costs, as far as that is known before it has answered; not known when left out. */
+  readonly price?: Price | null;
   /** Where it is called, for telemetry; absent when nothing is called. */
   readonly server?: { readonly address: string; readonly port: number };
   /**

@@ -1,36 +1,62 @@
 /**
- * What a model call costs. A small table of list prices, because providers do not say the price in their answers; a
- * model that is not in it has an unknown price (null), never a made-up one.
+ * What a model call costs. Providers do not say the price in their answers, so there is a table of list prices, which is
+ * data (`price-file.ts`); a model that is not in it has an unknown price (null), never a made-up one.
  */
+import { z } from 'zod';
+import { AosError } from '../core/errors.ts';
+import type { JsonValue } from '../core/json.ts';
+import { checkSchema } from '../core/schema-check.ts';
 import type { TurnUsage } from '../runs/event.ts';
 
-/** US dollars per million tokens, list prices of OpenAI as of 2025-11; cached input and batch discounts are ignored. */
-const PRICES: Readonly<Record<string, { readonly input: number; readonly output: number }>> = {
-  'gpt-4o': { input: 2.5, output: 10 },
-  'gpt-4o-mini': { input: 0.15, output: 0.6 },
-  'gpt-4.1': { input: 2, output: 8 },
-  'gpt-4.1-mini': { input: 0.4, output: 1.6 },
-  'gpt-4.1-nano': { input: 0.1, output: 0.4 },
-  'gpt-5': { input: 1.25, output: 10 },
-  'gpt-5-mini': { input: 0.25, output: 2 },
-  'gpt-5-nano': { input: 0.05, output: 0.4 },
-  o3: { input: 2, output: 8 },
-  'o4-mini': { input: 1.1, output: 4.4 },
-};
+/** US dollars per million tokens. */
+export interface Price {
+  readonly input: number;
+  readonly output: number;
+}
+
+/** Prices by the names of models, or of deployments. */
+export type PriceTable = Readonly<Record<string, Price>>;
+
+const usd = z.number().min(0).max(1e6);
+const priceFile = z.strictObject({
+  version: z.literal(1),
+  currency: z.literal('USD'),
+  per_tokens: z.literal(1_000_000),
+  as_of: z.string().optional(),
+  note: z.string().optional(),
+  models: z.record(z.string().min(1), z.strictObject({ input: usd, output: usd })),
+});
 
 /** The date a provider appends to the name of a model, as in `gpt-4o-2024-08-06`. */
 const DATED = /-\d{4}-\d{2}-\d{2}$/;
 
+/** @param what the table, for the sentence that refuses it @throws AosError invalid_request naming every fault */
+export function readPrices(given: JsonValue, what: string): PriceTable {
+  if (typeof given !== 'object' || given === null || Array.isArray(given)) {
+    throw new AosError('invalid_request', `${what} must be a JSON object`);
+  }
+  return { ...checkSchema(priceFile, given, what).models };
+}
+
 /**
- * The price of a call in US dollars.
- * @param models names the model may be known by, most telling first (what the provider says answered, then what was asked for)
+ * The price of a model.
+ * @param models names it may be known by, most telling first (what the provider says answered, then what was asked for)
  * @returns null when none of the names is in the table
  */
-export function costOf(models: readonly string[], tokensInput: number, tokensOutput: number): number | null {
-  const known = models.map((model) => PRICES[model.replace(DATED, '')]).find((price) => price !== undefined);
-  if (known === undefined) return null;
+export function priceOf(prices: PriceTable, models: readonly string[]): Price | null {
+  for (const model of models) {
+    for (const name of [model, model.replace(DATED, '')]) {
+      if (Object.hasOwn(prices, name)) return prices[name] ?? null;
+    }
+  }
+  return null;
+}
+
+/** The price of a call in US dollars; null when the price of the model is not known. */
+export function costOf(price: Price | null, tokensInput: number, tokensOutput: number): number | null {
+  if (price === null) return null;
   // Rounded to a millionth of a cent, so that sums of costs read as people expect.
-  return Math.round(tokensInput * known.input * 100 + tokensOutput * known.output * 100) / 1e8;
+  return Math.round(tokensInput * price.input * 100 + tokensOutput * price.output * 100) / 1e8;
 }
 
 export function sumOfUsages(usages: readonly TurnUsage[]): TurnUsage {

@@ -9,7 +9,7 @@ import { isJsonObject, type JsonObject } from '../core/json.ts';
 import type { TurnUsage } from '../runs/event.ts';
 import type { Model, ModelPart, ModelRequest, ToolAnswer } from './model.ts';
 import { type ModelLabel, modelFailure, stalledCall, unusableAnswer } from './model-failure.ts';
-import { costOf } from './price.ts';
+import { costOf, type Price, type PriceTable, priceOf } from './price.ts';
 import { openProvider, type ProviderConfig, type ProviderLanguageModel, type ProviderOptions } from './provider.ts';
 
 type CallOptions = Parameters<ProviderLanguageModel['doStream']>[0];
@@ -24,16 +24,19 @@ export interface ProviderModelOptions extends ProviderOptions {
   readonly clock: Clock;
   /** Milliseconds without a sign of life after which a call is given up. */
   readonly stallMs?: number;
+  /** What models cost; nothing is known when left out. */
+  readonly prices?: PriceTable;
 }
 
 export function createProviderModel(config: ProviderConfig, options: ProviderModelOptions): Model {
-  const { clock, stallMs = STALL_MS } = options;
+  const { clock, stallMs = STALL_MS, prices = {} } = options;
   const provider = openProvider(config, options);
   return {
     name: provider.name,
     provider: provider.provider,
     simulated: false,
     server: provider.server,
+    price: priceOf(prices, [provider.name]),
     async *stream(request, signal) {
       const guard = createStallGuard(clock, stallMs, provider.label);
       const either = AbortSignal.any([signal, guard.signal]);
@@ -41,7 +44,7 @@ export function createProviderModel(config: ProviderConfig, options: ProviderMod
         guard.touch();
         either.throwIfAborted();
         const model = await untilAborted(provider.ready(), either);
-        yield* answer(model, request, provider, either, guard.touch);
+        yield* answer(model, request, { ...provider, prices }, either, guard.touch);
       } catch (thrown) {
         // Aborted: what the client library throws then is its own affair, the signal knows why.
         if (signal.aborted) throw signal.reason;
@@ -57,13 +60,14 @@ export function createProviderModel(config: ProviderConfig, options: ProviderMod
 async function* answer(
   model: ProviderLanguageModel,
   request: ModelRequest,
-  { label, name }: { readonly label: ModelLabel; readonly name: string },
+  { label, name, prices }: { readonly label: ModelLabel; readonly name: string; readonly prices: PriceTable },
   signal: AbortSignal,
   onSignOfLife: () => void,
 ): AsyncGenerator<ModelPart> {
   const { stream } = await model.doStream({
     prompt: messagesOf(request),
     abortSignal: signal,
+    ...(request.maxOutputTokens !== undefined && { maxOutputTokens: request.maxOutputTokens }),
     ...toolOptions(request),
   });
   let responseModel: string | undefined;
@@ -98,7 +102,7 @@ async function* answer(
   const fault = unusableAnswer(label, finishReason, hasContent);
   if (fault !== undefined) throw fault;
   const names = responseModel === undefined ? [name] : [responseModel, name];
-  yield { type: 'end', usage: usageOf(finish, names), finishReason, model: responseModel, id };
+  yield { type: 'end', usage: usageOf(finish, priceOf(prices, names)), finishReason, model: responseModel, id };
 }
 
 function messagesOf({ prompt, exchanges = [] }: ModelRequest): CallOptions['prompt'] {
@@ -161,13 +165,13 @@ function objectIn(text: string): JsonObject {
   }
 }
 
-function usageOf(finish: FinishPart | undefined, names: readonly string[]): TurnUsage {
+function usageOf(finish: FinishPart | undefined, price: Price | null): TurnUsage {
   const input = finish?.usage.inputTokens.total;
   const output = finish?.usage.outputTokens.total;
   return {
     tokens_input: input ?? 0,
     tokens_output: output ?? 0,
-    cost_usd: input === undefined || output === undefined ? null : costOf(names, input, output),
+    cost_usd: input === undefined || output === undefined ? null : costOf(price, input, output),
   };
 }
 

@@ -15,6 +15,7 @@ export function createSimulatedModel(pace: SimulatedPace, clock: Clock): Model {
     name: 'simulated',
     provider: 'aos.simulated',
     simulated: true,
+    price: { input: 0, output: 0 },
     async *stream(request, signal) {
       const { text, calls } = await answerTo(request);
       let wait = pace.firstTokenMs;

@@ -19,7 +19,7 @@ import { type Agent, titleOf } from './agent.ts';
 import type { ToolAnswer, ToolCall } from './model.ts';
 import { foundEvent, screenAnswer } from './model-screen.ts';
 import { type Tool, unknownTool } from './tool.ts';
-import { permitTool } from './tool-permission.ts';
+import { type Judged, permitTool } from './tool-permission.ts';
 import type { TurnSetting } from './turn.ts';
 import { toolContent, toolSpan } from './turn-span.ts';
 
@@ -82,8 +82,8 @@ async function answerGoverned(
   const title = `${titleOf(agent)} wants to use ${tool.name}`;
   const use = { name, agentId: agent.agent_id, tool, args, input, asksApproval, title, onQuestion };
   const permission = await permitTool(governor, setting.scope, use);
-  if ('refusal' in permission) return refuse(setting, planned, permission.refusal, permission.event);
-  return runTool(setting, planned, { tool, ...permission }, permission.event);
+  if ('refusal' in permission) return refuse(setting, planned, permission.refusal, permission);
+  return runTool(setting, planned, { tool, ...permission }, permission);
 }
 
 /** The arguments as an object, as far as they are one; for whoever counts calls. */
@@ -144,7 +144,7 @@ async function runTool(
   setting: TurnSetting,
   planned: PlannedToolCall,
   checked: CheckedCall,
-  judged?: KeyedEvent,
+  judged?: Judged,
 ): Promise<ToolAnswer> {
   for (let round = 1; ; round++) {
     const call = round === 1 ? planned : { ...planned, step: `${planned.step}/again-${round}` };
@@ -165,7 +165,7 @@ async function runOnce(
   setting: TurnSetting,
   planned: PlannedToolCall,
   checked: CheckedCall,
-  judged?: KeyedEvent,
+  judged?: Judged,
 ): Promise<StoredAnswer> {
   const { scope, clock, captureContent, model } = setting;
   const { turn, agent, step, call, beginSpan } = planned;
@@ -200,6 +200,7 @@ async function runOnce(
     {
       effect,
       event: (value) => [...told(judged), ...(value.unknown === true ? [] : [endedEvent(planned, value)])],
+      ...judged?.settling,
     },
   );
 }
@@ -310,7 +311,7 @@ async function refuse(
   { scope }: TurnSetting,
   planned: PlannedToolCall,
   refusal: AosError,
-  judged?: KeyedEvent,
+  judged?: Judged,
 ): Promise<ToolAnswer> {
   const error = toldError(refusal);
   const stored = await scope.step<StoredAnswer>(planned.step, async () => ({ answer: { error }, duration_ms: 0 }), {
@@ -319,6 +320,7 @@ async function refuse(
       calledEvent(planned, argumentsOf(planned.call), 'read'),
       endedEvent(planned, value),
     ],
+    ...judged?.settling,
   });
   return stored.answer;
 }
@@ -342,8 +344,8 @@ function endedEvent(
     : { key, type: 'tool.completed', data: { ...about(planned), result: answer.result, duration_ms, ...by } };
 }
 
-function told(judged: KeyedEvent | undefined): readonly KeyedEvent[] {
-  return judged === undefined ? [] : [judged];
+function told(judged: Judged | undefined): readonly KeyedEvent[] {
+  return judged?.event === undefined ? [] : [judged.event];
 }
 
 function about({ turn, agent, step, call }: PlannedToolCall) {

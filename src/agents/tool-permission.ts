@@ -5,7 +5,7 @@ import { checkSchema } from '../core/schema-check.ts';
 import type { RunScope } from '../engine/engine.ts';
 import type { ProposedAction } from '../governance/action.ts';
 import type { Governor } from '../governance/governor.ts';
-import { refusalOf } from '../governance/verdict.ts';
+import { refusalOf, settlementOf, type VerdictSettlement } from '../governance/verdict.ts';
 import type { KeyedEvent } from '../runs/event.ts';
 import type { Tool } from './tool.ts';
 
@@ -20,9 +20,18 @@ export interface PlannedUse extends Pick<ProposedAction, 'name' | 'agentId' | 't
 }
 
 /** What it may be used with, or why not; the log is told of `event` in the step that acts on it. */
-export type ToolPermission =
-  | { readonly args: JsonObject; readonly input: unknown; readonly event: KeyedEvent | undefined }
-  | { readonly refusal: AosError; readonly event: KeyedEvent | undefined };
+export type ToolPermission = Judged &
+  ({ readonly args: JsonObject; readonly input: unknown } | { readonly refusal: AosError });
+
+/** What the step that acts on a verdict does along with it. */
+export interface Judged {
+  readonly event: KeyedEvent | undefined;
+  /** What budgets have set aside, settled as used or, after a refusal, given back. */
+  readonly settling: VerdictSettlement;
+}
+
+/** What budgets count of a tool call. */
+const ONE_CALL = { tool_calls: 1 };
 
 /** @throws the scope's reason when the run is to end */
 export async function permitTool(governor: Governor, scope: RunScope, use: PlannedUse): Promise<ToolPermission> {
@@ -35,17 +44,19 @@ export async function permitTool(governor: Governor, scope: RunScope, use: Plann
     description: tool.description,
   });
   const { event } = verdict;
+  const givenBack = { event, settling: settlementOf(verdict, {}) };
   if (verdict.kind !== 'allow') {
     const { code, message, facts, reason = 'GOVERNANCE_DENIED' } = refusalOf(verdict);
     const refusal = new AosError(code, `the use of ${tool.name} was not allowed: ${message}`, { facts, reason });
-    return { refusal, event };
+    return { ...givenBack, refusal };
   }
-  if (verdict.args === args) return { args, input, event };
+  const judged = { event, settling: settlementOf(verdict, ONE_CALL) };
+  if (verdict.args === args) return { ...judged, args, input };
   try {
     const changed = checkSchema(tool.input, verdict.args, `what ${tool.name} may be given`);
-    return { args: verdict.args, input: changed, event };
+    return { ...judged, args: verdict.args, input: changed };
   } catch (thrown) {
-    if (thrown instanceof AosError) return { refusal: thrown, event };
+    if (thrown instanceof AosError) return { ...givenBack, refusal: thrown };
     throw thrown;
   }
 }

@@ -5,12 +5,14 @@
 import type { Context } from '@opentelemetry/api';
 import { isoTime } from '../core/clock.ts';
 import { AosError } from '../core/errors.ts';
+import type { StepOptions } from '../engine/engine.ts';
 import { type Found, withheld } from '../governance/screening/egress.ts';
 import type { KeyedEvent, TurnUsage } from '../runs/event.ts';
 import { type Agent, titleOf } from './agent.ts';
 import { type Brief, dayOf } from './brief.ts';
 import { unmetered } from './meter.ts';
 import type { ModelRequest, ToolCall, ToolExchange } from './model.ts';
+import { maxOutputTokensOf, mostOf, usedBy } from './model-bound.ts';
 import { callModel, type ModelAnswer, type Said } from './model-call.ts';
 import { foundEvent } from './model-screen.ts';
 import { sumOfUsages } from './price.ts';
@@ -20,6 +22,12 @@ import { answerToolCall, argumentsOf, type PlannedToolCall } from './tool-call.t
 import { createTranscript, type RecordedText, recordedText } from './transcript.ts';
 import type { Turn, TurnOutcome, TurnSetting } from './turn.ts';
 import { openAgentSpan, usageAttributes } from './turn-span.ts';
+
+/** What a budget makes of a call of the model. */
+interface CallBound {
+  readonly request?: Pick<ModelRequest, 'maxOutputTokens'>;
+  readonly options?: Pick<StepOptions<ModelAnswer>, 'settle'>;
+}
 
 /** How many tools may be called in a turn, when the agent's `config.max_tool_calls` does not say. */
 const MAX_TOOL_CALLS = 16;
@@ -89,6 +97,7 @@ function createTurnLoop(
 
   /** One call of the model, as a step; the last one of the turn stores the turn's end with it. */
   async function askModel(step: string): Promise<ModelAnswer> {
+    const bound = await boundOf(step, async () => requestOf(await brief()));
     const stored = Promise.withResolvers<void>();
     let share = 1;
     try {
@@ -98,22 +107,32 @@ function createTurnLoop(
           const traceContext = beginSpan();
           const words = await brief();
           const started = await begin();
-          const request = {
-            brief: words,
-            prompt: promptOf(words),
-            tools: tools.map(describeTool),
-            toolsClosed: toolCalls >= maxToolCalls,
-            exchanges,
-          };
-          const said = await speak(step, request, traceContext, signal);
+          const said = await speak(step, { ...requestOf(words), ...bound.request }, traceContext, signal);
           if (said.calls.length === 0) share = await shareAfter(stored.promise);
           return { ...said, started_at: started, completed_at: isoTime(clock.now()) };
         },
-        { event: (answer) => (answer.calls.length === 0 ? completedEvent(answer, share) : []) },
+        { event: (answer) => (answer.calls.length === 0 ? completedEvent(answer, share) : []), ...bound.options },
       );
     } finally {
       stored.resolve();
     }
+  }
+
+  function requestOf(words: Brief): ModelRequest {
+    const prompt = promptOf(words);
+    const toolsClosed = toolCalls >= maxToolCalls;
+    return { brief: words, prompt, tools: tools.map(describeTool), toolsClosed, exchanges };
+  }
+
+  /** Where a budget counts the call: sets aside what it may use at most, and has it use no more. May wait for days. */
+  async function boundOf(step: string, asked: () => Promise<ModelRequest>): Promise<CallBound> {
+    const { budgets } = setting;
+    const agentId = agent.agent_id;
+    if (budgets === undefined || scope.isSettled(step) || !budgets.concern(scope.run, 'model', agentId)) return {};
+    const maxOutputTokens = maxOutputTokensOf(agent);
+    const amounts = mostOf(await scope.aside(asked), model, maxOutputTokens);
+    await budgets.reserve(scope, { step, kind: 'model', agentId, what: `The model ${model.name}`, amounts });
+    return { request: { maxOutputTokens }, options: { settle: { used: ({ usage }) => usedBy(usage) } } };
   }
 
   /** Finds out what the log knows of the turn and tells it that the turn begins. @returns when it began */
@@ -238,7 +257,7 @@ function createTurnLoop(
 
   /** Answers somebody who is to approve a tool call and asks back. */
   async function explain(step: string, call: ToolCall, question: string): Promise<string> {
-    const { text, usage } = await scope.step<ModelAnswer>(step, async ({ signal }) => {
+    const requestOfQuestion = async (): Promise<ModelRequest> => {
       const words = await brief();
       const { instructions, messages } = promptOf(words);
       const asked = {
@@ -246,17 +265,25 @@ function createTurnLoop(
         content: `As ${titleOf(agent)} you want to use the tool ${call.name} with ${call.arguments}. Somebody has to approve that first and asks: ${question}\nAnswer that question, in a few sentences.`,
       } as const;
       const conversation = [...messages, asked];
-      const request = {
+      return {
         brief: { kind: 'chat', agent, messages: conversation, today: dayOf(words) },
         prompt: { instructions, messages: conversation },
-      } as const;
-      const began = isoTime(clock.now());
-      const egress = await setting.egress?.(scope.run.caller.tenantId);
-      const called = { traceContext: beginSpan(), captureContent, egress };
-      const { found, ...said } = await callModel(called, subject, request, () => {}, signal);
-      await tellFound(step, found, said);
-      return { ...said, started_at: began, completed_at: isoTime(clock.now()) };
-    });
+      };
+    };
+    const bound = await boundOf(step, requestOfQuestion);
+    const { text, usage } = await scope.step<ModelAnswer>(
+      step,
+      async ({ signal }) => {
+        const request = { ...(await requestOfQuestion()), ...bound.request };
+        const began = isoTime(clock.now());
+        const egress = await setting.egress?.(scope.run.caller.tenantId);
+        const called = { traceContext: beginSpan(), captureContent, egress };
+        const { found, ...said } = await callModel(called, subject, request, () => {}, signal);
+        await tellFound(step, found, said);
+        return { ...said, started_at: began, completed_at: isoTime(clock.now()) };
+      },
+      { ...bound.options },
+    );
     usages.push(usage);
     await meter.spend(name, usage);
     return text;

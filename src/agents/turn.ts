@@ -10,6 +10,7 @@ import type { Context } from '@opentelemetry/api';
 import type { Clock } from '../core/clock.ts';
 import type { RunScope } from '../engine/engine.ts';
 import type { ApprovalDesk } from '../governance/approval-desk.ts';
+import type { Budgets } from '../governance/budget/budgets.ts';
 import type { Governor } from '../governance/governor.ts';
 import type { Egress } from '../governance/screening/egress.ts';
 import type { TurnUsage } from '../runs/event.ts';
@@ -49,6 +50,8 @@ export interface TurnSetting {
   readonly governor?: Governor;
   /** What of personal data may leave, as the tenant wants it now; everything when left out. */
   readonly egress?: (tenantId: string) => Promise<Egress>;
+  /** Sets aside what calls of the model may cost; nothing does when left out. */
+  readonly budgets?: Budgets;
   /** Takes what goes wrong in tools and nobody outside may read. */
   readonly log?: Log;
 }

@@ -10,6 +10,8 @@ import type { Environment } from '../governance/action.ts';
 import type { ApprovalDesk } from '../governance/approval-desk.ts';
 import type { Governor, GovernorCheck } from '../governance/governor.ts';
 import type { Rulebook } from '../governance/rulebook.ts';
+import type { ApprovalDemand } from '../governance/verdict.ts';
+import type { Caller } from '../runs/run.ts';
 import type { Database } from '../store/database.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { Parts } from './loading.ts';
@@ -76,7 +78,16 @@ export async function createGovernance(options: GovernanceOptions) {
     clock,
     log,
   });
-  return { ...shared, governor };
+  /** Who must agree to an act of administration: its accountable party, everybody where rules are not enforced. */
+  function approversOf({ tenantId, userId }: Caller, type: string, at: number): ApprovalDemand | undefined {
+    if (!enforced) return undefined;
+    const matrix = rules.matrixOf(tenantId);
+    const what = { kind: 'admin', type, target: null, actionClass: null, effect: 'write' } as const;
+    const standing = parts.standingOf(matrix, { what });
+    return standing && parts.demandOf(matrix.document, { party: standing.accountable, requesters: [userId], at });
+  }
+
+  return { ...shared, governor, approversOf };
 
   function rulesOf(of: Rulebook['of']) {
     return {

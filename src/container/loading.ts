@@ -5,7 +5,7 @@
 export type Parts = Awaited<ReturnType<typeof loadParts>>;
 
 export async function loadParts() {
-  const [store, identity, egress, agents, runs, governance, work, tasks, operations, api, invocations] =
+  const [store, identity, egress, agents, runs, governance, budgets, work, tasks, operations, api, invocations] =
     await Promise.all([
       loadStore(),
       loadIdentity(),
@@ -13,6 +13,7 @@ export async function loadParts() {
       loadAgents(),
       loadRuns(),
       loadGovernance(),
+      loadBudgets(),
       loadWork(),
       loadTasks(),
       loadOperations(),
@@ -26,6 +27,7 @@ export async function loadParts() {
     ...agents,
     ...runs,
     ...governance,
+    ...budgets,
     ...work,
     ...tasks,
     ...operations,
@@ -58,7 +60,8 @@ async function loadEgress() {
 }
 
 async function loadAgents() {
-  const [catalogue, agent, model, session, documents, tool, standardTools] = await Promise.all([
+  const [prices, catalogue, agent, model, session, documents, tool, standardTools] = await Promise.all([
+    import('../agents/price-file.ts'),
     import('../agents/catalogue.ts'),
     import('../agents/agent.ts'),
     import('../agents/model-choice.ts'),
@@ -67,7 +70,7 @@ async function loadAgents() {
     import('../agents/tool.ts'),
     import('../agents/standard-tools/standard-tools.ts'),
   ]);
-  return { ...catalogue, ...agent, ...model, ...session, ...documents, ...tool, ...standardTools };
+  return { ...prices, ...catalogue, ...agent, ...model, ...session, ...documents, ...tool, ...standardTools };
 }
 
 async function loadRuns() {
@@ -83,18 +86,34 @@ async function loadRuns() {
   return { ...eventLog, ...runStore, ...feed, ...engine, ...approvalStore, ...desk, ...audit };
 }
 
-async function loadGovernance() {
-  const [decisions, files, rulebook, conditions, rules, sequence, notices, screening] = await Promise.all([
-    import('../governance/decision-store.ts'),
-    import('../governance/rule-file.ts'),
-    import('../governance/rulebook.ts'),
-    import('../governance/policy/condition.ts'),
-    import('../governance/governor-rules.ts'),
-    import('../governance/governor-sequence.ts'),
-    import('../governance/raci/notice.ts'),
-    loadScreening(),
+async function loadBudgets() {
+  const [book, ledger, budgets, check, admission, watch] = await Promise.all([
+    import('../governance/budget/budget-book.ts'),
+    import('../governance/budget/budget-ledger.ts'),
+    import('../governance/budget/budgets.ts'),
+    import('../governance/budget/budget-check.ts'),
+    import('../governance/budget/admission.ts'),
+    import('../governance/budget/budget-watch.ts'),
   ]);
-  return { ...decisions, ...files, ...rulebook, ...conditions, ...rules, ...sequence, ...notices, ...screening };
+  return { ...book, ...ledger, ...budgets, ...check, ...admission, ...watch };
+}
+
+async function loadGovernance() {
+  const [decisions, files, rulebook, conditions, rules, sequence, notices, standing, approver, screening] =
+    await Promise.all([
+      import('../governance/decision-store.ts'),
+      import('../governance/rule-file.ts'),
+      import('../governance/rulebook.ts'),
+      import('../governance/policy/condition.ts'),
+      import('../governance/governor-rules.ts'),
+      import('../governance/governor-sequence.ts'),
+      import('../governance/raci/notice.ts'),
+      import('../governance/raci/raci-check.ts'),
+      import('../governance/raci/approver.ts'),
+      loadScreening(),
+    ]);
+  const judging = { ...rules, ...sequence, ...notices, ...standing, ...approver };
+  return { ...decisions, ...files, ...rulebook, ...conditions, ...judging, ...screening };
 }
 
 async function loadScreening() {
@@ -109,8 +128,9 @@ async function loadScreening() {
 }
 
 async function loadWork() {
-  const [program, definitions, wake, dispatch, fabric, fabricContext, actionTool] = await Promise.all([
+  const [program, patterns, definitions, wake, dispatch, fabric, fabricContext, actionTool] = await Promise.all([
     import('../orchestration/program.ts'),
+    import('../orchestration/patterns.ts'),
     import('../orchestration/definition-store.ts'),
     import('../orchestration/definition-wake.ts'),
     import('../dispatch.ts'),
@@ -118,7 +138,8 @@ async function loadWork() {
     import('../fabric/fabric-context.ts'),
     import('../fabric/action-tool.ts'),
   ]);
-  return { ...program, ...definitions, ...wake, ...dispatch, ...fabric, ...fabricContext, ...actionTool };
+  const fabrics = { ...fabric, ...fabricContext, ...actionTool };
+  return { ...program, ...patterns, ...definitions, ...wake, ...dispatch, ...fabrics };
 }
 
 async function loadDelegation() {

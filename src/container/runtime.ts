@@ -13,6 +13,7 @@ import type { Database } from '../store/database.ts';
 import type { Env } from '../telemetry/export.ts';
 import type { Log } from '../telemetry/log.ts';
 import { loadAuditSigner } from './audit-key.ts';
+import { createBudgeting } from './budgeting.ts';
 import { createDelegation } from './delegation.ts';
 import { createDirectPermission } from './egress.ts';
 import { loadFabricConfig, openingFabric } from './fabric-config.ts';
@@ -74,7 +75,7 @@ export async function createRuntime(options: RuntimeOptions) {
   const toolNames = Object.keys(tools.versions);
   const shipped = await parts.loadCatalogue(config.registryPath, toolNames);
   const catalogue = parts.createAgentRegister({ shipped, records, notifications, toolNames });
-  const model = parts.createModel(config.model, { clock });
+  const model = parts.createModel(config.model, { clock, prices: await parts.loadPrices(settings.pricesFile) });
   const { simulated } = model;
 
   const events = parts.createEventLog({ database, clock, ...acts });
@@ -103,6 +104,17 @@ export async function createRuntime(options: RuntimeOptions) {
   const signal: Engine['signal'] = (...message) => engine.signal(...message);
   const desk = parts.createApprovalDesk({ database, approvals, events, feed, clock, log, signal });
   const outbox = parts.createOutbox({ database, clock });
+  const budgeting = createBudgeting({
+    parts,
+    database,
+    feed,
+    desk,
+    runs,
+    signal,
+    approversOf: (run, at) => governance.approversOf(run.caller, 'budget_top_up', at),
+    clock,
+    log,
+  });
   const governance = await createGovernance({
     parts,
     config: settings.governance,
@@ -116,7 +128,7 @@ export async function createRuntime(options: RuntimeOptions) {
       ...parts.messageTypes.map((type) => `a2a:${type}`),
     ],
     // The one place for checks beside RACI and policy: rate, screening, budget.
-    checks: [parts.createScreeningCheck(dataGuard)],
+    checks: [parts.createScreeningCheck(dataGuard), budgeting.check],
     clock,
     log,
   });
@@ -143,7 +155,9 @@ export async function createRuntime(options: RuntimeOptions) {
   });
   const fabricOf = async (tenantId: string) => parts.showContext(await fabric.contexts.of(tenantId));
   const { egress } = dataGuard;
-  const agentParts = { catalogue, model, tools, approvals: desk, governor, egress, clock, captureContent, log };
+  const { budgets } = budgeting;
+  const answering = { catalogue, model, tools, approvals: desk, governor, budgets, egress };
+  const agentParts = { ...answering, clock, captureContent, log };
   const runProgram = parts.createRunProgram({ ...agentParts, memory, definitions, events });
   const taskProgram = parts.createTaskProgram({
     agents: agentParts,
@@ -166,6 +180,7 @@ export async function createRuntime(options: RuntimeOptions) {
     governor,
     clock,
     simulated,
+    budgets: budgeting.ofRuns,
     toolVersions: tools.versions,
     allowUnregisteredAgents,
   });
@@ -250,6 +265,7 @@ export async function createRuntime(options: RuntimeOptions) {
     fabric,
     screeningBook,
     governance.service,
+    budgeting.service,
     engine,
     wakingDefinitions,
     deliveries,
@@ -288,6 +304,7 @@ export async function createRuntime(options: RuntimeOptions) {
     outbox,
     governor,
     governance,
+    budgeting,
     screen,
     screeningBook,
     dataGuard,

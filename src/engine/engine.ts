@@ -37,6 +37,15 @@ export interface StepOptions<T extends JsonValue> {
   /** What is written to the log in the transaction that stores the result; not called for a failure. */
   readonly event?: (value: T) => KeyedEvent | readonly KeyedEvent[];
   readonly retry?: StepRetry;
+  /** What was set aside for the step, settled in the transaction that stores its result; a failed step gives it back. */
+  readonly settle?: StepSettlement<T>;
+}
+
+export interface StepSettlement<T extends JsonValue> {
+  /** The name it was set aside under, when that is not the step's own. */
+  readonly of?: string;
+  /** What was used of it, by dimension: `tokens`, `cost_usd` … */
+  readonly used: (value: T) => Readonly<Record<string, number>>;
 }
 
 export interface Wait {
@@ -109,6 +118,12 @@ export interface RunScope {
   recorded(name: string): JsonValue | undefined;
   /** Whether a step or wait of this name is over, also one that failed. */
   isSettled(name: string): boolean;
+  /**
+   * Does something that is not stored: every execution does it again, so it must be harmless to repeat, and what
+   * follows from it must not depend on more than the steps that it leads to. Counts as under way: the run is not put
+   * away meanwhile.
+   */
+  aside<T>(work: () => Promise<T>): Promise<T>;
   /**
    * Waits for a signal; several may be waited for at once. The run holds nothing meanwhile: see the head of this file.
    * @returns the signal, or undefined when `until` passed first

@@ -157,9 +157,13 @@ export function startExecution(parts: ExecutionParts, claimed: Claimed): Executi
       if (signal.aborted && 'error' in outcome) throw signal.reason;
       const told = 'value' in outcome ? [options.event?.(outcome.value as T) ?? []].flat() : [];
       for (const { key } of told) history.note(key);
-      const { effect = 'read' } = options;
+      const { effect = 'read', settle } = options;
+      const settled = settle && {
+        name: settle.of ?? name,
+        used: 'value' in outcome ? settle.used(outcome.value as T) : null,
+      };
       return (await store(name, outcome, () =>
-        ledger.storeStep(hold, { name, outcome, effect, startedAt, events: told as readonly KeyedEvent[] }),
+        ledger.storeStep(hold, { name, outcome, effect, startedAt, settled, events: told as readonly KeyedEvent[] }),
       )) as T;
     });
   }
@@ -194,6 +198,11 @@ export function startExecution(parts: ExecutionParts, claimed: Claimed): Executi
         await surely(() => ledger.append(hold, { ...event, key }));
       }),
     history: (filter) => under(() => surely(() => history.read(filter))),
+    async aside(work) {
+      if (stopping.signal.aborted) return hang();
+      signal.throwIfAborted();
+      return under(work);
+    },
     recorded(name) {
       const outcome = steps.get(name);
       return outcome !== undefined && 'value' in outcome ? outcome.value : undefined;

@@ -45,6 +45,8 @@ export interface StoredStep {
   /** ISO-8601 UTC. */
   readonly startedAt: string;
   readonly events: readonly KeyedEvent[];
+  /** What was set aside under this name is settled with it; `used` is null when all of it is given back. */
+  readonly settled?: { readonly name: string; readonly used: Readonly<Record<string, number>> | null } | undefined;
 }
 
 /** What became of the waits of an execution. */
@@ -148,12 +150,18 @@ export function createRunLedger(parts: LedgerParts): RunLedger {
       return { run, hold, steps, executions: row.executions, checkpoint: row.checkpoint ?? undefined };
     },
 
-    async storeStep(hold, { name, outcome, effect, startedAt, events: told }) {
+    async storeStep(hold, { name, outcome, effect, startedAt, settled, events: told }) {
       const at = now();
+      const stored = sql`aos.store_step(${hold.runId}, ${executorId}, ${hold.epoch}, ${at}, ${name},
+        ${JSON.stringify(outcome)}, ${effect}, ${startedAt}, ${encoded(hold, told, at)})`;
+      const used = settled?.used == null ? null : JSON.stringify(settled.used);
+      const whole =
+        settled === undefined
+          ? sql`select * from ${stored}`
+          : sql`select s.lost, s.seqs, case when not s.lost then
+              aos.settle_budget(${hold.runId}, ${settled.name}, ${used}, ${at}) is null end as settled from ${stored} s`;
       const row = await act({ kind: 'step', runId: hold.runId, name }, (within) =>
-        sql<{ lost: boolean; seqs: number[] }>`
-          select * from aos.store_step(${hold.runId}, ${executorId}, ${hold.epoch}, ${at}, ${name},
-            ${JSON.stringify(outcome)}, ${effect}, ${startedAt}, ${encoded(hold, told, at)})`.execute(within),
+        sql<{ lost: boolean; seqs: number[] }>`${whole}`.execute(within),
       );
       if (row === undefined || row.lost) throw new RunLost();
     },

@@ -3,7 +3,7 @@ import { AosError } from '../core/errors.ts';
 import type { RunScope } from '../engine/engine.ts';
 import type { ProposedAction } from '../governance/action.ts';
 import type { Governor } from '../governance/governor.ts';
-import { refusalOf } from '../governance/verdict.ts';
+import { refusalOf, settlementOf, type VerdictSettlement } from '../governance/verdict.ts';
 import type { KeyedEvent } from '../runs/event.ts';
 import { type Action, classOf, isReading } from './action.ts';
 
@@ -11,7 +11,20 @@ import { type Action, classOf, isReading } from './action.ts';
 export interface Permission<Order extends Action> {
   readonly order: Order;
   readonly event: KeyedEvent | undefined;
+  /** What budgets have set aside, as the step settles it that ends the action. */
+  readonly settling: Settling;
 }
+
+export interface Settling {
+  readonly done: VerdictSettlement;
+  readonly failed: VerdictSettlement;
+}
+
+/** That nothing was set aside. */
+export const nothingSetAside: Settling = { done: {}, failed: {} };
+
+/** What budgets count of an action. */
+const ONE_ACTION = { tool_calls: 1 };
 
 /**
  * @param name the action's own in the run
@@ -25,16 +38,19 @@ export async function permitOrder<Order extends Action & { readonly agentId: str
   name: string,
   order: Order,
   hasBegun: boolean,
-): Promise<Permission<Order> | AosError> {
-  if (governor === undefined) return { order, event: undefined };
+): Promise<Permission<Order> | { readonly refusal: AosError; readonly settling: Settling }> {
+  if (governor === undefined) return { order, event: undefined, settling: nothingSetAside };
   const verdict = await governor.allow(scope, { ...proposalOf(name, order), hasBegun });
+  const settling = { done: settlementOf(verdict, ONE_ACTION), failed: settlementOf(verdict, {}) };
   if (verdict.kind === 'allow') {
-    return { order: verdict.args === order.data ? order : { ...order, data: verdict.args }, event: verdict.event };
+    const allowed = verdict.args === order.data ? order : { ...order, data: verdict.args };
+    return { order: allowed, event: verdict.event, settling };
   }
   const { event } = verdict;
   if (event !== undefined) await scope.emit(event.key, event);
   const { code, message, reason, facts } = refusalOf(verdict);
-  return new AosError(code, message, { ...(reason !== undefined && { reason }), facts });
+  const refusal = new AosError(code, message, { ...(reason !== undefined && { reason }), facts });
+  return { refusal, settling };
 }
 
 function proposalOf(name: string, { target, type, entityId, data, agentId }: Action & { readonly agentId: string }) {

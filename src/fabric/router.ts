@@ -19,7 +19,7 @@ import { type AttemptResult, attemptAction } from './attempt.ts';
 import type { ConnectorResult, RoutedAction } from './connector.ts';
 import type { FabricContexts } from './fabric-context.ts';
 import type { Fleet } from './fleet.ts';
-import { permitOrder } from './permission.ts';
+import { permitOrder, type Settling } from './permission.ts';
 import { executionPaths, type PlaneName, planeIdOf } from './plane.ts';
 import type { PlaneWatch } from './plane-watch.ts';
 import { allowsDirect, type Preset } from './preset.ts';
@@ -65,6 +65,9 @@ export interface RouterParts {
   /** Judges every action before it is on its way; nothing does when left out. */
   readonly governor?: Governor | undefined;
 }
+
+/** An order that was judged, with what budgets have set aside for it. */
+type PermittedOrder = ActionOrder & { readonly settling: Settling };
 
 /** Where an action goes, as a step stores it. */
 type Plan =
@@ -143,12 +146,14 @@ export function createRouter(parts: RouterParts): Router {
     const giveUpAt = isoTime(Date.parse(await admit(scope, name, asked)) + asked.waitMs);
     const hasBegun = scope.recorded(`${name}/route-1`) !== undefined;
     const permission = await permitOrder(parts.governor, scope, name, asked, hasBegun);
-    if (permission instanceof AosError) {
-      const { message, reason = 'DENIED' } = permission;
-      await end(scope, `${name}/end-0`, asked, 'blocked', { code: reason, message });
-      throw permission;
+    const { settling } = permission;
+    if ('refusal' in permission) {
+      const { message, reason = 'DENIED' } = permission.refusal;
+      await end(scope, `${name}/end-0`, { ...asked, settling }, 'blocked', { code: reason, message });
+      throw permission.refusal;
     }
-    const { order, event } = permission;
+    const { event } = permission;
+    const order: PermittedOrder = { ...permission.order, settling };
     const judged = event === undefined ? {} : { event: () => event };
     for (let round = 1; ; round++) {
       const step = (what: string) => `${name}/${what}-${round}`;
@@ -294,7 +299,7 @@ export function createRouter(parts: RouterParts): Router {
   async function settle(
     scope: RunScope,
     step: (what: string) => string,
-    order: ActionOrder,
+    order: PermittedOrder,
     name: PlaneName,
     giveUpAt: string,
   ): Promise<'done' | 'again'> {
@@ -381,7 +386,7 @@ export function createRouter(parts: RouterParts): Router {
     return actions.done(id, plane.name, executionPaths[plane.kind], result, plane.connector.vendor);
   }
 
-  async function unavailable(scope: RunScope, step: string, order: ActionOrder, message: string): Promise<AosError> {
+  async function unavailable(scope: RunScope, step: string, order: PermittedOrder, message: string): Promise<AosError> {
     await end(scope, step, order, 'blocked', { code: 'PLANE_UNAVAILABLE', message });
     return new AosError('unreachable', message, { reason: 'PLANE_UNAVAILABLE', facts: { action_id: order.id } });
   }
@@ -389,7 +394,7 @@ export function createRouter(parts: RouterParts): Router {
   async function end(
     scope: RunScope,
     step: string,
-    order: ActionOrder,
+    order: PermittedOrder,
     status: 'failed' | 'blocked' | 'timeout',
     failure: { readonly code: string; readonly message: string },
   ): Promise<void> {
@@ -399,21 +404,25 @@ export function createRouter(parts: RouterParts): Router {
         await actions.ended(order.id, status, failure);
         return null;
       },
-      { effect: 'write' },
+      { effect: 'write', ...order.settling.failed },
     );
   }
 
   /** The action as it ended: what is a result of the run. */
-  function finished(scope: RunScope, step: string, order: ActionOrder): Promise<JsonObject> {
-    return scope.step<JsonObject>(step, async () => {
-      const record = await actions.load(order.id, { ...scope.run.caller, userId: '' });
-      if (record === undefined) throw new Error(`there is no action ${order.id}`);
-      if (record.status === 'failed' || record.status === 'timeout') {
-        const { code = 'FAILED', message = 'the action failed before' } = record.error ?? {};
-        throw new AosError('unprocessable', message, { reason: code, facts: { action_id: order.id } });
-      }
-      return showRecord(record);
-    });
+  function finished(scope: RunScope, step: string, order: PermittedOrder): Promise<JsonObject> {
+    return scope.step<JsonObject>(
+      step,
+      async () => {
+        const record = await actions.load(order.id, { ...scope.run.caller, userId: '' });
+        if (record === undefined) throw new Error(`there is no action ${order.id}`);
+        if (record.status === 'failed' || record.status === 'timeout') {
+          const { code = 'FAILED', message = 'the action failed before' } = record.error ?? {};
+          throw new AosError('unprocessable', message, { reason: code, facts: { action_id: order.id } });
+        }
+        return showRecord(record);
+      },
+      order.settling.done,
+    );
   }
 
   return { route };

@@ -11,7 +11,7 @@ import type { EventLog } from '../runs/event-log.ts';
 import type { Feed } from '../runs/feed.ts';
 import type { Run } from '../runs/run.ts';
 import type { Database, StoreScope } from '../store/database.ts';
-import type { Approval } from './approval.ts';
+import { type Approval, isOpen } from './approval.ts';
 import { expire } from './approval-deadline.ts';
 import type { ApprovalAsk } from './approval-desk.ts';
 import { type ApprovalEvent, cancel, type Moved } from './approval-outcome.ts';
@@ -52,6 +52,8 @@ export interface ApprovalChanges {
   expire(id: string): Promise<void>;
   /** Cancels it if its run has ended. */
   abandon(id: string): Promise<void>;
+  /** Cancels it, because what was asked for is not needed any more. @returns false when it was no longer open */
+  withdraw(id: string, why: string): Promise<boolean>;
 }
 
 /** The name of the signals about an approval. */
@@ -96,8 +98,13 @@ export function createApprovalChanges(parts: ApprovalChangeParts): ApprovalChang
     return outcome;
   }
 
-  async function cancelWithin(within: StoreScope, approval: Approval, revision: number): Promise<Approval> {
-    const cancelled = cancel(approval, clock.now());
+  async function cancelWithin(
+    within: StoreScope,
+    approval: Approval,
+    revision: number,
+    why?: string,
+  ): Promise<Approval> {
+    const cancelled = cancel(approval, clock.now(), why);
     if (cancelled === undefined) return approval;
     await approvals.save(within, { approval: cancelled, revision: revision + 1 });
     // The log of the run takes nothing after its end, so this is told to the tenant only.
@@ -114,6 +121,17 @@ export function createApprovalChanges(parts: ApprovalChangeParts): ApprovalChang
     },
     async abandon(id) {
       await change(id, 'system', () => undefined);
+    },
+    async withdraw(id, why) {
+      const known = await approvals.load(id);
+      if (known === undefined) return false;
+      return db.transaction().execute(async (trx) => {
+        await lockRun(trx, known.runId);
+        const locked = await approvals.lock(trx, id);
+        if (locked === undefined || !isOpen(locked.approval)) return false;
+        await cancelWithin(trx, locked.approval, locked.revision, why);
+        return true;
+      });
     },
     async request(run, ask) {
       const id = approvalId(run.id, ask.name);

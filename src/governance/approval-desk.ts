@@ -4,7 +4,7 @@
  */
 import type { JsonObject } from '../core/json.ts';
 import type { RunScope } from '../engine/engine.ts';
-import type { Caller } from '../runs/run.ts';
+import type { Caller, WaitReason } from '../runs/run.ts';
 import type { Approval, AutoAction, RequestType } from './approval.ts';
 import type { ApprovalPriority } from './escalation.ts';
 
@@ -78,6 +78,33 @@ export type ApprovalDecision = { readonly by?: string | undefined } & (
   | { readonly type: 'answer'; readonly answer: string }
   | { readonly type: 'escalate'; readonly reason?: string | undefined; readonly to?: string | undefined }
 );
+
+/** How a run waits for an approval that may become needless before anybody decides. */
+export interface StandingWait {
+  /** What the run is said to wait for. */
+  readonly reason: WaitReason;
+  /** ISO-8601 UTC: from then on it is needless. */
+  readonly until: string | null;
+  /** Why it is needless then, for whoever looks at the approval. */
+  readonly needless: string;
+  /**
+   * Called within the step that asks, with the name of the signals it waits for: one with `{told: 'needless'}` ends the
+   * wait. Must be harmless to repeat.
+   */
+  requested(signal: string): Promise<void>;
+}
+
+/** The approval was taken back before anybody decided: what it was asked for has come about otherwise. */
+export interface Needless {
+  readonly decision: 'needless';
+  readonly approvalId: string;
+}
+
+/** A desk that also takes what may become needless. */
+export interface StandingDesk {
+  /** As `ask` of the desk. */
+  askUnless(scope: RunScope, ask: ApprovalAsk, standing: StandingWait): Promise<ApprovalOutcome | Needless>;
+}
 
 export interface ApprovalDesk {
   /**

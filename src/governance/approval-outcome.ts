@@ -45,14 +45,14 @@ export function end(
   };
 }
 
-/** The run it was for has ended; undefined when it was no longer open. @param at epoch milliseconds */
-export function cancel(approval: Approval, at: number): Approval | undefined {
+/** Nobody needs it any more; undefined when it was no longer open. @param at epoch milliseconds */
+export function cancel(approval: Approval, at: number, why = 'the run has ended'): Approval | undefined {
   if (!isOpen(approval)) return undefined;
   return {
     ...approval,
     status: 'cancelled',
     decidedAt: new Date(at).toISOString(),
-    rejectionReason: 'the run has ended',
+    rejectionReason: why,
   };
 }
 

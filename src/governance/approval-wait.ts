@@ -9,7 +9,7 @@ import { actionHash } from './action-hash.ts';
 import { type Approval, isOpen } from './approval.ts';
 import { type ApprovalChanges, signalName } from './approval-change.ts';
 import { decide } from './approval-decision.ts';
-import type { ApprovalAsk, ApprovalOutcome } from './approval-desk.ts';
+import type { ApprovalAsk, ApprovalOutcome, Needless, StandingWait } from './approval-desk.ts';
 import { asStored } from './approval-request.ts';
 import type { ApprovalStore } from './approval-store.ts';
 
@@ -32,14 +32,36 @@ type StoredOutcome =
 export async function waitForApproval(
   parts: ApprovalWaitParts,
   scope: RunScope,
-  given: ApprovalAsk,
+  ask: ApprovalAsk,
 ): Promise<ApprovalOutcome> {
+  const outcome = await wait(parts, scope, ask, undefined);
+  if (outcome.decision === 'needless') throw new Error(`the approval ${outcome.approvalId} became needless by itself`);
+  return outcome;
+}
+
+/** See `StandingDesk.askUnless`. */
+export function waitUnless(
+  parts: ApprovalWaitParts,
+  scope: RunScope,
+  ask: ApprovalAsk,
+  standing: StandingWait,
+): Promise<ApprovalOutcome | Needless> {
+  return wait(parts, scope, ask, standing);
+}
+
+async function wait(
+  parts: ApprovalWaitParts,
+  scope: RunScope,
+  given: ApprovalAsk,
+  standing: StandingWait | undefined,
+): Promise<ApprovalOutcome | Needless> {
   const ask = { ...given, args: asStored(given.args), name: nameIn(scope, given.name) };
   const request = await scope.step(
     requestStep(ask.name),
     async () => {
       const { id, runId, expiresAt, title } = await parts.changes.request(scope.run, ask);
       parts.expiresAt(Date.parse(expiresAt));
+      await standing?.requested(signalName(id));
       return { approval_id: id, run_id: runId, title, expires_at: expiresAt };
     },
     { effect: 'write' },
@@ -49,9 +71,20 @@ export async function waitForApproval(
     const told = await scope.wait({
       name: waitStep(ask.name, number),
       signal: signalName(id),
-      reason: 'approval',
+      reason: standing?.reason ?? 'approval',
+      ...(standing?.until != null && { until: standing.until }),
       detail: { approval_id: id, title: request.title, expires_at: request.expires_at },
     });
+    if (standing !== undefined && (told === undefined || told.payload['told'] === 'needless')) {
+      const withdrawn = await scope.step(
+        `${ask.name}/approval/withdrawn-${number}`,
+        () => parts.changes.withdraw(id, standing.needless),
+        { effect: 'write' },
+      );
+      if (withdrawn) return { decision: 'needless', approvalId: id };
+      // Somebody has decided meanwhile: the word of it is there.
+      continue;
+    }
     if (told === undefined) continue;
     if (told.payload['told'] === 'asked') {
       await answer(parts, scope, ask, id, told);

@@ -5,9 +5,9 @@ import type { Caller } from '../runs/run.ts';
 import type { Log } from '../telemetry/log.ts';
 import { type ApprovalChangeParts, createApprovalChanges } from './approval-change.ts';
 import { decide } from './approval-decision.ts';
-import type { ApprovalDecision, ApprovalDesk } from './approval-desk.ts';
+import type { ApprovalDecision, ApprovalDesk, StandingDesk } from './approval-desk.ts';
 import { decided } from './approval-outcome.ts';
-import { waitForApproval } from './approval-wait.ts';
+import { waitForApproval, waitUnless } from './approval-wait.ts';
 
 /** How late time decides at the latest, when the process that wrote the deadline is gone. */
 const LOOK_MS = 10_000;
@@ -15,7 +15,7 @@ const ROUND_SIZE = 100;
 /** Here the database tells of runs that ended with approvals still open. */
 const CHANNEL = 'aos_approvals';
 
-export interface DurableDesk extends ApprovalDesk {
+export interface DurableDesk extends ApprovalDesk, StandingDesk {
   /** Begins to watch deadlines and ends of runs; several processes may, each is applied once. */
   start(): Promise<void>;
   stop(): Promise<void>;
@@ -50,6 +50,7 @@ export function createApprovalDesk(parts: ApprovalChangeParts & { readonly log: 
     return sound ? approvals.nextExpiry() : undefined;
   }
 
+  const waiting = { approvals, changes, now: clock.now, expiresAt: rounds.due };
   return {
     async start() {
       const look = () => rounds.due();
@@ -60,7 +61,8 @@ export function createApprovalDesk(parts: ApprovalChangeParts & { readonly log: 
       stopListening?.();
       await rounds.stop();
     },
-    ask: (scope, ask) => waitForApproval({ approvals, changes, now: clock.now, expiresAt: rounds.due }, scope, ask),
+    ask: (scope, ask) => waitForApproval(waiting, scope, ask),
+    askUnless: (scope, ask, standing) => waitUnless(waiting, scope, ask, standing),
     async decide(id, decision, caller) {
       const known = await approvals.find(id, caller);
       if (known === undefined) throw unknown(id);

@@ -18,7 +18,7 @@ export type Obligation =
   | { readonly kind: 'inform'; readonly party: string }
   /** The arguments were changed: these kinds of personal data were taken out of them. */
   | { readonly kind: 'redacted'; readonly types: readonly string[] }
-  /** What was set aside for it is to be settled or given back. */
+  /** What was set aside for it, under this name in its run, is to be settled or given back. */
   | { readonly kind: 'settle'; readonly reservation: string };
 
 /** Who must agree before the action may go on. */
@@ -90,6 +90,23 @@ export type Verdict =
       readonly refusal?: Refusal | undefined;
     })
   | (VerdictBase & { readonly kind: 'hold'; readonly demand: ApprovalDemand });
+
+/** Options of the step that ends an action for which budgets have set something aside. */
+export interface VerdictSettlement {
+  readonly settle?: { readonly of: string; readonly used: () => Readonly<Record<string, number>> };
+}
+
+/**
+ * How the step that ends the action settles what budgets have set aside for it.
+ * @param used what it used: none when it was not done
+ */
+export function settlementOf(
+  { obligations }: Pick<Verdict, 'obligations'>,
+  used: Readonly<Record<string, number>>,
+): VerdictSettlement {
+  const found = obligations.find((each) => each.kind === 'settle');
+  return found === undefined ? {} : { settle: { of: found.reservation, used: () => used } };
+}
 
 /** A verdict that does not permit, as the error its asker gets. */
 export function refusalOf(verdict: Exclude<Verdict, { kind: 'allow' }>): AosError {

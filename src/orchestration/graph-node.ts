@@ -187,7 +187,7 @@ async function useTool(
 ): Promise<JsonValue> {
   const tool = toolOf(setting, node);
   if (tool.asSteps !== undefined) return useSteps(setting, tool, step, asked);
-  const { args, input, event } = await permittedUse(setting, tool, step, asked);
+  const { args, input, event, settling: budgeted } = await permittedUse(setting, tool, step, asked);
   const effect = tool.effectOf?.(input) ?? tool.effect;
   const { clock, meter, log } = setting;
   const { run } = setting.scope;
@@ -222,6 +222,7 @@ async function useTool(
           effect,
           ...(effect === 'read' ? {} : { retry: { attempts: 1 } }),
           ...(event === undefined ? {} : { event: () => event }),
+          ...budgeted,
         },
       );
     });
@@ -280,7 +281,7 @@ async function screened({ scope, egress }: OrchestrationSetting, step: string, g
 /** What the tool may be used with; a node that is tried again is judged once. @throws AosError when it may not be used */
 async function permittedUse({ governor, scope }: OrchestrationSetting, tool: Tool, step: string, args: JsonObject) {
   const input = checkSchema(tool.input, args, 'its arguments');
-  if (governor === undefined) return { args, input, event: undefined };
+  if (governor === undefined) return { args, input, event: undefined, settling: {} };
   const name = step.replace(/\/try-\d+$/, '');
   const title = `A graph wants to use ${tool.name}`;
   // Whoever has to agree to the node has been asked before.

@@ -94,6 +94,7 @@ function withSteps(scope: RunScope, step: Step): RunScope {
     step,
     emit: (key, event) => scope.emit(key, event),
     history: (filter) => scope.history(filter),
+    aside: (work) => scope.aside(work),
     recorded: (name) => scope.recorded(name),
     isSettled: (name) => scope.isSettled(name),
     wait: (wait) => scope.wait(wait),

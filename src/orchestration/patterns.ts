@@ -4,6 +4,7 @@ import type { Agent } from '../agents/agent.ts';
 import { closest } from '../core/closest.ts';
 import { AosError } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
+import type { Run } from '../runs/run.ts';
 import { collaborative } from './collaborative.ts';
 import { concurrent } from './concurrent.ts';
 import { graph } from './graph.ts';
@@ -36,6 +37,12 @@ export function workflowOf({ workflow, task, purpose }: JsonObject): string {
   const name = workflow === undefined || workflow === null || workflow === '' ? USUAL_WORKFLOW : String(workflow);
   const endless = (task === undefined || task === null) && purpose !== undefined && purpose !== null;
   return endless && name !== graph.name && workflows.includes(name) ? perpetual.name : name;
+}
+
+/** What a run does, in one word: the workflow of an orchestration, `chat`, or `task:` and the type of the task. */
+export function workflowOfRun({ kind, request }: Pick<Run, 'kind' | 'request'>): string {
+  if (kind === 'chat') return 'chat';
+  return kind === 'task' ? `task:${String(request['task_type'] ?? '')}` : workflowOf(request);
 }
 
 /** The pattern a request asks for, in its newest version. @throws AosError invalid_request */

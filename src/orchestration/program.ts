@@ -15,6 +15,7 @@ import { AosError } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { RunProgram, RunScope } from '../engine/engine.ts';
 import type { ApprovalDesk } from '../governance/approval-desk.ts';
+import type { Budgets } from '../governance/budget/budgets.ts';
 import type { Governor } from '../governance/governor.ts';
 import type { DataGuard } from '../governance/screening/data-guard.ts';
 import type { EventLog } from '../runs/event-log.ts';
@@ -48,6 +49,7 @@ export interface ProgramParts {
   readonly tools?: ToolSet;
   readonly approvals?: ApprovalDesk;
   readonly governor?: Governor;
+  readonly budgets?: Budgets;
   /** What of personal data may leave; everything when left out. */
   readonly egress?: DataGuard['egress'];
   readonly log?: Log;
@@ -123,7 +125,7 @@ async function chat(
 type RunSetting = Omit<OrchestrationSetting, 'request' | 'agentOfRun'>;
 
 function settingOf(parts: ProgramParts, scope: RunScope, traceContext: Context, plannedTurns: number): RunSetting {
-  const { model, clock, tools, approvals, governor, egress, log, captureContent = false } = parts;
+  const { model, clock, tools, approvals, governor, budgets, egress, log, captureContent = false } = parts;
   const config = configOf(scope.run.request);
   const limits = limitsOf(config, plannedTurns);
   checkDepth(scope.run.depth, limits);
@@ -139,6 +141,7 @@ function settingOf(parts: ProgramParts, scope: RunScope, traceContext: Context, 
     ...(tools === undefined ? {} : { tools }),
     ...(approvals === undefined ? {} : { approvals }),
     ...(governor === undefined ? {} : { governor }),
+    ...(budgets === undefined ? {} : { budgets }),
     ...(egress === undefined ? {} : { egress }),
     ...(log === undefined ? {} : { log }),
   };

@@ -125,6 +125,24 @@ export type EventData = {
   'run.progress': { progress: number };
   /** The run waits at a limit; a signal of the name `wait` with `{decision: 'continue' | 'stop', raise?}` answers. */
   'run.limit_reached': { wait: string; limit: string; used: number; max: number; what?: string; until: string };
+  /**
+   * A budget has too little for the step: `asked` is what it needs, `used` and `reserved` what others have of `there_is`
+   * (the limit with its top-ups). The run waits for room, and somebody is asked for more. `renews_at` is ISO-8601 UTC.
+   */
+  'budget.breached': {
+    step: string;
+    budget_id: string;
+    account: string;
+    scope: string;
+    dimension: string;
+    window: string;
+    asked: number;
+    used: number;
+    reserved: number;
+    there_is: number;
+    renews_at: string | null;
+    agent_id: string | null;
+  };
   /** What the run is pinned to is not in this build; it waits for it under the name `wait`. */
   'run.definition_missing': { wait: string; definition: string; missing: string[] };
   'agent.handed_off': { in_turn: string; from: string; to: string; reason: string };

@@ -19,6 +19,14 @@ import {
   type AuditPersonTable,
   auditMigrations,
 } from './tables/audit.ts';
+import {
+  type BudgetAccountTable,
+  type BudgetChangeTable,
+  type BudgetReservationTable,
+  type BudgetTable,
+  type BudgetWaitTable,
+  budgetMigrations,
+} from './tables/budget.ts';
 import { type DefinitionTable, definitionMigrations } from './tables/definition.ts';
 import {
   type AgentCardTable,
@@ -103,6 +111,11 @@ export interface Schema {
   agent_messages: AgentMessageTable;
   delegations: DelegationTable;
   shared_contexts: SharedContextTable;
+  budgets: BudgetTable;
+  budget_accounts: BudgetAccountTable;
+  budget_reservations: BudgetReservationTable;
+  budget_waits: BudgetWaitTable;
+  budget_changes: BudgetChangeTable;
 }
 
 /** Applied in the order of their names, each once. */
@@ -122,4 +135,5 @@ export const migrations: readonly Migration[] = [
   ...screeningMigrations,
   ...tenancyMigrations,
   ...delegationMigrations,
+  ...budgetMigrations,
 ].toSorted((one, other) => (one.name < other.name ? -1 : 1));

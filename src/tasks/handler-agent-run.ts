@@ -15,7 +15,7 @@ import type { TaskHandler, TaskSetting } from './task-handler.ts';
 /** What turns need that does not depend on the run. */
 export type AgentParts = Pick<
   TurnSetting,
-  'model' | 'clock' | 'captureContent' | 'tools' | 'approvals' | 'governor' | 'egress' | 'log'
+  'model' | 'clock' | 'captureContent' | 'tools' | 'approvals' | 'governor' | 'budgets' | 'egress' | 'log'
 > & {
   readonly catalogue: Pick<AgentCatalogue, 'find' | 'enabled'>;
 };
@@ -49,7 +49,7 @@ export function answer(
   { scope, traceContext }: TaskSetting,
   { turn, agent, input, context, payload }: Question,
 ): Promise<TurnOutcome> {
-  const { model, clock, captureContent, tools, approvals, governor, egress, log } = parts;
+  const { model, clock, captureContent, tools, approvals, governor, budgets, egress, log } = parts;
   const bounds = {
     max_tool_calls: payload['max_steps'] ?? DEFAULT_MAX_STEPS,
     max_cost_usd: payload['max_cost_usd'] ?? DEFAULT_MAX_COST_USD,
@@ -67,6 +67,7 @@ export function answer(
     ...(tools === undefined ? {} : { tools }),
     ...(approvals === undefined ? {} : { approvals }),
     ...(governor === undefined ? {} : { governor }),
+    ...(budgets === undefined ? {} : { budgets }),
     ...(egress === undefined ? {} : { egress }),
     ...(log === undefined ? {} : { log }),
   };

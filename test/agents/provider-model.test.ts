@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, test } from 'vitest';
 import type { Model, ModelConfig, ModelPart, TokenCredential } from '../../src/agents/model.ts';
 import { createModel } from '../../src/agents/model-choice.ts';
+import { loadPrices } from '../../src/agents/price-file.ts';
 import { createProviderModel } from '../../src/agents/provider-model.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import { AosError } from '../../src/core/errors.ts';
@@ -56,7 +57,7 @@ async function failureOf(work: Promise<unknown>): Promise<AosError> {
 
 describe('a model behind HTTP', () => {
   it('streams the answer and says what it used, what it cost and who answered', async () => {
-    const model = createModel(openai(), { clock: systemClock });
+    const model = createModel(openai(), { clock: systemClock, prices: await loadPrices(undefined) });
     expect(await ask(model)).toEqual([
       { type: 'text', text: 'Hello' },
       { type: 'text', text: ' world' },

@@ -186,6 +186,7 @@ export class MemoryRun {
         return this.events.filter(({ key }) => filter === undefined || key.startsWith(`${filter.turn}:`));
       },
       recorded: (name) => this.recorded(name),
+      aside: (work) => under(work),
       isSettled: (name) => this.#journal.has(name),
       wait,
       sleepUntil: async (name, at) => {

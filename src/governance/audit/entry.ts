@@ -75,6 +75,10 @@ export const auditActions = [
   'ROUTE_CHANGE',
   'POLICY_DECISION',
   'BUDGET_BREACH',
+  'BUDGET_SET',
+  'BUDGET_REMOVE',
+  'BUDGET_TOP_UP',
+  'BUDGET_WARNING',
   'EGRESS_BLOCKED',
   /** Somebody said what became of an effect of a run whose outcome was unknown. */
   'OUTCOME_SETTLED',

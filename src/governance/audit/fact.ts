@@ -7,6 +7,7 @@
  */
 import type { JsonObject, JsonValue } from '../../core/json.ts';
 import type { auditedEvents, auditedFacts } from '../../store/tables/audit.ts';
+import type { budgetEvents, budgetFacts } from '../../store/tables/budget.ts';
 import type { screeningEvents, screeningFacts } from '../../store/tables/screening.ts';
 import type { Actor, AuditAction, AuditOutcome, EntryWords } from './entry.ts';
 
@@ -42,8 +43,8 @@ export type Draft = Pick<EntryWords, 'action' | 'timestamp' | 'actor' | 'outcome
     owner?: string;
   };
 
-type EventType = (typeof auditedEvents)[number] | (typeof screeningEvents)[number];
-type FactType = (typeof auditedFacts)[number] | (typeof screeningFacts)[number];
+type EventType = (typeof auditedEvents)[number] | (typeof screeningEvents)[number] | (typeof budgetEvents)[number];
+type FactType = (typeof auditedFacts)[number] | (typeof screeningFacts)[number] | (typeof budgetFacts)[number];
 
 /** What an entry is about, and who did it when the fact does not say. */
 interface Meaning {
@@ -75,6 +76,19 @@ const DECISION = [
   'outcome',
 ];
 
+const BREACH = [
+  'step',
+  'budget_id',
+  'account',
+  'scope',
+  'dimension',
+  'window',
+  'asked',
+  'used',
+  'reserved',
+  'there_is',
+];
+
 /** What was found of personal data: kinds, places and numbers. */
 const FOUND = ['scan_id', 'where', 'direction', 'policy', 'taken', 'types', 'risk', 'count', 'paths', 'error'];
 
@@ -92,6 +106,7 @@ const events: Readonly<Record<EventType, Meaning>> = {
     outcome: 'pending',
     details: ['tool', 'turn', 'step', 'tool_call_id', 'effect'],
   },
+  'budget.breached': { action: 'BUDGET_BREACH', outcome: 'denied', details: BREACH },
   'governance.decided': { action: 'POLICY_DECISION', details: DECISION, people: ['user_id', 'approved_by'] },
   'screening.found': { action: 'PII_WARN', details: FOUND, by: 'agent' },
   'approval.requested': { action: 'APPROVAL_REQUEST', outcome: 'pending', details: APPROVAL, people: ['assignees'] },
@@ -167,6 +182,17 @@ const facts: Readonly<Record<FactType, Meaning>> = {
   'fabric.route_changed': { action: 'ROUTE_CHANGE', details: ['fabric_preset', 'planes'], people: ['changed_by'] },
   'plane.down': { action: 'PLANE_HEALTH', outcome: 'failure', details: PLANE, people: ['started_by'] },
   'plane.up': { action: 'PLANE_HEALTH', details: PLANE, people: ['ended_by'] },
+  'budget.set': { action: 'BUDGET_SET', details: ['budget_id', 'budget'], people: ['changed_by'] },
+  'budget.removed': { action: 'BUDGET_REMOVE', details: ['budget_id'], people: ['changed_by'] },
+  'budget.topped_up': {
+    action: 'BUDGET_TOP_UP',
+    details: ['budget_id', 'account', 'amount', 'dimension'],
+    people: ['changed_by'],
+  },
+  'budget.threshold': {
+    action: 'BUDGET_WARNING',
+    details: ['budget_id', 'account', 'dimension', 'percent', 'used', 'there_is'],
+  },
   'pool.scaled': { action: 'POOL_SCALE', details: ['pool_id', 'from', 'to', 'reason', 'policy'] },
 };
 

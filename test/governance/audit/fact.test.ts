@@ -3,6 +3,7 @@ import type { JsonObject } from '../../../src/core/json.ts';
 import { terminalTaskActions } from '../../../src/governance/audit/entry.ts';
 import { actorOf, draftsOf, type Fact } from '../../../src/governance/audit/fact.ts';
 import { auditedEvents, auditedFacts } from '../../../src/store/tables/audit.ts';
+import { budgetEvents, budgetFacts } from '../../../src/store/tables/budget.ts';
 
 const RUN = { kind: 'orchestration', userId: 'ann', simulated: true, rootId: 'r1' };
 
@@ -27,7 +28,7 @@ function fact(type: string, data: JsonObject = {}, more: Partial<Fact> = {}): Fa
 }
 
 describe('what the audit log makes of what happened', () => {
-  it.each([...auditedEvents])('tells the event %s', (type) => {
+  it.each([...auditedEvents, ...budgetEvents])('tells the event %s', (type) => {
     const [told] = draftsOf(event(type));
     expect(told).toMatchObject({
       run_id: 'r1',
@@ -37,7 +38,7 @@ describe('what the audit log makes of what happened', () => {
     });
   });
 
-  it.each([...auditedFacts])('tells the fact %s', (type) => {
+  it.each([...auditedFacts, ...budgetFacts])('tells the fact %s', (type) => {
     expect(draftsOf(fact(type))).toMatchObject([{ owner: 'ann', timestamp: '2026-02-01T10:00:00.000Z' }]);
   });
 

@@ -1,0 +1,37 @@
+/** The table of prices: the file an operator names, before that which ships with the package. */
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { AosError, asError } from '../core/errors.ts';
+import { parseJsonText } from '../core/json-text.ts';
+import { type PriceTable, readPrices } from './price.ts';
+
+/**
+ * The prices that hold.
+ * @param path the operator's; what it names comes before what ships with the package, which holds for the rest
+ * @throws AosError invalid_request when the file cannot be used
+ */
+export async function loadPrices(path: string | undefined): Promise<PriceTable> {
+  const shipped = await readPriceFile(shippedPrices());
+  return path === undefined ? shipped : { ...shipped, ...(await readPriceFile(path)) };
+}
+
+async function readPriceFile(path: string): Promise<PriceTable> {
+  const what = `the table of prices ${path}`;
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (thrown) {
+    throw new AosError('invalid_request', `${what} cannot be read`, { cause: asError(thrown) });
+  }
+  return readPrices(parseJsonText(text, what), what);
+}
+
+/** `agents/prices.json` of this package, found upwards so that sources and build output find the same file. */
+function shippedPrices(): string {
+  for (let folder = import.meta.dirname; folder !== dirname(folder); folder = dirname(folder)) {
+    const candidate = join(folder, 'agents', 'prices.json');
+    if (existsSync(candidate)) return candidate;
+  }
+  throw new Error('the prices that ship with this package (agents/prices.json) are missing: install it again');
+}
