@@ -87,7 +87,7 @@ export async function createGovernance(options: GovernanceOptions) {
     return standing && parts.demandOf(matrix.document, { party: standing.accountable, requesters: [userId], at });
   }
 
-  return { ...shared, governor, approversOf };
+  return { ...shared, governor, approversOf, matrixOf: rules.matrixOf };
 
   function rulesOf(of: Rulebook['of']) {
     return {

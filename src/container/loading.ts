@@ -74,7 +74,7 @@ async function loadAgents() {
 }
 
 async function loadRuns() {
-  const [eventLog, runStore, feed, engine, approvalStore, desk, audit] = await Promise.all([
+  const [eventLog, runStore, feed, engine, approvalStore, desk, audit, responsibility] = await Promise.all([
     import('../runs/event-log.ts'),
     import('../runs/run-store.ts'),
     import('../runs/feed.ts'),
@@ -82,8 +82,9 @@ async function loadRuns() {
     import('../governance/approval-store.ts'),
     import('../governance/durable-desk.ts'),
     import('../governance/audit/audit.ts'),
+    import('../governance/audit/responsibility.ts'),
   ]);
-  return { ...eventLog, ...runStore, ...feed, ...engine, ...approvalStore, ...desk, ...audit };
+  return { ...eventLog, ...runStore, ...feed, ...engine, ...approvalStore, ...desk, ...audit, ...responsibility };
 }
 
 async function loadBudgets() {

@@ -88,6 +88,9 @@ export async function createRuntime(options: RuntimeOptions) {
     signer: await loadAuditSigner({ file: settings.auditKeyFile, dataDir: config.dataDir }, log),
     onCheckpoint: (tenantId, { size, note }) =>
       log.info('the audit log was signed', { tenant_id: tenantId, size, note }),
+    // The audit log is there before what it tells of.
+    responsibility: (tenantId, entry) => parts.responsibilityIn(governance.matrixOf(tenantId), entry),
+    plane: (tenantId) => fabric.contexts.of(tenantId),
   });
   const screen = parts.createScreen({ clock });
   const screeningBook = parts.createScreeningBook({ database, standard: settings.screening, clock, log });

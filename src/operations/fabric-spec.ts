@@ -154,6 +154,7 @@ export const setPreset = specify({
     primary_plane_id: z.string(),
     is_direct_allowed: z.boolean(),
     changed_at: time.nullable(),
+    audit_seq: z.int().nullable().meta({ description: 'Where the audit log has it' }),
   }),
   rest: rest('POST', '/preset'),
   errors: ['unprocessable', 'conflict', 'forbidden'],
@@ -165,6 +166,7 @@ export const setPreset = specify({
       primary_plane_id: 'eventbus_acme',
       is_direct_allowed: false,
       changed_at: '2026-02-01T10:01:00.000Z',
+      audit_seq: 4212,
     },
   },
 });

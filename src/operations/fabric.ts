@@ -9,17 +9,20 @@ import type { ActionRecord } from '../fabric/action-record.ts';
 import type { Fabric } from '../fabric/fabric.ts';
 import {
   executionPaths,
+  type PlaneKind,
   type PlaneName,
   planeIdOf,
   planeKinds,
   planeNamed,
   planeTitles,
+  type Vendor,
   vendorsOf,
 } from '../fabric/plane.ts';
 import type { Drill, PlaneState } from '../fabric/plane-watch.ts';
 import { type Preset, parsePreset, presetCards } from '../fabric/preset.ts';
 import { type CellOverride, planesFor, routingTable } from '../fabric/routing-table.ts';
 import type { StandingPlane } from '../fabric/standing-plane.ts';
+import type { Audit } from '../governance/audit/audit.ts';
 import type { Caller } from '../runs/run.ts';
 import type { NewTask } from '../tasks/task.ts';
 import { attemptRunId } from '../tasks/task.ts';
@@ -46,9 +49,10 @@ export interface FabricOperationParts {
   readonly fabric: Fabric;
   readonly queue: Pick<TaskQueue, 'submit'>;
   readonly engine: Pick<Engine, 'signal'>;
+  readonly audit: Pick<Audit, 'seal' | 'trail'>;
 }
 
-export function createFabricOperations({ fabric, queue, engine }: FabricOperationParts): readonly Operation[] {
+export function createFabricOperations({ fabric, queue, engine, audit }: FabricOperationParts): readonly Operation[] {
   const { contexts, fleet, watch, actions } = fabric;
 
   async function planes(caller: Caller): Promise<z.input<typeof planeView>[]> {
@@ -121,12 +125,15 @@ export function createFabricOperations({ fabric, queue, engine }: FabricOperatio
       if (named === undefined) throw new AosError('invalid_request', 'the request cannot be used: "preset" is missing');
       const change = { preset: parsePreset(named), reason: reason ?? undefined, force };
       const { previous, context } = await contexts.change(caller, change);
+      await audit.seal(caller.tenantId);
+      const [told] = await audit.trail.find(caller.tenantId, { action: 'PRESET_CHANGE', limit: 1 });
       return {
         previous_preset: previous,
         fabric_preset: context.preset,
         primary_plane_id: context.primaryPlaneId,
         is_direct_allowed: context.isDirectAllowed,
         changed_at: context.changedAt ?? null,
+        audit_seq: told?.seq ?? null,
       };
     }),
     realize(listPlanes, async (_input, { caller }) => {
@@ -247,8 +254,8 @@ function viewPlane({ name, tenantId, preset, plane, state, figures }: PlaneFacts
     plane: kind,
     name: plane?.config.title ?? planeTitles[kind].name,
     purpose: planeTitles[kind].purpose,
-    provider: plane?.connector.vendor ?? null,
-    supported_systems: vendorsOf[kind].filter((vendor) => vendor !== 'simulated'),
+    provider: plane === undefined ? null : vendorName(plane.connector.vendor),
+    supported_systems: systemsBehind(kind),
     is_active: Object.values(routingTable[preset]).some((cell) => cell.includes(name)),
     is_primary: presetCards[preset].primary === name,
     configured: plane !== undefined,
@@ -256,13 +263,23 @@ function viewPlane({ name, tenantId, preset, plane, state, figures }: PlaneFacts
     health_detail: state?.detail ?? null,
     last_health_check: state?.checkedAt ?? null,
     circuit: plane?.breaker.circuit() ?? 'closed',
-    self_healing_enabled: plane !== undefined,
+    self_healing_enabled: plane !== undefined && kind !== 'direct',
     health_check_interval_seconds: (plane?.config.healthCheckMs ?? 60_000) / 1000,
     routes: plane === undefined ? 0 : countRoutes(plane),
     dedupes: plane?.connector.dedupes ?? null,
     stats: { actions: figures?.actions ?? 0, failed: figures?.failed ?? 0, p95_ms: figures?.p95Ms ?? null },
     drill: drill === undefined ? null : viewDrill(drill, id),
   };
+}
+
+/** The systems that can stand behind a plane; plain HTTP is none. */
+function systemsBehind(kind: PlaneKind): string[] {
+  return vendorsOf[kind].filter((vendor) => vendor !== 'simulated' && vendor !== 'http').map(vendorName);
+}
+
+/** A vendor by the name that the seed systems know it under. */
+function vendorName(vendor: Vendor): string {
+  return vendor === 'tray' ? 'tray.io' : vendor;
 }
 
 function countRoutes(plane: StandingPlane): number {

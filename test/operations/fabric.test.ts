@@ -7,6 +7,7 @@ import { fabricSpecs } from '../../src/operations/fabric-spec.ts';
 import type { Operation } from '../../src/operations/operation.ts';
 import { createTaskQueue } from '../../src/tasks/task-queue.ts';
 import { createTaskSettings } from '../../src/tasks/task-settings.ts';
+import { createTestAudit } from '../support/audit.ts';
 import { createTestDatabase } from '../support/database.ts';
 import {
   actionIdOf,
@@ -37,7 +38,7 @@ beforeAll(async () => {
   const { database, engine } = test.engine;
   const settings = createTaskSettings(database);
   const queue = createTaskQueue({ database, engine, feed: test.feed, settings, clock: systemClock, log: silentLog });
-  operations = createFabricOperations({ fabric: test.fabric, queue, engine });
+  operations = createFabricOperations({ fabric: test.fabric, queue, engine, audit: createTestAudit(database) });
 });
 afterAll(() => test[Symbol.asyncDispose]());
 afterEach(async () => {
@@ -51,6 +52,8 @@ async function perform(name: string, input: JsonObject = {}, by = caller): Promi
   expect(operation.spec.output.safeParse(output).error).toBeUndefined();
   return output;
 }
+
+const isFigure = (value: unknown) => value === null || typeof value === 'number';
 
 describe('the fabric API', () => {
   it('has examples that fit', () => {
@@ -76,6 +79,8 @@ describe('the fabric API', () => {
       previous_preset: 'preset_2_ipaas_first',
       fabric_preset: 'preset_4_event_bus_first',
       primary_plane_id: 'eventbus_acme',
+      is_direct_allowed: false,
+      audit_seq: expect.any(Number),
     });
     expect(await perform('fabric.context')).toMatchObject({ changed_by: 'eve' });
     expect(await perform('fabric.context', {}, { tenantId: 'other', userId: '' })).toMatchObject({
@@ -121,6 +126,28 @@ describe('the fabric API', () => {
       ['scrappy_acme', false, false, 0],
       ['custom_sap_acme', true, false, 9],
     ]);
+    expect(items[0]).toEqual({
+      plane_id: 'ipaas_acme',
+      plane: 'ipaas',
+      name: 'iPaaS Plane',
+      purpose: 'Multi-step workflows',
+      provider: 'simulated',
+      supported_systems: ['workato', 'tray.io', 'celigo'],
+      is_active: true,
+      is_primary: true,
+      configured: true,
+      health_status: expect.any(String),
+      health_detail: null,
+      last_health_check: null,
+      circuit: 'closed',
+      self_healing_enabled: true,
+      health_check_interval_seconds: 60,
+      routes: 99,
+      dedupes: false,
+      stats: { actions: expect.any(Number), failed: expect.any(Number), p95_ms: expect.toSatisfy(isFigure) },
+      drill: null,
+    });
+    expect(items[4]).toMatchObject({ supported_systems: [], self_healing_enabled: false, is_active: false });
   });
 
   it('checks a plane, takes it down for a drill and brings it back', async () => {

@@ -10,7 +10,6 @@ import type { Database, StoreScope } from '../../store/database.ts';
 import { isConnectionFailure } from '../../store/persist.ts';
 import type { Log } from '../../telemetry/log.ts';
 import { type CheckpointSigner, originOf } from './checkpoint.ts';
-import type { AuditAction, Responsibility } from './entry.ts';
 import type { Draft } from './fact.ts';
 import { rootOf } from './merkle.ts';
 import { forget, type Person, recall } from './person.ts';
@@ -65,7 +64,8 @@ export interface AuditParts {
   readonly signer?: CheckpointSigner | undefined;
   /** Gets every checkpoint, to keep it elsewhere. */
   readonly onCheckpoint?: (tenantId: string, checkpoint: KeptCheckpoint) => void;
-  readonly responsibility?: (tenantId: string, action: AuditAction) => Responsibility;
+  /** Who answers for what at a tenant; the blueprint's matrix says so when left out. */
+  readonly responsibility?: Surroundings['responsibility'];
   readonly plane?: Surroundings['plane'];
 }
 
@@ -73,7 +73,7 @@ export function createAudit(parts: AuditParts): Audit {
   const { clock, log, signer, onCheckpoint } = parts;
   const { db, tenant } = parts.database;
   const surroundings: Surroundings = {
-    responsibility: parts.responsibility ?? ((_tenantId, action) => blueprintResponsibility(action)),
+    responsibility: parts.responsibility ?? ((_tenantId, { action }) => blueprintResponsibility(action)),
     plane: parts.plane ?? (() => undefined),
   };
   const sealer = createSealer({ db, surroundings });

@@ -1,5 +1,47 @@
-/** Who answers for what, unless a tenant says otherwise: the matrix of the blueprint. */
-import type { AuditAction, Responsibility } from './entry.ts';
+/** Who answers for what: the tenant's own matrix where it has a line for it, else that of the blueprint. */
+import { accountableOf, type Matrix } from '../raci/matrix.ts';
+import type { AuditAction, EntryWords, Responsibility } from './entry.ts';
+
+/** What of an entry says who answers for it. */
+export type Answerable = Pick<EntryWords, 'action'> & Partial<Pick<EntryWords, 'target_system' | 'action_type'>>;
+
+/** As the matrix of the tenant has it. */
+export function responsibilityIn(matrix: Matrix | undefined, entry: Answerable): Responsibility {
+  const activity = matrix?.activityOf(governedName(entry));
+  if (activity === undefined) return blueprintResponsibility(entry.action);
+  const { responsible, consulted, informed } = activity;
+  return {
+    responsible: responsible.join(', '),
+    accountable: accountableOf(activity),
+    consulted: consulted.map(({ party }) => party),
+    informed,
+  };
+}
+
+/** The action as rules and matrix name it. */
+function governedName({ action, target_system: target, action_type: type }: Answerable): string {
+  switch (action.split('_')[0]) {
+    case 'TASK':
+      return 'task:submit';
+    case 'JOB':
+      return 'job:create';
+    case 'ROUTE':
+      return target && type ? `fabric:${target}:${type}` : 'fabric:*';
+    case 'PRESET':
+    case 'PLANE':
+    case 'EGRESS':
+      return 'fabric:*';
+    case 'PII':
+      return 'screening:detect';
+    case 'A2A':
+    case 'AGENT':
+      return 'a2a:context_share';
+    case 'TOOL':
+      return 'tool:*';
+    default:
+      return 'run:submit';
+  }
+}
 
 const matrix = {
   orchestration: {

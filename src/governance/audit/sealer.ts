@@ -12,6 +12,7 @@ import { type EntryWords, LOG_START, type Responsibility, sealEntry } from './en
 import { type Draft, draftsOf, type Fact } from './fact.ts';
 import { appendLeaf } from './merkle.ts';
 import { refer } from './person.ts';
+import type { Answerable } from './responsibility.ts';
 
 /** Of facts in one transaction: it is held together in memory. */
 const BATCH = 500;
@@ -27,8 +28,14 @@ export interface Head {
 
 /** What of a tenant's set-up an entry tells. */
 export interface Surroundings {
-  readonly responsibility: (tenantId: string, action: EntryWords['action']) => Responsibility;
-  readonly plane: (tenantId: string) => { readonly primaryPlaneId: string; readonly preset: string } | undefined;
+  readonly responsibility: (tenantId: string, entry: Answerable) => Responsibility;
+  readonly plane: (tenantId: string) => Promise<PlaneInUse | undefined> | PlaneInUse | undefined;
+}
+
+/** The plane that a tenant prefers, and why. */
+export interface PlaneInUse {
+  readonly primaryPlaneId: string;
+  readonly preset: string;
 }
 
 export interface Sealer {
@@ -42,6 +49,8 @@ export interface Sealer {
 
 export function createSealer({ db, surroundings }: { db: StoreScope; surroundings: Surroundings }): Sealer {
   async function sealBatch(tenantId: string): Promise<{ head: Head; isLast: boolean }> {
+    // Asked before the transaction: whoever holds one connection does not wait for another.
+    const plane = await surroundings.plane(tenantId);
     return db.transaction().execute(async (trx) => {
       const head = await lockHead(trx, tenantId);
       const rows = await loadFacts(trx, tenantId);
@@ -50,19 +59,22 @@ export function createSealer({ db, surroundings }: { db: StoreScope; surrounding
         row.type === 'entry' ? [row.data as unknown as Draft] : draftsOf(toFact(row)),
       );
       const references = await refer(trx, tenantId, namesOf(drafts));
-      const { entries, head: next } = link(tenantId, head, drafts, references);
+      const { entries, head: next } = link({ tenantId, plane, head }, drafts, references);
       await sql`select aos.seal_audit(${tenantId}, ${head.size}, ${rows.map(({ pos }) => pos)}::bigint[],
         ${JSON.stringify(entries)}, ${next.size}, ${next.hash}, ${[...next.range]}::text[])`.execute(trx);
       return { head: next, isLast: rows.length < BATCH };
     });
   }
 
-  function link(tenantId: string, head: Head, drafts: readonly Draft[], references: ReadonlyMap<string, string>) {
+  function link(
+    { tenantId, plane, head }: { tenantId: string; plane: PlaneInUse | undefined; head: Head },
+    drafts: readonly Draft[],
+    references: ReadonlyMap<string, string>,
+  ) {
     let { size, hash, range } = head;
-    const plane = surroundings.plane(tenantId);
     const entries = drafts.map((draft) => {
       const { owner = '', people: _people, ...given } = draft;
-      const raci = surroundings.responsibility(tenantId, draft.action);
+      const raci = surroundings.responsibility(tenantId, draft);
       const words: EntryWords = {
         Primary_Plane_ID: plane?.primaryPlaneId ?? null,
         fabric_preset: plane?.preset ?? null,

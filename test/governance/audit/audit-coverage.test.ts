@@ -192,6 +192,12 @@ describe('the audit log of a mixed load', () => {
     }
   });
 
+  it('says the plane and the preset of the tenant in every entry', () => {
+    for (const entry of entries) {
+      expect(entry, entry.action).toMatchObject({ Primary_Plane_ID: 'ipaas_default', fabric_preset: PRESET });
+    }
+  });
+
   it('has every firing of a job, and every change of a route', async () => {
     const fired = await rows(`select 1 from aos.feed where type = 'job.fired'`);
     expect(of('JOB_RUN')).toHaveLength(fired.length);
