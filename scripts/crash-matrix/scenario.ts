@@ -99,6 +99,19 @@ const job: Scenario = {
   },
 };
 
+const delegation: Scenario = {
+  name: 'delegation',
+  async start({ client }) {
+    await client.call('POST', '/api/v1/a2a/messages', {
+      id: 'matrix-delegation',
+      type: 'delegate',
+      from_agent: 'ceo',
+      to_agent: 'cfo',
+      payload: { input: 'what is 17 * 23?' },
+    });
+  },
+};
+
 const callback: Scenario = {
   name: 'callback',
   async start({ client, receiverUrl }) {
@@ -139,4 +152,5 @@ export const scenarios: readonly Scenario[] = [
   }),
   job,
   callback,
+  delegation,
 ];

@@ -15,6 +15,7 @@ export async function isOver({ pool }: Database): Promise<boolean> {
           + (select count(*) from aos.tasks where completed_at is null)
           + (select count(*) from aos.job_runs where status in ('queued', 'running'))
           + (select count(*) from aos.run_callbacks)
+          + (select count(*) from aos.delegations where completed_at is null)
           + (select count(*) from aos.outbox where delivered_at is null and dead_at is null))::int as open`);
   const [row] = rows;
   return row !== undefined && row.runs > 0 && row.open === 0;
@@ -22,7 +23,7 @@ export async function isOver({ pool }: Database): Promise<boolean> {
 
 /** What must be the same in every life of a scenario: no times, no random ids. */
 export async function readWorld({ db }: Database): Promise<JsonObject> {
-  const [runs, messages, documents, tasks, jobRuns, approvals, outbox] = await Promise.all([
+  const [runs, messages, documents, tasks, jobRuns, approvals, outbox, delegations, letters] = await Promise.all([
     db.selectFrom('runs').select(['id', 'kind', 'status', 'result', 'error']).orderBy('number').execute(),
     db.selectFrom('session_messages').select(['session_id', 'seq', 'role', 'content']).orderBy('seq').execute(),
     db.selectFrom('session_documents').select(['session_id', 'title', 'content']).execute(),
@@ -30,6 +31,16 @@ export async function readWorld({ db }: Database): Promise<JsonObject> {
     db.selectFrom('job_runs').select(['run_number', 'status', 'cause']).execute(),
     db.selectFrom('approvals').select(['run_id', 'status']).execute(),
     db.selectFrom('outbox').select(['subject', 'body', 'delivered_at', 'dead_at']).execute(),
+    db
+      .selectFrom('delegations')
+      .select(['from_agent', 'to_agent', 'status', 'result', 'error_code', 'cost_usd'])
+      .execute(),
+    db
+      .selectFrom('agent_messages')
+      .select(['to_agent', 'seq', 'from_agent', 'type', 'payload'])
+      .orderBy('to_agent')
+      .orderBy('seq')
+      .execute(),
   ]);
   const world = {
     runs,
@@ -38,6 +49,8 @@ export async function readWorld({ db }: Database): Promise<JsonObject> {
     tasks,
     job_runs: jobRuns,
     approvals,
+    delegations,
+    letters,
     outbox: outbox.map(({ subject, body, delivered_at, dead_at }) => ({
       subject,
       body: JSON.parse(body) as JsonValue,

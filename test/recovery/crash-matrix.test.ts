@@ -15,6 +15,7 @@ const short = [
   { name: 'graph', every: 16 },
   { name: 'chat-approval', every: 8 },
   { name: 'task-orchestration', every: 16 },
+  { name: 'delegation', every: 8 },
 ];
 
 test.each(short)(
