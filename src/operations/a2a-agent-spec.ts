@@ -57,6 +57,7 @@ export const registerCard = specify({
   input: askedCard.extend({ agent_id: agentId }),
   output: cardView,
   rest: a2aRest('POST', '/agents/{agent_id}/register', 201),
+  governs: { kind: 'admin', type: 'agent_register' },
   errors: ['conflict', 'forbidden'],
   example: {
     input: {
@@ -76,6 +77,7 @@ export const unregisterCard = specify({
   input: one,
   output: z.object({ agent_id: agentId, unregistered: z.literal(true) }),
   rest: a2aRest('DELETE', '/agents/{agent_id}/register'),
+  governs: { kind: 'admin', type: 'agent_unregister' },
   errors: ['not_found'],
   example: { output: { agent_id: 'invoice-bot', unregistered: true } },
 });

@@ -113,6 +113,7 @@ export const cancelDelegation = specify({
   input: one.extend({ reason }),
   output: delegationView,
   rest: a2aRest('POST', '/delegations/{delegation_id}/cancel'),
+  governs: { kind: 'a2a', type: 'cancel' },
   errors: ['not_found', 'conflict'],
   example: { input: { reason: 'not needed' }, output: { ...example, status: 'cancelled', error_code: 'CANCELLED' } },
 });

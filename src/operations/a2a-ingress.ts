@@ -11,9 +11,8 @@ import { type PlaneName, planeNamed } from '../fabric/plane.ts';
 import { presetCards } from '../fabric/preset.ts';
 import { routingTable } from '../fabric/routing-table.ts';
 import type { Governor } from '../governance/governor.ts';
-import { policyFor, type ScreeningAction } from '../governance/screening/policy.ts';
-import { type Screen, refusalOf as screeningRefusal, showScan } from '../governance/screening/screen.ts';
-import type { ScreeningBook } from '../governance/screening/screening-book.ts';
+import type { DataGuard } from '../governance/screening/data-guard.ts';
+import type { ScreeningAction } from '../governance/screening/policy.ts';
 import { refusalOf } from '../governance/verdict.ts';
 import type { Caller } from '../runs/run.ts';
 import type { MessageType } from './a2a-view.ts';
@@ -21,8 +20,7 @@ import type { MessageType } from './a2a-view.ts';
 export interface IngressParts {
   readonly fabric: Pick<Fabric, 'contexts'>;
   readonly governor: Governor;
-  readonly screen: Pick<Screen, 'scan'>;
-  readonly screeningBook: Pick<ScreeningBook, 'of'>;
+  readonly dataGuard: Pick<DataGuard, 'screenIngress'>;
   readonly clock: Clock;
 }
 
@@ -32,8 +30,6 @@ export interface Arrival {
   readonly type: MessageType;
   readonly from: string;
   readonly payload: JsonObject;
-  /** Members of the payload that hold what agents tell one another, and not how. */
-  readonly content: readonly string[];
   readonly fabric: JsonObject;
   readonly metadata: JsonObject;
   /** Epoch milliseconds. */
@@ -43,8 +39,9 @@ export interface Arrival {
 }
 
 export interface Admitted {
-  /** As it may go on. */
+  /** Both as they may go on. */
   readonly payload: JsonObject;
+  readonly metadata: JsonObject;
   readonly scan: JsonObject | null;
   /** The context of the message, filled in. */
   readonly fabric: JsonObject;
@@ -60,16 +57,37 @@ export interface Ingress {
   admit(arrival: Arrival): Promise<Admitted>;
 }
 
+/** Members of payloads that name what exists here, or say how the work is done, and have no place for words. */
+const CONTROL: ReadonlySet<string> = new Set([
+  'delegation_id',
+  'context_id',
+  'agent_id',
+  'capability_id',
+  'status',
+  'code',
+  'target_system',
+  'action_type',
+  'entity_type',
+  'tokens_used',
+  'cost_usd',
+  'steps_executed',
+]);
+
+/** What is asked of this server alone and goes no further. */
+const QUERIES: readonly MessageType[] = ['discover', 'capability_query', 'status_query'];
+
+/** What the metadata of a message is called in its scan. */
+const METADATA = 'message_metadata';
+
 const EFFECTS: Partial<Record<MessageType, StepEffect>> = {
   discover: 'read',
   capability_query: 'read',
   status_query: 'read',
   ping: 'read',
-  pong: 'read',
   execute: 'external',
 };
 
-export function createIngress({ fabric, governor, screen, screeningBook, clock }: IngressParts): Ingress {
+export function createIngress({ fabric, governor, dataGuard, clock }: IngressParts): Ingress {
   async function govern({ caller, id, type, from }: Arrival, args: JsonObject): Promise<JsonObject> {
     const verdict = await governor.allow(
       { caller },
@@ -85,17 +103,26 @@ export function createIngress({ fabric, governor, screen, screeningBook, clock }
     return verdict.args;
   }
 
-  async function screened(arrival: Arrival, payload: JsonObject, primaryPlaneId: string) {
-    const { caller, content, policy, region } = arrival;
-    const told = Object.fromEntries(
-      content.flatMap((name) => (payload[name] === undefined ? [] : [[name, payload[name]]])),
-    );
-    if (Object.keys(told).length === 0) return { payload, scan: null };
-    const asked = policyFor(screeningBook.of(caller.tenantId), { action: policy, region });
-    const result = await screen.scan(told, asked);
-    const scan = showScan(result, { tenantId: caller.tenantId, primaryPlaneId });
-    if (!isJsonObject(result.data)) throw screeningRefusal(scan, result.types);
-    return { payload: { ...payload, ...result.data }, scan };
+  async function screened(arrival: Arrival, primaryPlaneId: string) {
+    const { caller, type, id, from, payload, metadata, policy, region } = arrival;
+    const entries = Object.entries(payload);
+    const told = {
+      ...Object.fromEntries(entries.filter(([name]) => !CONTROL.has(name))),
+      ...(Object.keys(metadata).length > 0 && { [METADATA]: metadata }),
+    };
+    if (QUERIES.includes(type) || Object.keys(told).length === 0) return { payload, metadata, scan: null };
+    const { data, scan } = await dataGuard.screenIngress<JsonObject>(told, {
+      caller,
+      where: `a2a.${type}`,
+      subject: id,
+      action: policy,
+      region,
+      primaryPlaneId,
+      agentId: from,
+    });
+    const { [METADATA]: passed, ...members } = data;
+    const control = Object.fromEntries(entries.filter(([name]) => CONTROL.has(name)));
+    return { payload: { ...control, ...members }, metadata: isJsonObject(passed) ? passed : {}, scan };
   }
 
   return {
@@ -119,9 +146,10 @@ export function createIngress({ fabric, governor, screen, screeningBook, clock }
           { reason: 'PLANE_MISMATCH', facts: { primary_plane_id: primaryPlaneId, fabric_preset: preset } },
         );
       }
-      const allowed = await govern(arrival, arrival.payload);
+      const passed = await screened(arrival, primaryPlaneId);
       return {
-        ...(await screened(arrival, allowed, primaryPlaneId)),
+        ...passed,
+        payload: await govern(arrival, passed.payload),
         plane: plane === presetCards[preset].primary ? undefined : plane,
         fabric: {
           primary_plane_id: named === undefined || plane === presetCards[preset].primary ? primaryPlaneId : named,

@@ -110,14 +110,6 @@ const result = z.object({
   output_context: freeForm.nullish(),
 });
 
-/** Members of payloads that hold what agents tell one another. */
-const CONTENT: Partial<Record<MessageType, readonly string[]>> = {
-  execute: ['entity_id', 'data', 'action_metadata'],
-  context_share: ['context'],
-  context_update: ['context'],
-  delegate_result: ['result', 'error', 'output_context'],
-};
-
 export function createPost(parts: PostParts): Post {
   const { ingress, delegating, desk, directory, contexts, mail, news, queue, audit, clock, push } = parts;
   const { db, notifications } = parts.database;
@@ -129,7 +121,6 @@ export function createPost(parts: PostParts): Post {
       type: asked.type,
       from: from.id,
       payload,
-      content: CONTENT[asked.type] ?? [],
       fabric: jsonOf(asked.fabric_context),
       metadata: jsonOf(asked.metadata),
       expiresAt: asked.expires_at ?? undefined,
@@ -138,7 +129,7 @@ export function createPost(parts: PostParts): Post {
     });
   }
 
-  function letterOf(call: Call, { payload, fabric, scan }: Admitted, more: Partial<Letter> = {}): Letter {
+  function letterOf(call: Call, { payload, metadata, fabric, scan }: Admitted, more: Partial<Letter> = {}): Letter {
     const { asked, id, caller, from, to } = call;
     return {
       id,
@@ -149,7 +140,7 @@ export function createPost(parts: PostParts): Post {
       correlationId: asked.correlation_id ?? id,
       inReplyTo: asked.in_reply_to ?? null,
       payload,
-      metadata: jsonOf(asked.metadata),
+      metadata,
       fabric,
       scan,
       expiresAt: asked.expires_at == null ? null : isoTime(asked.expires_at),
@@ -435,7 +426,7 @@ export function createPost(parts: PostParts): Post {
         return posted(call, letter, ({ type }) => call.waitMs === 0 || type !== 'delegate_accept');
       } catch (thrown) {
         if (!(thrown instanceof AosError) || !rejectionCodes.some((code) => code === thrown.reason)) throw thrown;
-        const admitted = { payload: call.payload, scan: null, fabric: {}, plane: undefined };
+        const admitted = { payload: call.payload, metadata: {}, scan: null, fabric: {}, plane: undefined };
         const payload = { error: thrown.message, code: thrown.reason ?? '', ...thrown.facts };
         return spoken(call, admitted, { type: 'delegate_reject', payload });
       }

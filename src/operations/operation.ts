@@ -71,7 +71,10 @@ export interface OperationSpec<Input extends z.ZodObject = z.ZodObject, Output e
    * What it does as an action that is judged before it is done: a change of settings is `admin`. Left out where nothing
    * is changed, and where what is asked for is judged by whoever does it (submissions).
    */
-  readonly governs?: { readonly kind: Extract<ActionKind, 'admin' | 'run' | 'task' | 'job'>; readonly type: string };
+  readonly governs?: {
+    readonly kind: Extract<ActionKind, 'admin' | 'run' | 'task' | 'job' | 'a2a'>;
+    readonly type: string;
+  };
   /** Members of the input that hold words of people, screened for personal data before it is performed. */
   readonly screens?: readonly string[];
   /** The right it wants; by default `read` of a GET, `write` of the rest. */
