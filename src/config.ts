@@ -67,6 +67,8 @@ export interface RuntimeConfig {
   readonly pricesFile: string | undefined;
   readonly governance: GovernanceConfig;
   readonly delegation: DelegationConfig;
+  /** Whether requests that come too often are refused: outside of development unless it is said otherwise. */
+  readonly rateLimits: boolean;
   /** What is done with the personal data of tenants that have nothing to say about it. */
   readonly screening: TenantScreening;
   /** How it is known who asks. */
@@ -122,6 +124,7 @@ export const runtimeDefaults: RuntimeConfig = Object.freeze({
     raciFile: undefined,
   }),
   delegation: Object.freeze({ maxDepth: DEFAULT_MAX_DEPTH, push: false }),
+  rateLimits: false,
   screening: noFloor,
   identity: Object.freeze({ mode: 'off' }),
   listenEverywhere: false,
@@ -269,6 +272,7 @@ const environment = z.object({
   AOS_API_KEYS_FILE: text.optional(),
   AOS_POLICY_FILE: text.optional(),
   AOS_RACI_FILE: text.optional(),
+  AOS_RATE_LIMITS: onOff.optional(),
   AOS_SCREENING: screeningAction.optional(),
   FOUNDRY_HOSTING_ENVIRONMENT: text.optional(),
   AOS_PRICES_FILE: text.optional(),
@@ -336,6 +340,7 @@ function readRuntime(variables: Variables, workingDirectory: string, fault: Faul
       maxDepth: variables.AOS_A2A_MAX_DEPTH ?? defaults.delegation.maxDepth,
       push: variables.AOS_A2A_PUSH ?? defaults.delegation.push,
     }),
+    rateLimits: variables.AOS_RATE_LIMITS ?? (variables.AOS_ENVIRONMENT ?? defaults.environment) !== 'development',
     screening: readScreening(variables),
     identity: Object.freeze(identity),
     listenEverywhere: identity.mode !== 'off' || isHosted(variables) || variables.AOS_ALLOW_UNAUTHENTICATED === true,

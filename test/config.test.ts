@@ -65,7 +65,9 @@ describe('the runtime', () => {
     [{ AOS_ALLOW_PRIVATE_CALLBACKS: 'on' }, { allowPrivateCallbacks: true }],
     [{ AOS_ALLOW_PRIVATE_CALLBACKS: 'False' }, { allowPrivateCallbacks: false }],
     [{ AOS_ROW_SECURITY: 'Off' }, { rowSecurity: 'off' }],
-    [{ AOS_ENVIRONMENT: 'production' }, { egress: { mode: 'guard' } }],
+    [{ AOS_ENVIRONMENT: 'production' }, { egress: { mode: 'guard' }, rateLimits: true }],
+    [{ AOS_ENVIRONMENT: 'production', AOS_RATE_LIMITS: 'off' }, { rateLimits: false }],
+    [{ AOS_RATE_LIMITS: 'on' }, { rateLimits: true }],
     [{ AOS_ENVIRONMENT: 'production', AOS_EGRESS: 'Observe' }, { egress: { mode: 'observe' } }],
     [{ AOS_ALLOW_HTTP_FETCH: 'on' }, { egress: { allowHttpFetch: true } }],
     [

@@ -8,6 +8,7 @@ import { currentCall } from '../core/call.ts';
 import type { Clock } from '../core/clock.ts';
 import { asError } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
+import { type RateLimiter, rateHeaders } from '../governance/limits/rate-limiter.ts';
 import { askedRepresentation } from '../host/accept.ts';
 import type { Need } from '../identity/access.ts';
 import type { Entrance } from '../identity/entrance.ts';
@@ -32,6 +33,8 @@ import { traceOf } from './trace.ts';
 export interface ApiDoorParts {
   readonly entrance: Entrance;
   readonly idempotency: Idempotency;
+  /** How often somebody may ask; as often as they like when left out. */
+  readonly rates?: Pick<RateLimiter, 'take'> | undefined;
   readonly clock: Clock;
   readonly log: Log;
   /** Fires when the server begins to stop: who waits or follows is let go. */
@@ -50,7 +53,7 @@ export interface ApiDoor {
   refuse(failure: Error, family: ErrorFamily, request: Request, headers?: Record<string, string>): Response;
 }
 
-export function createApiDoor({ entrance, idempotency, clock, log, stopping }: ApiDoorParts): ApiDoor {
+export function createApiDoor({ entrance, idempotency, rates, clock, log, stopping }: ApiDoorParts): ApiDoor {
   function refuse(failure: Error, family: ErrorFamily, request: Request, more: Record<string, string> = {}): Response {
     const traceId = traceOf(request.headers).id;
     const { status, body, headers } = answerFailure(failure, family, traceId);
@@ -59,12 +62,23 @@ export function createApiDoor({ entrance, idempotency, clock, log, stopping }: A
     return json(JSON.stringify(body), status, { ...headers, ...more, 'x-trace-id': traceId });
   }
 
-  async function perform(operation: Operation, route: ApiRoute, request: Request, path: Record<string, string>) {
+  async function perform(
+    operation: Operation,
+    route: ApiRoute,
+    request: Request,
+    path: Record<string, string>,
+    told: Record<string, string>,
+  ) {
     const trace = traceOf(request.headers);
     const { rest } = operation.spec;
     const streams = operation.stream !== undefined && wantsStream(rest, request);
     const principal = await entrance.enter(presentedBy(request, { byQuery: streams }), needOf(operation.spec));
     const { caller } = principal;
+    if (rates !== undefined && rest.unlimited !== true) {
+      const state = await rates.take({ caller, method: request.method, route: route.template });
+      Object.assign(told, rateHeaders(state));
+      if (state.refusal !== undefined) throw state.refusal;
+    }
     const read = await readInput(operation.spec, request, path);
     const leaving = new AbortController();
     const signal = AbortSignal.any([request.signal, stopping, leaving.signal]);
@@ -107,10 +121,14 @@ export function createApiDoor({ entrance, idempotency, clock, log, stopping }: A
         const family = some?.spec.rest.family ?? 'flat';
         return refuse(methodFault(route, request.method), family, request, { allow: allowedMethods(route) });
       }
+      // How often the caller may still ask stands on every answer, whatever it is.
+      const told: Record<string, string> = {};
       try {
-        return await perform(operation, route, request, path);
+        const response = await perform(operation, route, request, path, told);
+        for (const [name, value] of Object.entries(told)) response.headers.set(name, value);
+        return response;
       } catch (thrown) {
-        return refuse(asError(thrown), operation.spec.rest.family, request);
+        return refuse(asError(thrown), operation.spec.rest.family, request, told);
       }
     },
   };

@@ -31,10 +31,16 @@ export function answerFailure(failure: Error, family: ErrorFamily, traceId: stri
       details: [...(known?.details ?? [])],
     },
     headers: {
-      ...(status === 503 && { 'retry-after': '1' }),
+      ...retryHeaders(status, known?.retryAfterMs),
       ...(known?.challenge !== undefined && { 'www-authenticate': known.challenge }),
     },
   };
+}
+
+/** When to come again, in whole seconds: what whoever refused said, and soon when the server has too much to do. */
+function retryHeaders(status: number, retryAfterMs: number | undefined): Record<string, string> {
+  if (status !== 503 && status !== 429) return {};
+  return { 'retry-after': String(Math.ceil((retryAfterMs ?? 1000) / 1000)) };
 }
 
 function statusOf(failure: AosError, family: ErrorFamily): number {

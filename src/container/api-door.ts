@@ -15,7 +15,7 @@ import type { Runtime } from './runtime.ts';
 export interface ApiDoorOptions {
   readonly parts: Parts;
   readonly entrance: Entrance;
-  readonly runtime: Pick<Runtime, 'engine' | 'pool'>;
+  readonly runtime: Pick<Runtime, 'engine' | 'pool' | 'rates'>;
   readonly operations: readonly Operation[];
   readonly database: Database;
   readonly egress: Pick<EgressGuard, 'counts'>;
@@ -30,11 +30,11 @@ const SWEEP_MS = 3_600_000;
 
 export function createApiApp(options: ApiDoorOptions): FetchApp & { stop(): void } {
   const { parts, entrance, operations, database, egress, clock, log, stopping, front } = options;
+  const { engine, pool, rates } = options.runtime;
   const idempotency = parts.createIdempotency({ database, clock });
-  const door = parts.createApiDoor({ entrance, idempotency, clock, log, stopping });
+  const door = parts.createApiDoor({ entrance, idempotency, rates, clock, log, stopping });
   const meter = parts.createRequestMeter();
   const figures = parts.createFigures({ database, clock });
-  const { engine, pool } = options.runtime;
   const instruments = () => parts.readInstruments({ figures, engine, pool, meter, egress });
   const api = parts.createApiRoutes({ operations, door, meter, instruments, clock });
   const sweep = clock.every(SWEEP_MS, () => void idempotency.sweep().catch(() => {}));

@@ -100,7 +100,7 @@ async function loadBudgets() {
 }
 
 async function loadGovernance() {
-  const [decisions, files, rulebook, conditions, rules, sequence, notices, standing, approver, screening] =
+  const [decisions, files, rulebook, conditions, rules, sequence, notices, standing, approver, screening, limits] =
     await Promise.all([
       import('../governance/decision-store.ts'),
       import('../governance/rule-file.ts'),
@@ -112,9 +112,18 @@ async function loadGovernance() {
       import('../governance/raci/raci-check.ts'),
       import('../governance/raci/approver.ts'),
       loadScreening(),
+      loadLimits(),
     ]);
   const judging = { ...rules, ...sequence, ...notices, ...standing, ...approver };
-  return { ...decisions, ...files, ...rulebook, ...conditions, ...judging, ...screening };
+  return { ...decisions, ...files, ...rulebook, ...conditions, ...judging, ...screening, ...limits };
+}
+
+async function loadLimits() {
+  const [book, limiter] = await Promise.all([
+    import('../governance/limits/limit-book.ts'),
+    import('../governance/limits/rate-limiter.ts'),
+  ]);
+  return { ...book, ...limiter };
 }
 
 async function loadScreening() {

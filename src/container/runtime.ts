@@ -7,6 +7,7 @@ import type { Clock } from '../core/clock.ts';
 import { newHexId, randomUnit } from '../core/ids.ts';
 import type { Engine, RunProgram } from '../engine/engine.ts';
 import { actionPairs } from '../fabric/action.ts';
+import { hasTaskQuotas } from '../governance/limits/limit-document.ts';
 import type { Health } from '../operations/health.ts';
 import type { ActPerformer } from '../runs/durable-act.ts';
 import type { Database } from '../store/database.ts';
@@ -92,6 +93,8 @@ export async function createRuntime(options: RuntimeOptions) {
     responsibility: (tenantId, entry) => parts.responsibilityIn(governance.matrixOf(tenantId), entry),
     plane: (tenantId) => fabric.contexts.of(tenantId),
   });
+  const limits = parts.createLimitBook({ database, clock, log });
+  const rates = settings.rateLimits ? parts.createRateLimiter({ database, limits, audit, clock, log }) : undefined;
   const screen = parts.createScreen({ clock });
   const screeningBook = parts.createScreeningBook({ database, standard: settings.screening, clock, log });
   const dataGuard = parts.createDataGuard({
@@ -203,6 +206,7 @@ export async function createRuntime(options: RuntimeOptions) {
     log,
     fabric: fabricOf,
     governor,
+    hasQuotas: (tenantId) => hasTaskQuotas(limits.of(tenantId)),
   });
   const claims = parts.createTaskClaims({ database, feed, settings: taskSettings, clock, random: randomUnit });
   const loopLoad = parts.createLoopLoad(clock);
@@ -266,6 +270,8 @@ export async function createRuntime(options: RuntimeOptions) {
     catalogue,
     fabric,
     screeningBook,
+    limits,
+    ...(rates === undefined ? [] : [rates]),
     governance.service,
     budgeting.service,
     engine,
@@ -305,6 +311,8 @@ export async function createRuntime(options: RuntimeOptions) {
     jobReader,
     outbox,
     governor,
+    limits,
+    rates,
     governance,
     budgeting,
     screen,

@@ -21,6 +21,8 @@ export const catalogue = {
   limit_exceeded: { status: 422, retry: 'never' },
   handoff_refused: { status: 422, retry: 'never' },
   cancelled: { status: 409, retry: 'never' },
+  /** Too often, or more at a time than the tenant may: `retryAfterMs` says when to come again. */
+  rate_limited: { status: 429, retry: 'later' },
   internal_error: { status: 500, retry: 'later' },
   not_implemented: { status: 501, retry: 'never' },
   not_supported: { status: 501, retry: 'never' },

@@ -60,6 +60,8 @@ export function answerError(
   const headers: Record<string, string> = { 'content-type': 'application/json', 'x-platform-error-source': source };
   if (extra.detail !== undefined) headers['x-platform-error-detail'] = extra.detail;
   if (extra.failure?.challenge !== undefined) headers['www-authenticate'] = extra.failure.challenge;
+  const retryAfterMs = extra.failure?.retryAfterMs;
+  if (retryAfterMs !== undefined) headers['retry-after'] = String(Math.ceil(retryAfterMs / 1000));
   const body = errorBody(code, message, extra.failure?.details);
   return { status, code, message, response: new Response(body, { status, headers }) };
 }

@@ -6,6 +6,7 @@ import type { Clock } from '../core/clock.ts';
 import { AosError, catalogue, errorBody } from '../core/errors.ts';
 import { isJsonObject } from '../core/json.ts';
 import type { Gate } from '../dispatch.ts';
+import type { RateLimiter } from '../governance/limits/rate-limiter.ts';
 import type { InvocationContext } from '../host/http-call.ts';
 import type { Entrance } from '../identity/entrance.ts';
 import { type Expiry, watchExpiry } from '../identity/expiry.ts';
@@ -15,6 +16,7 @@ import { isTerminal, type Run } from '../runs/run.ts';
 import type { RunStore } from '../runs/run-store.ts';
 import type { Envelope } from './envelope.ts';
 import { prefersEventStream, startAfter, streamEvents } from './event-stream.ts';
+import { answerWithin, type Limit } from './limited-answer.ts';
 import { needs } from './need.ts';
 import { presentedBy } from './platform-caller.ts';
 import { type Reading, startReading } from './reading.ts';
@@ -31,6 +33,8 @@ export interface DoorParts {
   readonly events: Pick<EventLog, 'of'>;
   /** Management operations, which the platform has no routes for. */
   readonly envelope: Envelope;
+  /** How often somebody may ask; as often as they like when left out. */
+  readonly rates?: Pick<RateLimiter, 'take'> | undefined;
   readonly clock: Clock;
   /**
    * How long answers under way may still take once the server begins to stop, in milliseconds; shorter than the host's
@@ -46,7 +50,7 @@ export interface InvocationDoor {
 }
 
 export function createInvocationDoor(parts: DoorParts): InvocationDoor {
-  const { entrance, gate, runs, events, envelope, clock, drainMs } = parts;
+  const { entrance, gate, runs, events, envelope, rates, clock, drainMs } = parts;
 
   /** The caller's run; another user's is as unknown as one that never was. */
   async function find(context: InvocationContext, { caller }: Principal): Promise<Run> {
@@ -84,59 +88,70 @@ export function createInvocationDoor(parts: DoorParts): InvocationDoor {
     return (await runs.find(run.id, run.caller)) ?? run;
   }
 
+  async function invoke(request: Request, context: InvocationContext, limit: Limit): Promise<Response> {
+    const principal = await entrance.identify(presentedBy(request, context));
+    const { caller } = principal;
+    await limit(caller);
+    const streamed = prefersEventStream(request.headers.get('accept'));
+    const after = streamed ? startAfter(request.headers, context.queryValue('after')) : 0;
+    const body = await readBody(request);
+    if (isJsonObject(body) && 'operation' in body) {
+      const { callId, signal } = context;
+      const performed = await envelope.perform(body, { caller, principal, callId, signal });
+      return json(JSON.stringify(performed), performed.status === 204 ? 200 : performed.status);
+    }
+    await entrance.admit(principal, needs.start);
+    const asked = parseInvocationRequest(body);
+    const { run, outcome } = await gate.submit({
+      id: context.invocationId,
+      kind: asked.kind,
+      sessionId: context.sessionId,
+      caller,
+      body: asked.work,
+      callId: context.callId,
+    });
+    if (asked.background) return answer(run, 202);
+    // A number can only be meant for a run that was there before.
+    if (streamed) return stream(run, outcome === 'joined' ? after : 0, reading(request, context), principal);
+    const { signal, leave } = reading(request, context);
+    const last = await ended(run, signal).finally(leave);
+    return isTerminal(last.status) ? answer(last, statusOf(last)) : stopping(last);
+  }
+
+  async function get(request: Request, context: InvocationContext, limit: Limit): Promise<Response> {
+    const streamed = prefersEventStream(request.headers.get('accept'));
+    const principal = await entrance.enter(presentedBy(request, context, { byQuery: streamed }), needs.read);
+    await limit(principal.caller);
+    const run = await find(context, principal);
+    if (!streamed) return answer(run, 200);
+    const after = startAfter(request.headers, context.queryValue('after'));
+    return stream(run, after, reading(request, context), principal);
+  }
+
+  async function cancel(request: Request, context: InvocationContext, limit: Limit): Promise<Response> {
+    const principal = await entrance.enter(presentedBy(request, context), needs.cancel);
+    await limit(principal.caller);
+    const reason = await readCancelReason(request);
+    const before = await find(context, principal);
+    if (before.status === 'cancelled') return answer(before, 200);
+    const asked = (await gate.cancel(before.id, reason, before.caller)) ?? before;
+    const patience = new AbortController();
+    const timer = clock.after(CANCEL_WAIT_MS, () => patience.abort());
+    const run = await ended(asked, AbortSignal.any([patience.signal, request.signal]));
+    timer.cancel();
+    if (run.status === 'cancelled') return answer(run, 200);
+    if (!isTerminal(run.status)) return answer(run, 202);
+    throw new AosError('conflict', `invocation "${run.id}" cannot be cancelled: it is ${run.status} already`);
+  }
+
+  const within =
+    (method: string, route: string, perform: typeof invoke): InvocationDoor['invoke'] =>
+    (request, context) =>
+      answerWithin(rates, { method, route }, (limit) => perform(request, context, limit));
   return {
-    async invoke(request, context) {
-      const principal = await entrance.identify(presentedBy(request, context));
-      const { caller } = principal;
-      const streamed = prefersEventStream(request.headers.get('accept'));
-      const after = streamed ? startAfter(request.headers, context.queryValue('after')) : 0;
-      const body = await readBody(request);
-      if (isJsonObject(body) && 'operation' in body) {
-        const { callId, signal } = context;
-        const performed = await envelope.perform(body, { caller, principal, callId, signal });
-        return json(JSON.stringify(performed), performed.status === 204 ? 200 : performed.status);
-      }
-      await entrance.admit(principal, needs.start);
-      const asked = parseInvocationRequest(body);
-      const { run, outcome } = await gate.submit({
-        id: context.invocationId,
-        kind: asked.kind,
-        sessionId: context.sessionId,
-        caller,
-        body: asked.work,
-        callId: context.callId,
-      });
-      if (asked.background) return answer(run, 202);
-      // A number can only be meant for a run that was there before.
-      if (streamed) return stream(run, outcome === 'joined' ? after : 0, reading(request, context), principal);
-      const { signal, leave } = reading(request, context);
-      const last = await ended(run, signal).finally(leave);
-      return isTerminal(last.status) ? answer(last, statusOf(last)) : stopping(last);
-    },
-
-    async get(request, context) {
-      const streamed = prefersEventStream(request.headers.get('accept'));
-      const principal = await entrance.enter(presentedBy(request, context, { byQuery: streamed }), needs.read);
-      const run = await find(context, principal);
-      if (!streamed) return answer(run, 200);
-      const after = startAfter(request.headers, context.queryValue('after'));
-      return stream(run, after, reading(request, context), principal);
-    },
-
-    async cancel(request, context) {
-      const principal = await entrance.enter(presentedBy(request, context), needs.cancel);
-      const reason = await readCancelReason(request);
-      const before = await find(context, principal);
-      if (before.status === 'cancelled') return answer(before, 200);
-      const asked = (await gate.cancel(before.id, reason, before.caller)) ?? before;
-      const patience = new AbortController();
-      const timer = clock.after(CANCEL_WAIT_MS, () => patience.abort());
-      const run = await ended(asked, AbortSignal.any([patience.signal, request.signal]));
-      timer.cancel();
-      if (run.status === 'cancelled') return answer(run, 200);
-      if (!isTerminal(run.status)) return answer(run, 202);
-      throw new AosError('conflict', `invocation "${run.id}" cannot be cancelled: it is ${run.status} already`);
-    },
+    invoke: within('POST', '/invocations', invoke),
+    get: within('GET', '/invocations/{invocation_id}', get),
+    cancel: within('POST', '/invocations/{invocation_id}/cancel', cancel),
   };
 }
 

@@ -106,6 +106,10 @@ export const responses: JsonObject = {
   },
   Ended: failure('The run has ended otherwise and cannot be cancelled'),
   TooLarge: failure('The body is larger than 16 MiB'),
+  TooOften: {
+    ...failure('The caller asks too often, or its tenant has as much under way as it may'),
+    headers: { 'retry-after': { schema: { type: 'integer' } } },
+  },
   InternalError: failure('The server failed; the log says why'),
   Unavailable: {
     ...failure('The server is overloaded or stopping; a run that was accepted goes on'),

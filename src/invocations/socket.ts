@@ -11,6 +11,7 @@ import { AosError, asError } from '../core/errors.ts';
 import { newUuid } from '../core/ids.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { Gate } from '../dispatch.ts';
+import type { RateLimiter } from '../governance/limits/rate-limiter.ts';
 import { type AgentSocket, SocketClosedError, type SocketMessage } from '../host/agent-socket.ts';
 import type { SocketContext } from '../host/socket-handler.ts';
 import type { Need } from '../identity/access.ts';
@@ -22,6 +23,7 @@ import type { Caller, Run } from '../runs/run.ts';
 import type { RunStore } from '../runs/run-store.ts';
 import type { Envelope } from './envelope.ts';
 import { createFlowWindow, type FlowWindow } from './flow-window.ts';
+import { withFacts } from './limited-answer.ts';
 import { needs } from './need.ts';
 import { presentedBy } from './platform-caller.ts';
 import { parseCancelReason, parseInvocationRequest } from './request.ts';
@@ -35,12 +37,18 @@ const MAX_RUNS = 64;
 /** Frames one connection may have under way at a time, the followed runs not counted. */
 const MAX_FRAMES = 256;
 
+/** Frames that ask for nothing, and those that only look. */
+const FREE_FRAMES: readonly ClientFrame['type'][] = ['ping', 'ack', 'unfollow'];
+const LOOKS: readonly ClientFrame['type'][] = ['get', 'follow'];
+
 export interface SocketDoorParts {
   readonly entrance: Entrance;
   readonly gate: Pick<Gate, 'submit' | 'cancel'>;
   readonly runs: Pick<RunStore, 'find'>;
   readonly events: Pick<EventLog, 'of'>;
   readonly envelope: Envelope;
+  /** How often frames may ask for something; as often as they like when left out. */
+  readonly rates?: Pick<RateLimiter, 'take'> | undefined;
   readonly clock: Clock;
   /** How long followers are still served once the server begins to stop, in milliseconds. */
   readonly drainMs: number;
@@ -169,6 +177,7 @@ class Connection {
   }
 
   async #answer(frame: ClientFrame): Promise<void> {
+    await this.#limit(frame.type);
     const tag = 'request_id' in frame && frame.request_id !== undefined ? { request_id: frame.request_id } : {};
     switch (frame.type) {
       case 'invoke':
@@ -237,6 +246,15 @@ class Connection {
 
   #admit(need: Need): Promise<void> {
     return this.#parts.entrance.admit(this.#principal, need);
+  }
+
+  /** What keeps a connection going is free; the rest counts as a request of its own. */
+  async #limit(type: ClientFrame['type']): Promise<void> {
+    if (FREE_FRAMES.includes(type)) return;
+    const method = LOOKS.includes(type) ? 'GET' : 'POST';
+    const asked = { caller: this.#caller, method, route: `/invocations_ws ${type}` };
+    const state = await this.#parts.rates?.take(asked);
+    if (state?.refusal !== undefined) throw withFacts(state.refusal);
   }
 
   async #find(id: string): Promise<Run> {

@@ -44,7 +44,7 @@ export const getHealth = specify({
     components,
     error: z.string().optional(),
   }),
-  rest: { method: 'GET', path: '/api/health', status: 200, family: 'flat', statusOf: unhealthyIs503 },
+  rest: { method: 'GET', path: '/api/health', status: 200, family: 'flat', statusOf: unhealthyIs503, unlimited: true },
   example: {
     output: {
       app: 'aos-agent-server',
@@ -74,7 +74,14 @@ export const getRuntimeHealth = specify({
     fabric_context: z.null().meta({ description: 'There are no planes yet' }),
     components,
   }),
-  rest: { method: 'GET', path: '/api/v1/aoa/health', status: 200, family: 'detail', statusOf: unhealthyIs503 },
+  rest: {
+    method: 'GET',
+    path: '/api/v1/aoa/health',
+    status: 200,
+    family: 'detail',
+    statusOf: unhealthyIs503,
+    unlimited: true,
+  },
   example: {
     output: {
       runtime_id: 'aoa-runtime-1f0c9a2b',

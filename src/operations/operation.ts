@@ -47,6 +47,8 @@ export interface RestRoute {
   /** A status other than `status`, when the output asks for one (503 for an unhealthy health). */
   readonly statusOf?: (output: JsonObject) => number | undefined;
   readonly stream?: RestStream;
+  /** May be asked for as often as anybody likes: for those who look after the server. */
+  readonly unlimited?: true;
   /** The output as lines of JSON, for clients that ask for `application/x-ndjson`. */
   readonly lines?: (output: JsonObject) => {
     readonly lines: readonly string[];

@@ -25,6 +25,8 @@ const SENTENCES: Readonly<Partial<Record<ErrorCode, string>>> = {
   conflict: 'The state of things does not allow it',
   payload_too_large: 'The body is larger than 16 MiB',
   unsupported: 'It is understood and cannot be done, or the Idempotency-Key was used for another request',
+  rate_limited:
+    'The caller asks too often, or its tenant has as much under way as it may: `Retry-After` says when to come again',
   internal_error: 'The server failed; its log says why',
   overloaded: 'The server has too much to do, or is stopping',
 };
@@ -225,7 +227,9 @@ function describeAnswers(spec: OperationSpec, schemas: JsonObject): JsonObject {
   const large: ErrorCode[] = rest.method === 'GET' || rest.method === 'DELETE' ? [] : ['payload_too_large'];
   // Who is not known may only have what is public, and what changes something is judged.
   const guarded: ErrorCode[] = needOf(spec).access === 'public' ? [] : ['unauthenticated', 'forbidden'];
-  const always: ErrorCode[] = ['invalid_request', ...guarded, ...keyed, ...large, 'internal_error', 'overloaded'];
+  const limited: ErrorCode[] = rest.unlimited === true ? [] : ['rate_limited'];
+  const refused = [...guarded, ...keyed, ...large, ...limited];
+  const always: ErrorCode[] = ['invalid_request', ...refused, 'internal_error', 'overloaded'];
   const codes = new Set<ErrorCode>([...always, ...errors]);
   const answers = new Map<number, JsonObject>();
   for (const code of codes) {
@@ -260,7 +264,7 @@ function describeFailure(code: ErrorCode, status: number, family: ErrorFamily): 
     headers: {
       ...(status !== 503 && { 'X-Trace-Id': header('TraceId') }),
       ...(status === 401 && { 'WWW-Authenticate': { schema: { type: 'string' } } }),
-      ...(status === 503 && { 'Retry-After': { schema: { type: 'string' } } }),
+      ...((status === 503 || status === 429) && { 'Retry-After': { schema: { type: 'string' } } }),
     },
     content: { 'application/json': { schema: status === 503 ? { anyOf: [own, schemaRef('HostFailure')] } : own } },
   };

@@ -34,6 +34,7 @@ import { createHealthOperations, type Health, healthSpecs } from './health.ts';
 import { createJobOperations, type JobParts } from './job.ts';
 import { jobSpecs } from './job-spec.ts';
 import { createKnowledgeOperations, knowledgeSpecs } from './knowledge.ts';
+import { createLimitOperations, type LimitOperationParts, limitSpecs } from './limit.ts';
 import { createMcpOperations, mcpSpecs } from './mcp.ts';
 import { createMetricOperations, metricSpecs } from './metric.ts';
 import type { Operation, OperationSpec } from './operation.ts';
@@ -69,6 +70,7 @@ export const operationSpecs: readonly OperationSpec[] = [
   ...approvalSpecs,
   ...deliverySpecs,
   ...governanceSpecs,
+  ...limitSpecs,
   ...screeningSpecs,
   ...fabricSpecs,
   ...a2aAgentSpecs,
@@ -88,6 +90,7 @@ export type OperationParts = OrchestrationParts &
   ApprovalParts &
   DeliveryOperationParts &
   GovernanceOperationParts &
+  LimitOperationParts &
   ScreeningParts &
   FabricOperationParts &
   A2aAgentParts &
@@ -127,6 +130,7 @@ export function createOperations(parts: OperationParts): readonly Operation[] {
     ...createApprovalOperations(parts),
     ...createDeliveryOperations(parts),
     ...createGovernanceOperations(parts),
+    ...createLimitOperations(parts),
     ...createScreeningOperations(parts),
     ...createFabricOperations(parts),
     ...createA2aAgentOperations(parts),

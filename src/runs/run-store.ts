@@ -13,6 +13,7 @@ import { type ActPerformer, performDirectly } from './durable-act.ts';
 import type { KeyedEvent, NewRunEvent } from './event.ts';
 import { encodeEvents, traceIdOf } from './event-encoding.ts';
 import type { EventLog } from './event-log.ts';
+import { type QuotaRefusal, quotaExceeded } from './quota.ts';
 import {
   type Caller,
   type ForkOrigin,
@@ -116,7 +117,7 @@ export interface RunStore {
   /**
    * Writes a new run with its `run.queued` event, or joins the run that the same request made before.
    * @throws AosError `conflict` when the id belongs to another request or another caller; with the reason
-   * `SESSION_BUSY` when the session policy refuses it
+   * `SESSION_BUSY` when the session policy refuses it; `rate_limited` (QUOTA_EXCEEDED) when a quota of the tenant does
    */
   admit(admission: RunAdmission): Promise<Admitted>;
   /** The run of that id, if it is exactly the caller's. */
@@ -171,7 +172,8 @@ export function createRunStore(parts: RunStoreParts): RunStore {
     });
     // Somebody has it whom this tenant must not know of.
     if (value === undefined) throw taken(admission.id);
-    const { outcome, ...row } = value;
+    const { outcome, refusal, ...row } = value;
+    if (refusal !== null) throw quotaExceeded(refusal, clock.now());
     if (outcome === 'busy') throw busySession(admission);
     const run = toRun(row);
     if (outcome === 'created') {
@@ -312,8 +314,10 @@ async function insert(within: StoreScope, admission: RunAdmission, at: string) {
     at,
     traceIdOf(traceparent),
   );
-  const { rows } = await sql<RunRow & { outcome: 'created' | 'existing' | 'busy' }>`
-    select (admitted.run).*, admitted.outcome from aos.admit_run(
+  const { rows } = await sql<
+    RunRow & { outcome: 'created' | 'existing' | 'busy' | 'quota'; refusal: QuotaRefusal | null }
+  >`
+    select (admitted.run).*, admitted.outcome, admitted.refusal from aos.enter_run(
       ${id}, ${kind}, ${sessionId}, ${caller.tenantId}, ${caller.userId}, ${JSON.stringify(request)},
       ${hashRequest(admission.asked ?? request)}, ${traceparent}, ${callId}, ${simulated}, ${at}, ${deadlineAt}, ${parentId}, ${definition},
       ${forkOf === undefined ? null : JSON.stringify(forkOf)}, ${forkOf?.runId ?? null},

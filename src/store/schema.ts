@@ -50,7 +50,7 @@ import {
   governanceMigrations,
 } from './tables/governance.ts';
 import { type JobRunTable, type JobTable, jobMigrations } from './tables/job.ts';
-import { limitMigrations } from './tables/limit.ts';
+import { limitMigrations, type RateBucketTable } from './tables/limit.ts';
 import { type OutboxTable, outboxMigrations } from './tables/outbox.ts';
 import {
   type FeedTable,
@@ -101,6 +101,7 @@ export interface Schema {
   fabric_planes: FabricPlaneTable;
   fabric_drills: FabricDrillTable;
   fabric_actions: FabricActionTable;
+  rate_buckets: RateBucketTable;
   audit_facts: AuditFactTable;
   audit_heads: AuditHeadTable;
   audit_entries: AuditEntryTable;

@@ -8,6 +8,7 @@ import { admit } from '../governance/admission.ts';
 import { keepDecision } from '../governance/decision-store.ts';
 import type { Governor } from '../governance/governor.ts';
 import type { Feed } from '../runs/feed.ts';
+import { takeTaskRoom } from '../runs/quota.ts';
 import type { Caller } from '../runs/run.ts';
 import type { Database, StoreScope } from '../store/database.ts';
 import { rankOf } from './priority.ts';
@@ -37,6 +38,8 @@ export interface TaskAdmissionParts {
   readonly clock: Clock;
   /** The fabric context of a tenant, kept with what it submits; left out where there is no fabric. */
   readonly fabric?: ((tenantId: string) => Promise<JsonObject>) | undefined;
+  /** Whether the tenant has quotas that a submission may exceed; looked up for each when left out. */
+  readonly hasQuotas?: ((tenantId: string) => boolean) | undefined;
   /** Judges what is submitted; everything is taken when left out. */
   readonly governor?: Governor | undefined;
 }
@@ -48,7 +51,7 @@ export interface TaskAdmissionParts {
 export type TaskAdmission = (task: NewTask, caller: Caller, options?: SubmitOptions) => Promise<Task>;
 
 export function createTaskAdmission(parts: TaskAdmissionParts): TaskAdmission {
-  const { database, feed, settings, clock, fabric, governor } = parts;
+  const { database, feed, settings, clock, fabric, governor, hasQuotas = () => true } = parts;
   const { db, tenant, notifications } = database;
   let counted = { at: Number.NEGATIVE_INFINITY, waiting: 0 };
 
@@ -104,6 +107,7 @@ export function createTaskAdmission(parts: TaskAdmissionParts): TaskAdmission {
     const requestHash = hashSubmission(asked);
     const context = await fabric?.(caller.tenantId);
     const enter = async (trx: StoreScope): Promise<Task> => {
+      if (hasQuotas(caller.tenantId)) await takeTaskRoom(trx, caller.tenantId, id, clock);
       const created = await trx
         .insertInto('tasks')
         .values({

@@ -66,6 +66,8 @@ export interface TaskQueueParts {
   readonly log: Log;
   /** The fabric context of a tenant, kept with its tasks; left out where there is no fabric. */
   readonly fabric?: ((tenantId: string) => Promise<JsonObject>) | undefined;
+  /** Whether the tenant has quotas that a submission may exceed; looked up for each when left out. */
+  readonly hasQuotas?: ((tenantId: string) => boolean) | undefined;
   /** Judges what is submitted; everything is taken when left out. */
   readonly governor?: Governor | undefined;
 }
