@@ -4,7 +4,7 @@
  */
 import type { EgressGuard } from '../egress/egress-guard.ts';
 import type { Engine } from '../engine/engine.ts';
-import type { Figures } from '../operations/figure.ts';
+import type { BudgetFigure, Figures } from '../operations/figure.ts';
 import type { WorkerPool } from '../tasks/worker-pool.ts';
 import { exposed, formatFamilies, type MetricFamily, type Sample } from './exposition.ts';
 import type { RequestMeter } from './request-meter.ts';
@@ -21,7 +21,8 @@ const PRIORITIES = ['critical', 'high', 'normal', 'low', 'background'];
 
 /** The text a scraper reads. */
 export async function readInstruments({ figures, engine, pool, meter, egress }: InstrumentParts): Promise<string> {
-  const [runs, tasks, approvals, jobs] = await Promise.all([
+  const [budgets, runs, tasks, approvals, jobs] = await Promise.all([
+    figures.budgets(),
     figures.runs(undefined),
     figures.tasks(undefined),
     figures.approvals(undefined),
@@ -44,6 +45,24 @@ export async function readInstruments({ figures, engine, pool, meter, egress }: 
       { value: tasks.throughputPerMin },
     ]),
     exposed('aos_approvals', 'gauge', 'Approvals there are, by status', by('status', approvals)),
+    exposed(
+      'aos_budget_limit',
+      'gauge',
+      'What there is of a budget, with its top-ups',
+      of(budgets, ({ limit }) => limit),
+    ),
+    exposed(
+      'aos_budget_used',
+      'gauge',
+      'What is used of a budget, in its fullest account',
+      of(budgets, ({ committed, overdrawn }) => committed + overdrawn),
+    ),
+    exposed(
+      'aos_budget_reserved',
+      'gauge',
+      'What is set aside of it',
+      of(budgets, ({ reserved }) => reserved),
+    ),
     exposed('aos_jobs', 'gauge', 'Jobs there are, by status', by('status', jobs)),
     exposed('aos_engine_executing', 'gauge', 'Runs executing in this process', [{ value: executing }]),
     exposed('aos_engine_queued', 'gauge', 'Runs that wait for a place in this process', [{ value: queued }]),
@@ -64,6 +83,13 @@ export async function readInstruments({ figures, engine, pool, meter, egress }: 
     exposed('aos_event_loop_load', 'gauge', "Share of this process's time in use", [{ value: loopLoad }]),
   ];
   return formatFamilies([...families, ...meter.families()]);
+}
+
+function of(budgets: readonly BudgetFigure[], value: (budget: BudgetFigure) => number): Sample[] {
+  return budgets.map((budget) => {
+    const { tenantId: tenant, id, dimension } = budget;
+    return { labels: { tenant, budget: id, dimension }, value: value(budget) };
+  });
 }
 
 function by(label: string, counts: Readonly<Record<string, number>>): Sample[] {

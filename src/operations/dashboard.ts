@@ -8,6 +8,7 @@ import type { TenantScopes } from '../store/tenant-scopes.ts';
 import { handledTypes } from '../tasks/task-program.ts';
 import type { WorkerPool } from '../tasks/worker-pool.ts';
 import type { AgentRegister } from './agent-register.ts';
+import { type BudgetOperationParts, moneyLeft } from './budget.ts';
 import {
   getDashboard,
   getRuntimeMetrics,
@@ -25,6 +26,7 @@ export interface DashboardParts {
   readonly figures: Figures;
   readonly agents: AgentRegister;
   readonly pool: Pick<WorkerPool, 'stats'>;
+  readonly budgeting: BudgetOperationParts['budgeting'];
   readonly tenant: TenantScopes;
   readonly clock: Clock;
   readonly runtimeId: string;
@@ -33,7 +35,7 @@ export interface DashboardParts {
 }
 
 export function createDashboardOperations(parts: DashboardParts): readonly Operation[] {
-  const { figures, agents, pool, clock, runtimeId, memoryUse } = parts;
+  const { figures, agents, pool, budgeting, clock, runtimeId, memoryUse } = parts;
   const now = () => isoTime(clock.now());
 
   return [
@@ -94,6 +96,9 @@ export function createDashboardOperations(parts: DashboardParts): readonly Opera
         figures.approvals(tenantId),
         figures.agentsAtWork(tenantId),
       ]);
+      const budgets = budgeting.book.of(tenantId);
+      const accounts = budgets.length === 0 ? [] : await budgeting.ledger.accounts(tenantId);
+      const left = moneyLeft(budgets, accounts, clock.now());
       const visible = agents.visibleTo(caller);
       const active = visible.filter((agent) => agent.agent_id in atWork).length;
       const { queued = 0, running = 0, waiting = 0, completed = 0, failed = 0, timed_out: late = 0 } = runs.byStatus;
@@ -131,8 +136,7 @@ export function createDashboardOperations(parts: DashboardParts): readonly Opera
           week_usd: runs.cost.week,
           month_usd: runs.cost.month,
           tokens_today: runs.tokensDay,
-          budget_remaining_usd: null,
-          budget_utilization: null,
+          ...left,
         },
         governance: {
           policies_active: 0,

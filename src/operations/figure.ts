@@ -35,7 +35,21 @@ export interface RunFigures {
   readonly tokensDay: number;
 }
 
+/** What is used of a budget, in the fullest of its accounts whose window is not over. */
+export interface BudgetFigure {
+  readonly tenantId: string;
+  readonly id: string;
+  readonly dimension: string;
+  /** With its top-ups. */
+  readonly limit: number;
+  readonly committed: number;
+  readonly reserved: number;
+  readonly overdrawn: number;
+}
+
 export interface Figures {
+  /** The fullest budgets of all tenants, at most 500. */
+  budgets(): Promise<readonly BudgetFigure[]>;
   /** @param tenantId undefined: of all tenants */
   tasks(tenantId: string | undefined): Promise<TaskFigures>;
   runs(tenantId: string | undefined): Promise<RunFigures>;
@@ -136,6 +150,28 @@ export function createFigures({
         cost: { day: cost?.day ?? 0, week: cost?.week ?? 0, month: cost?.month ?? 0 },
         tokensDay: Number(cost?.tokens ?? 0),
       };
+    },
+
+    async budgets() {
+      const now = new Date(clock.now());
+      const { rows } = await sql<Record<'tenant_id' | 'id' | 'dimension' | 'cap' | 'c' | 'r' | 'o', string>>`
+        select f.tenant_id, f.id, f.dimension, f.cap, f.c, f.r, f.o from (
+          select distinct on (b.tenant_id, b.id) b.tenant_id, b.id, b.dimension, b.cap + coalesce(a.raised, 0) as cap,
+              coalesce(a.committed, 0) as c, coalesce(a.reserved, 0) as r, coalesce(a.overdrawn, 0) as o
+            from aos.budgets b left join aos.budget_accounts a on a.tenant_id = b.tenant_id and a.budget_id = b.id
+              and (a.ends_at > ${now} or (a.ends_at is null and exists (
+                select from aos.runs x where x.id = split_part(a.account, '/', 1) and x.completed_at is null)))
+           order by b.tenant_id, b.id, (a.committed + a.reserved + a.overdrawn) / nullif(b.cap + a.raised, 0) desc nulls last
+        ) f order by (f.c + f.r + f.o) / nullif(f.cap, 0) desc nulls last limit 500`.execute(database.db);
+      return rows.map(({ tenant_id: tenantId, id, dimension, cap, c, r, o }) => ({
+        tenantId,
+        id,
+        dimension,
+        limit: Number(cap),
+        committed: Number(c),
+        reserved: Number(r),
+        overdrawn: Number(o),
+      }));
     },
 
     approvals: (tenantId) => countBy('approvals', tenantId),

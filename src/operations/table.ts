@@ -20,6 +20,8 @@ import { type ApprovalParts, createApprovalOperations } from './approval.ts';
 import { approvalSpecs } from './approval-spec.ts';
 import { auditSpecs, createAuditOperations } from './audit.ts';
 import { auditLogSpecs, createAuditLogOperations } from './audit-log.ts';
+import { type BudgetOperationParts, createBudgetOperations } from './budget.ts';
+import { budgetSpecs } from './budget-spec.ts';
 import { createDashboardOperations, type DashboardParts } from './dashboard.ts';
 import { dashboardSpecs } from './dashboard-spec.ts';
 import { createDeliveryOperations, type DeliveryOperationParts, deliverySpecs } from './delivery.ts';
@@ -71,6 +73,7 @@ export const operationSpecs: readonly OperationSpec[] = [
   ...deliverySpecs,
   ...governanceSpecs,
   ...limitSpecs,
+  ...budgetSpecs,
   ...screeningSpecs,
   ...fabricSpecs,
   ...a2aAgentSpecs,
@@ -91,6 +94,7 @@ export type OperationParts = OrchestrationParts &
   DeliveryOperationParts &
   GovernanceOperationParts &
   LimitOperationParts &
+  BudgetOperationParts &
   ScreeningParts &
   FabricOperationParts &
   A2aAgentParts &
@@ -131,6 +135,7 @@ export function createOperations(parts: OperationParts): readonly Operation[] {
     ...createDeliveryOperations(parts),
     ...createGovernanceOperations(parts),
     ...createLimitOperations(parts),
+    ...createBudgetOperations(parts),
     ...createScreeningOperations(parts),
     ...createFabricOperations(parts),
     ...createA2aAgentOperations(parts),

@@ -64,6 +64,7 @@ describe('the npm package', () => {
       'CHANGELOG.md',
       'LICENSE',
       'README.md',
+      'agents/prices.json',
       'agents/registry.json',
       'bin/aos.js',
       'openapi.json',
