@@ -48,8 +48,11 @@ export function createDelegation(options: DelegationOptions) {
   const mail = parts.createMail({ database, news, clock });
   const contexts = parts.createSharedContexts({ db: database.db, clock });
   const compose = parts.createCompose({ actions: fabric.actions });
+  const letterEgress = parts.createLetterEgress(options.dataGuard);
   const push = config.push
-    ? parts.pushThrough(options.outbox, (letter) => parts.jsonOf(parts.viewMessage(letter)))
+    ? parts.pushThrough(options.outbox, async (letter) =>
+        parts.jsonOf(parts.viewMessage(await letterEgress.letter(letter))),
+      )
     : undefined;
   const shared = { database, directory, contexts, mail, news, queue, audit, clock, push };
   const desk = parts.createDelegationDesk({
@@ -72,5 +75,6 @@ export function createDelegation(options: DelegationOptions) {
     delegationWatch: watch,
     delegating,
     post,
+    letterEgress,
   };
 }

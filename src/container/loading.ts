@@ -168,14 +168,15 @@ async function loadDelegation() {
 }
 
 async function loadAgentProtocol() {
-  const [views, letters, ingress, delegating, post] = await Promise.all([
+  const [views, letters, ingress, egress, delegating, post] = await Promise.all([
     import('../operations/a2a-view.ts'),
     import('../operations/a2a-letter.ts'),
     import('../operations/a2a-ingress.ts'),
+    import('../operations/a2a-egress.ts'),
     import('../operations/a2a-delegation.ts'),
     import('../operations/a2a-post.ts'),
   ]);
-  return { ...views, ...letters, ...ingress, ...delegating, ...post };
+  return { ...views, ...letters, ...ingress, ...egress, ...delegating, ...post };
 }
 
 async function loadTasks() {

@@ -135,7 +135,7 @@ export function planeOf(fabric: JsonObject): { Primary_Plane_ID?: string; fabric
  * Letters for agents with an address of their own, brought there by the outbox.
  * @param word the letter as its protocol writes it
  */
-export function pushThrough(outbox: Pick<Outbox, 'enqueue'>, word: (letter: SentLetter) => JsonObject): Push {
+export function pushThrough(outbox: Pick<Outbox, 'enqueue'>, word: (letter: SentLetter) => Promise<JsonObject>): Push {
   return async (within, agent, letter) => {
     const endpoint = agent.card.endpoints.find(({ protocol }) => protocol === 'https');
     if (agent.isOurs || endpoint === undefined) return;
@@ -145,7 +145,7 @@ export function pushThrough(outbox: Pick<Outbox, 'enqueue'>, word: (letter: Sent
       subject: letter.id,
       url: endpoint.url,
       headers: { 'x-aos-message-type': 'a2a_message' },
-      body: JSON.stringify(word(letter)),
+      body: JSON.stringify(await word(letter)),
       dedupeKey: `a2a ${letter.caller.tenantId} ${letter.id}`,
     });
   };

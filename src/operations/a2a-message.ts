@@ -5,6 +5,7 @@ import { type SharedContext, type SharedContexts, unknownContext } from '../dele
 import type { AgentDirectory } from '../delegation/directory.ts';
 import { type Inbox, inboxKey, type Mail, mayRead, type SentLetter } from '../delegation/mail.ts';
 import type { News } from '../delegation/news.ts';
+import type { LetterEgress } from './a2a-egress.ts';
 import { getContext, getMessage, readInbox, sendMessage, shareContext } from './a2a-message-spec.ts';
 import type { Post } from './a2a-post.ts';
 import { viewMessage } from './a2a-view.ts';
@@ -12,6 +13,7 @@ import { type Operation, realize, type StreamItem } from './operation.ts';
 
 export interface A2aMessageParts {
   readonly post: Post;
+  readonly letterEgress: LetterEgress;
   readonly agentDirectory: AgentDirectory;
   readonly mail: Mail;
   readonly news: News;
@@ -19,7 +21,7 @@ export interface A2aMessageParts {
 }
 
 export function createA2aMessageOperations(parts: A2aMessageParts): readonly Operation[] {
-  const { post, agentDirectory: directory, mail, news, sharedContexts: contexts } = parts;
+  const { post, letterEgress: out, agentDirectory: directory, mail, news, sharedContexts: contexts } = parts;
 
   async function drain(inbox: Inbox, after: number, limit: number, waitMs: number, signal: AbortSignal) {
     const now = await mail.read(inbox, after, limit);
@@ -37,7 +39,7 @@ export function createA2aMessageOperations(parts: A2aMessageParts): readonly Ope
 
   async function* streamed(letters: AsyncIterable<SentLetter>): AsyncGenerator<StreamItem> {
     for await (const letter of letters) {
-      yield { id: letter.seq, event: letter.type, data: viewMessage(letter) as JsonObject };
+      yield { id: letter.seq, event: letter.type, data: viewMessage(await out.letter(letter)) as JsonObject };
     }
   }
 
@@ -62,14 +64,19 @@ export function createA2aMessageOperations(parts: A2aMessageParts): readonly Ope
         throw new AosError('not_found', `Message ${id} not found`, { reason: 'MESSAGE_NOT_FOUND' });
       }
       const reply = await mail.replyTo(letter);
-      return { message: viewMessage(letter), reply: reply === undefined ? null : viewMessage(reply) };
+      const [message, answer] = await Promise.all([letter, reply].map((one) => one && out.letter(one)));
+      return {
+        message: viewMessage(message ?? letter),
+        reply: answer === undefined ? null : viewMessage(answer),
+      };
     }),
     realize(
       readInbox,
       async ({ agent_id: id, after, wait, limit }, { caller, signal }) => {
         const agent = await directory.speaker(caller, id);
         const letters = await drain({ agent, caller }, after, limit, wait * 1000, signal);
-        return { agent_id: id, messages: letters.map(viewMessage), next_after: letters.at(-1)?.seq ?? after };
+        const messages = (await Promise.all(letters.map(out.letter))).map(viewMessage);
+        return { agent_id: id, messages, next_after: letters.at(-1)?.seq ?? after };
       },
       async ({ agent_id: id, after }, { caller, signal }) => {
         const agent = await directory.speaker(caller, id);
@@ -95,7 +102,7 @@ export function createA2aMessageOperations(parts: A2aMessageParts): readonly Ope
       const ends = shared === undefined ? [] : [shared.from, shared.to];
       const agents = await Promise.all(ends.map((end) => directory.find(caller.tenantId, end)));
       if (shared === undefined || !mayRead(shared, agents, caller)) throw unknownContext(id);
-      return viewContext(shared);
+      return viewContext({ ...shared, context: await out.data(caller.tenantId, shared.context) });
     }),
   ];
 }
