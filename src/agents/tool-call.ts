@@ -14,6 +14,7 @@ import { type Settlement, settledOutcome } from '../engine/settlement.ts';
 import type { ApprovalQuestion } from '../governance/approval-desk.ts';
 import type { Governor } from '../governance/governor.ts';
 import type { KeyedEvent } from '../runs/event.ts';
+import { withoutSecrets } from '../telemetry/scrub.ts';
 import { inSpan } from '../telemetry/span.ts';
 import { type Agent, titleOf } from './agent.ts';
 import type { ToolAnswer, ToolCall } from './model.ts';
@@ -329,7 +330,7 @@ function calledEvent(planned: PlannedToolCall, args: JsonObject, effect: Tool['e
   return {
     key: `${planned.step}:called`,
     type: 'tool.called',
-    data: { ...about(planned), effect, arguments: bounded(args) },
+    data: { ...about(planned), effect, arguments: bounded(withoutSecrets(args)) },
   } as const;
 }
 

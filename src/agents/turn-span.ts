@@ -7,6 +7,7 @@ import type { JsonObject } from '../core/json.ts';
 import type { TurnUsage } from '../runs/event.ts';
 import type { Run } from '../runs/run.ts';
 import { genAi, genAiContent, generalAttribute, runAttribute, scopeName, spanName } from '../telemetry/names.ts';
+import { textWithoutSecrets, withoutSecrets } from '../telemetry/scrub.ts';
 import { inSpan, type SpanDescription } from '../telemetry/span.ts';
 import { type Agent, titleOf } from './agent.ts';
 import type { Model, ModelPart, ModelRequest, ToolAnswer, ToolCall } from './model.ts';
@@ -69,7 +70,7 @@ export function toolSpan({ run, turn }: SpanSubject, tool: Tool, call: ToolCall)
 
 export function toolContent(args: JsonObject, answer: ToolAnswer | undefined): Attributes {
   return {
-    [genAiContent.toolCallArguments]: JSON.stringify(args),
+    [genAiContent.toolCallArguments]: JSON.stringify(withoutSecrets(args)),
     ...(answer === undefined ? {} : { [genAiContent.toolCallResult]: JSON.stringify(answer) }),
   };
 }
@@ -155,7 +156,7 @@ function textPart(content: string) {
 }
 
 function callPart({ id, name, arguments: given }: ToolCall) {
-  return { type: 'tool_call', id, name, arguments: given };
+  return { type: 'tool_call', id, name, arguments: textWithoutSecrets(given) };
 }
 
 export function endAttributes(end: Extract<ModelPart, { type: 'end' }>): Attributes {

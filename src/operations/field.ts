@@ -27,6 +27,14 @@ export const reason = z
   .nullish()
   .meta({ description: 'Why; kept in the log' });
 
+/** Where something is sent: without a name and a password, which would be kept and shown with it. */
+export const callbackAddress = z
+  .url({ protocol: /^https?$/, error: 'must be an http(s) address' })
+  .max(2000)
+  .refine((text) => !/^https?:\/\/[^/?#]*@/i.test(text), {
+    error: 'must not have a name or a password in it: what is sent is signed, which the receiver can check',
+  });
+
 export const freeForm = z.record(z.string(), z.unknown());
 
 /** An answer's time: ISO-8601 UTC with milliseconds. */

@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { AosError } from '../core/errors.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '../core/json.ts';
 import { checkSchema } from '../core/schema-check.ts';
-import { agentId, freeForm, protocolId } from './field.ts';
+import { agentId, callbackAddress, freeForm, protocolId } from './field.ts';
 
 const mcpServer = z.looseObject({
   server_name: z.string().min(1),
@@ -41,9 +41,7 @@ export const submission = z
       description:
         'Settings: timeout_seconds, rounds, max_turns, continue_on_error, cycle_interval_seconds, max_cycles …',
     }),
-    callback_url: z
-      .url({ protocol: /^https?$/, error: 'must be an http(s) address' })
-      .max(2000)
+    callback_url: callbackAddress
       .nullish()
       .meta({ description: 'Where the result is sent when the orchestration has ended' }),
     mcp_servers: z

@@ -2,7 +2,7 @@
  * The orchestration API of the seed systems: paths, statuses and members as their clients know them.
  */
 import { z } from 'zod';
-import { cursor, eventNumber, flag, nextCursor, pageSize, protocolId, reason, time } from './field.ts';
+import { callbackAddress, cursor, eventNumber, flag, nextCursor, pageSize, protocolId, reason, time } from './field.ts';
 import { type RestRoute, specify } from './operation.ts';
 import { submission } from './orchestration-request.ts';
 import { orchestrationUpdate } from './orchestration-update.ts';
@@ -189,10 +189,7 @@ export const subscribeToOrchestration = specify({
   input: one.extend({
     subscription_id: protocolId.nullish(),
     subscriber: z.string().max(200).nullish(),
-    callback_url: z
-      .url({ protocol: /^https?$/, error: 'must be an http(s) address' })
-      .max(2000)
-      .nullish(),
+    callback_url: callbackAddress.nullish(),
   }),
   output: z.object({
     id: protocolId,

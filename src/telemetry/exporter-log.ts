@@ -8,6 +8,7 @@ import type { Resource } from '@opentelemetry/resources';
 import { LoggerProvider, type ReadableLogRecord } from '@opentelemetry/sdk-logs';
 import type { ExportedLog, LogLevel } from './export.ts';
 import { generalAttribute, scopeName } from './names.ts';
+import { withoutSecrets } from './scrub.ts';
 
 const SEVERITY: Record<LogLevel, { number: SeverityNumber; text: string }> = {
   trace: { number: SeverityNumber.TRACE, text: 'TRACE' },
@@ -49,7 +50,8 @@ export function logAttributes(
   baggage: readonly (readonly [string, BaggageEntry])[],
 ): AnyValueMap {
   const attributes: AnyValueMap = {};
-  for (const [key, entry] of baggage) attributes[key] = entry.value;
+  const said = Object.fromEntries(baggage.map(([key, { value }]) => [key, value]));
+  Object.assign(attributes, withoutSecrets(said));
   for (const [name, value] of Object.entries(fields)) {
     if (name === 'error' && isObject(value)) Object.assign(attributes, exceptionAttributes(value));
     else if (value !== undefined) attributes[name] = anyValue(value, 0);

@@ -3,6 +3,8 @@
  * value. A log line costs next to nothing, so this is not the detector of `governance/screening`: it knows what has an
  * unmistakable form (addresses of mail, cards, accounts, telephone numbers with their country) and no names.
  */
+import { isJsonObject, type JsonValue } from '../core/json.ts';
+
 const SECRET_NAME =
   /(authorization|api[-_]?key|secret|password|passwd|credential|connection[-_]?string|cookie|private[-_]?key|access[-_]?token|refresh[-_]?token|id[-_]?token|^token$)/i;
 const SECRET_VALUE = new RegExp(
@@ -60,12 +62,32 @@ function scrubValue(value: unknown, depth: number): unknown {
   return scrubObject(value as Record<string, unknown>, depth + 1);
 }
 
+/**
+ * JSON of somebody else's with secrets replaced in the same way, whole however deep it is. Personal data stays: what may
+ * be done with it is a matter of screening.
+ */
+export function withoutSecrets<Value extends JsonValue>(value: Value): Value;
+export function withoutSecrets(value: JsonValue): JsonValue {
+  if (typeof value === 'string') return secretsOut(value);
+  if (Array.isArray(value)) return value.map((item) => withoutSecrets(item));
+  if (!isJsonObject(value)) return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([name, member]) => [name, SECRET_NAME.test(name) ? REDACTED : withoutSecrets(member)]),
+  );
+}
+
+/** The same for text that is JSON, as far as it is. */
+export function textWithoutSecrets(text: string): string {
+  try {
+    return JSON.stringify(withoutSecrets(JSON.parse(text) as JsonValue));
+  } catch {
+    return secretsOut(text);
+  }
+}
+
 /** A text with what looks like a secret or is somebody's replaced. */
 export function scrubText(text: string): string {
-  const clean = text.replace(SECRET_VALUE, (_match, _secret, userInfo?: string, keyHead?: string) => {
-    if (keyHead !== undefined) return `${keyHead}${REDACTED}`;
-    return userInfo === undefined ? REDACTED : `${userInfo}${REDACTED}@`;
-  });
+  const clean = secretsOut(text);
   if (!MAY_BE_PERSONAL.test(clean)) return clean;
   return clean.replace(PERSONAL, (match: string, ...rest: unknown[]) => {
     const groups = rest.at(-1) as Readonly<Record<string, string | undefined>>;
@@ -74,6 +96,13 @@ export function scrubText(text: string): string {
     if (groups['phone'] !== undefined) return '[PHONE]';
     if (groups['card'] !== undefined) return isCard(match.replace(/\D/g, '')) ? '[CARD]' : match;
     return isAccount(match.replaceAll(' ', '')) ? '[ACCOUNT]' : match;
+  });
+}
+
+function secretsOut(text: string): string {
+  return text.replace(SECRET_VALUE, (_match, _secret, userInfo?: string, keyHead?: string) => {
+    if (keyHead !== undefined) return `${keyHead}${REDACTED}`;
+    return userInfo === undefined ? REDACTED : `${userInfo}${REDACTED}@`;
   });
 }
 

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { scrub } from '../../src/telemetry/scrub.ts';
+import type { JsonObject } from '../../src/core/json.ts';
+import { scrub, textWithoutSecrets, withoutSecrets } from '../../src/telemetry/scrub.ts';
 
 describe('scrubbing', () => {
   test.each([
@@ -73,5 +74,38 @@ describe('scrubbing', () => {
     const loop: Record<string, unknown> = {};
     loop['loop'] = loop;
     expect(JSON.stringify(scrub(loop))).toContain('[too deep]');
+  });
+});
+
+describe('JSON of somebody else', () => {
+  test('keeps its shape and loses its secrets, by name and by look', () => {
+    const given = {
+      user: 'ann',
+      password: 'hunter2',
+      list: [{ api_key: 'k', n: 1 }, 'Bearer abcdefghijkl'],
+      none: null,
+    };
+    const clean = {
+      user: 'ann',
+      password: '[redacted]',
+      list: [{ api_key: '[redacted]', n: 1 }, '[redacted]'],
+      none: null,
+    };
+    expect(withoutSecrets(given)).toEqual(clean);
+    expect(JSON.parse(textWithoutSecrets(JSON.stringify(given)))).toEqual(clean);
+    expect(textWithoutSecrets('{ "not": json, Bearer abcdefghijkl')).toBe('{ "not": json, [redacted]');
+  });
+
+  test('without secrets stays as it is, however deep', () => {
+    const harmless = fc
+      .jsonValue({ maxDepth: 12 })
+      .filter((value) => JSON.stringify(value) === JSON.stringify(JSON.parse(JSON.stringify(value))));
+    fc.assert(
+      fc.property(harmless, (value) => {
+        const inside = { around: [{ deep: value }] } as JsonObject;
+        const clean = withoutSecrets(inside);
+        if (!/redacted/.test(JSON.stringify(clean))) expect(clean).toEqual(inside);
+      }),
+    );
   });
 });
