@@ -107,7 +107,9 @@ describe('a run over its budget', () => {
     const { id } = await inBackground({ message: 'Good morning', agent_id: 'cfo' });
     await expect.poll(() => stateOf(id), { timeout: 10_000 }).toMatchObject({ status: 'waiting' });
     const { body } = await api.get(`/api/v1/approvals?run_id=${id}&status=open`);
-    expect(body['items']).toMatchObject([{ request_type: 'resource_allocation', action_details: { budget_id: 'small' } }]);
+    expect(body['items']).toMatchObject([
+      { request_type: 'resource_allocation', action_details: { budget_id: 'small' } },
+    ]);
     await api.post(`${BASE}/small/top-up`, { amount: 100_000 });
     await expect.poll(() => stateOf(id), { timeout: 10_000 }).toMatchObject({ status: 'completed' });
   });
