@@ -1,6 +1,7 @@
 /** The program on the real engine and database, with a provider on a real socket. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createModel } from '../../src/agents/model-choice.ts';
+import { loadPrices } from '../../src/agents/price-file.ts';
 import { createSessionMemory } from '../../src/agents/session.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import type { JsonObject } from '../../src/core/json.ts';
@@ -37,7 +38,10 @@ beforeAll(async () => {
   stores = createTestRuns(database);
   const program = createRunProgram({
     catalogue: testCatalogue('ceo', 'cfo', 'cmo'),
-    model: createModel({ provider: 'openai', apiKey: 'k', model: 'gpt-4o', baseUrl: `${server.url}/v1` }, { clock }),
+    model: createModel(
+      { provider: 'openai', apiKey: 'k', model: 'gpt-4o', baseUrl: `${server.url}/v1` },
+      { clock, prices: await loadPrices(undefined) },
+    ),
     memory: createSessionMemory({ tenant: database.tenant, clock }),
     clock,
   });
