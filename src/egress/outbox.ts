@@ -23,7 +23,7 @@ export interface NewMessage {
   readonly headers?: Readonly<Record<string, string>>;
   /** Exactly what is sent; JSON. */
   readonly body: string;
-  /** Of several messages of one key the first counts. */
+  /** Of several messages of one key of a tenant the first counts. */
   readonly dedupeKey: string;
 }
 
@@ -125,7 +125,7 @@ export function createOutbox({ database, clock }: { database: Database; clock: C
           created_at: now,
           next_attempt_at: now,
         })
-        .onConflict((conflict) => conflict.column('dedupe_key').doNothing())
+        .onConflict((conflict) => conflict.columns(['tenant_id', 'dedupe_key']).doNothing())
         .returning('id')
         .executeTakeFirst();
       if (written !== undefined) {
@@ -135,6 +135,7 @@ export function createOutbox({ database, clock }: { database: Database; clock: C
       const known = await within
         .selectFrom('outbox')
         .select('id')
+        .where('tenant_id', '=', tenantId)
         .where('dedupe_key', '=', dedupeKey)
         .executeTakeFirstOrThrow();
       return known.id;

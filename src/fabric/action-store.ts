@@ -139,7 +139,8 @@ export function createActionStore({ database, feed, clock }: { database: Databas
         .onConflict((conflict) => conflict.column('id').doNothing())
         .execute();
       // The next attempt at a task is another run; the action, and its key on the wire, are the same.
-      return change(action.id, ({ runId, status: now }) => {
+      return change(action.id, ({ runId, status: now, caller: owner }) => {
+        if (owner.tenantId !== caller.tenantId) throw new AosError('conflict', `The id "${action.id}" is taken.`);
         if (runId === action.runId || status === 'pending') return undefined;
         const mine = { run_id: action.runId, wait: null };
         if (now === 'completed' || now === 'accepted') return mine;

@@ -24,7 +24,7 @@ const asTheSystem: Readonly<Record<string, string>> = {
   'src/fabric/plane-watch.ts': 'looks at all planes, ends drills that are over',
   'src/governance/approval-change.ts': 'a run asks; time passes',
   'src/governance/approval-store.ts': 'finds what is due',
-  'src/governance/audit/audit.ts': 'continues and signs the logs; forgets a person',
+  'src/governance/audit/audit.ts': 'continues and signs the logs',
   'src/governance/budget/budget-book.ts': 'reads the budgets of all tenants',
   'src/governance/budget/budget-ledger.ts': 'sets aside for runs as they are executed, and gives back',
   'src/governance/budget/budget-watch.ts': 'wakes runs of all tenants that wait for room',

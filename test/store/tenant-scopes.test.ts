@@ -2,11 +2,15 @@
  * What the database lets a tenant do, whatever statement is made for it. The tables are those of the catalogue, so a new
  * one that is not protected fails here by its name.
  */
+import { randomBytes } from 'node:crypto';
 import { sql } from 'kysely';
 import pg from 'pg';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Database } from '../../src/store/database.ts';
-import { openTestDatabase } from '../support/database.ts';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { systemClock } from '../../src/core/clock.ts';
+import { type Database, openDatabase, type RowSecurity } from '../../src/store/database.ts';
+import { migrations } from '../../src/store/schema.ts';
+import { createTestDatabase, openTestDatabase } from '../support/database.ts';
+import { recordingLog, silentLog } from '../support/log.ts';
 
 /** Tables that belong to no tenant, and why. */
 const withoutTenant: Readonly<Record<string, string>> = {
@@ -43,9 +47,8 @@ beforeAll(async () => {
   // Rows without their parents and with any words in them: only whose they are matters here.
   const { rows: checks } = await owner.query<{ drop: string }>(`
     select format('alter table %s drop constraint %I', conrelid::regclass, conname) as drop from pg_constraint
-    where connamespace = 'aos'::regnamespace and contype = 'c'`);
+    where connamespace = 'aos'::regnamespace and contype in ('c', 'f')`);
   for (const { drop } of checks) await owner.query(drop);
-  await owner.query(`set session_replication_role = replica`);
   for (const [table, list] of columns) {
     if (table in withoutTenant) continue;
     for (const tenant of ['a', 'b']) await insertRow(table, list, tenant);
@@ -192,5 +195,80 @@ describe('a tenant', () => {
     }
     const many = await Promise.all(Array.from({ length: 60 }, (_, at) => mine(at % 2 === 0 ? 'a' : 'b')));
     expect(many.map(([tenant]) => tenant)).toEqual(many.map((_, at) => (at % 2 === 0 ? 'a' : 'b')));
+  });
+});
+
+describe('a database from before there were policies', () => {
+  it('has its rows protected, with the tenant of the run or the job that they belong to', async () => {
+    const url = await createTestDatabase();
+    const client = new pg.Client({ connectionString: url });
+    await client.connect();
+    await client.query('create schema aos');
+    await client.query('create table aos.migrations (name text primary key, applied_at timestamptz default now())');
+    for (const migration of migrations.filter(({ name }) => name < '014')) {
+      await client.query(migration.sql);
+      await client.query('insert into aos.migrations (name) values ($1)', [migration.name]);
+    }
+    await client.query(`
+      insert into aos.runs (id, kind, session_id, tenant_id, user_id, request, request_hash, status, call_id, simulated,
+          created_at)
+        select 'run-' || t, 'chat', 's', t, 'u', '{}', '', 'completed', '', false, now() from unnest('{a,b}'::text[]) t;
+      insert into aos.run_steps (run_id, name, ordinal, outcome, effect, started_at, completed_at, epoch)
+        select 'run-' || t, 'one', 1, '{}', 'read', now(), now(), 1 from unnest('{a,b}'::text[]) t`);
+    await client.end();
+    const upgraded = await openDatabase({ url, clock: systemClock, log: silentLog });
+    for (const tenant of ['a', 'b']) {
+      const steps = await upgraded.tenant(tenant).selectFrom('run_steps').select(['run_id', 'tenant_id']).execute();
+      expect(steps).toEqual([{ run_id: `run-${tenant}`, tenant_id: tenant }]);
+    }
+    await upgraded.close();
+  });
+});
+
+describe('a database user who may not make roles', () => {
+  const role = `plain_${randomBytes(4).toString('hex')}`;
+  let url: URL;
+  let administrator: pg.Client;
+  const log = recordingLog();
+  const open = (rowSecurity: RowSecurity) => openDatabase({ url: url.href, clock: systemClock, log, rowSecurity });
+
+  beforeAll(async () => {
+    const shared = inject('postgresUrl');
+    administrator = new pg.Client({ connectionString: shared });
+    await administrator.connect();
+    await administrator.query(`create role ${role} login`);
+    await administrator.query(`grant ${role} to current_user`);
+    await administrator.query(`create database test_${role} owner ${role}`);
+    url = new URL(shared);
+    url.username = role;
+    url.pathname = `/test_${role}`;
+  });
+  afterAll(async () => {
+    await administrator?.query(`drop database if exists test_${role}`);
+    await administrator?.query(`drop role if exists ${role}`);
+    await administrator?.end();
+  });
+
+  it('is told what an administrator has to do, and goes on without when it is to', async () => {
+    await expect(open('required')).rejects.toThrow(`grant aos_tenant to "${role}"`);
+    const without = await open('off');
+    expect(await without.tenant('a').selectFrom('records').selectAll().execute()).toEqual([]);
+    await without.close();
+    expect(log.lines.some(({ message }) => message.includes('row security is off'))).toBe(true);
+  });
+
+  it('has tenants kept apart once it has the role', async () => {
+    await administrator.query(`grant aos_tenant to ${role}`);
+    const database = await open('required');
+    const now = new Date();
+    const row = { collection: 'app', id: '1', data: '{}', created_at: now, updated_at: now };
+    await database
+      .tenant('a')
+      .insertInto('records')
+      .values({ ...row, tenant_id: 'a' })
+      .execute();
+    expect(await database.tenant('b').selectFrom('records').selectAll().execute()).toEqual([]);
+    expect(await database.tenant('a').selectFrom('records').selectAll().execute()).toHaveLength(1);
+    await database.close();
   });
 });

@@ -165,7 +165,7 @@ export function createAudit(parts: AuditParts): Audit {
     async forget(tenantId, name) {
       // What waits still has the name in it.
       await sealer.seal(tenantId);
-      return forget(db, tenantId, name);
+      return forget(tenant(tenantId), tenantId, name);
     },
     async checkpoint(tenantId) {
       return sign(tenantId, await sealer.seal(tenantId));

@@ -19,7 +19,7 @@ export interface OutboxTable {
   headers: Json<JsonObject>;
   /** Exactly the bytes that are sent, and signed. */
   body: string;
-  /** Of several messages of one key the first counts. */
+  /** Of several messages of one key of a tenant the first counts. */
   dedupe_key: string;
   created_at: Date;
   attempts: Generated<number>;

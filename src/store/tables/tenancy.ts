@@ -150,4 +150,18 @@ export const tenancyMigrations: readonly Migration[] = [
       ${ownedThrough}
       ${tables.map((name) => `select aos.protect_tenant_rows('${name}', '${rights[name] ?? all}');`).join('\n      ')}`,
   },
+  {
+    // Keys are of a tenant: what another one has written down must not be in the way.
+    name: '021-tenant-keys',
+    sql: `
+      alter table aos.outbox drop constraint outbox_dedupe_key_key;
+      alter table aos.outbox add unique (tenant_id, dedupe_key);
+      alter table aos.session_messages drop constraint session_messages_run_id_role_key;
+      alter table aos.session_messages add unique (tenant_id, run_id, role);
+      alter table aos.fabric_drills drop constraint fabric_drills_pkey;
+      alter table aos.fabric_drills add primary key (tenant_id, id);
+      -- A person is forgotten for the tenant that asks for it.
+      select aos.protect_tenant_rows('audit_people', 'select, insert, delete');
+      select aos.prepare_tenant_role() where aos.is_tenant_role_ours();`,
+  },
 ];
