@@ -46,7 +46,7 @@ export function createDelegation(options: DelegationOptions) {
   });
   const probe = parts.createAgentProbe({ directory, fetch: options.fetch, clock, log });
   const mail = parts.createMail({ database, news, clock });
-  const contexts = parts.createSharedContexts({ db: database.db, clock });
+  const contexts = parts.createSharedContexts({ database, clock });
   const compose = parts.createCompose({ actions: fabric.actions });
   const letterEgress = parts.createLetterEgress(options.dataGuard);
   const push = config.push

@@ -4,7 +4,7 @@ import type { Clock } from '../core/clock.ts';
 import { AosError } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { Caller } from '../runs/run.ts';
-import type { StoreScope } from '../store/database.ts';
+import type { Database, StoreScope } from '../store/database.ts';
 import type { SharedContextTable } from '../store/tables/delegation.ts';
 
 /** How many of a matter an agent is told. */
@@ -46,7 +46,13 @@ export interface SharedContexts {
   known(within: StoreScope, caller: Caller, to: string, correlationId: string): Promise<readonly SharedContext[]>;
 }
 
-export function createSharedContexts({ db, clock }: { db: StoreScope; clock: Clock }): SharedContexts {
+export function createSharedContexts({
+  database,
+  clock,
+}: {
+  database: Pick<Database, 'tenant'>;
+  clock: Clock;
+}): SharedContexts {
   const one = (within: StoreScope, tenantId: string, id: string) =>
     within.selectFrom('shared_contexts').selectAll().where('tenant_id', '=', tenantId).where('id', '=', id);
   const isLive = ({ expires_at: until }: Selectable<SharedContextTable>) =>
@@ -93,7 +99,7 @@ export function createSharedContexts({ db, clock }: { db: StoreScope; clock: Clo
       return toContext(after);
     },
     async find(tenantId, id) {
-      const row = await one(db, tenantId, id).executeTakeFirst();
+      const row = await one(database.tenant(tenantId), tenantId, id).executeTakeFirst();
       return row !== undefined && isLive(row) ? toContext(row) : undefined;
     },
     async known(within, { tenantId, userId }, to, correlationId) {

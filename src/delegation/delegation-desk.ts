@@ -7,7 +7,7 @@ import type { Clock } from '../core/clock.ts';
 import { AosError } from '../core/errors.ts';
 import { newUuid } from '../core/ids.ts';
 import type { JsonObject, JsonValue } from '../core/json.ts';
-import { type Caller, isTerminal } from '../runs/run.ts';
+import { type Caller, isTerminal, type Run } from '../runs/run.ts';
 import type { RunStore } from '../runs/run-store.ts';
 import type { Database, StoreScope } from '../store/database.ts';
 import { priorityFrom } from '../tasks/priority.ts';
@@ -35,11 +35,13 @@ import {
   lockDelegation,
   selectDelegations,
   spentBy,
+  spentInRun,
 } from './delegation-store.ts';
 import { type AgentDirectory, isOwner } from './directory.ts';
 import { byTrust, discover } from './discovery.ts';
 import { inboxKey, type Letter, type Mail, type SentLetter } from './mail.ts';
 import type { News } from './news.ts';
+import { budgetOfRun } from './run-budget.ts';
 
 export interface DelegationRequest {
   readonly caller: Caller;
@@ -124,7 +126,7 @@ export interface Ending extends DelegationOutcome {
 }
 
 export interface DelegationDeskParts {
-  readonly database: Pick<Database, 'db' | 'notifications'>;
+  readonly database: Pick<Database, 'db' | 'tenant' | 'notifications'>;
   readonly directory: AgentDirectory;
   readonly contexts: SharedContexts;
   readonly mail: Mail;
@@ -142,12 +144,12 @@ const LOCK = 4_710_025;
 
 export function createDelegationDesk(parts: DelegationDeskParts): DelegationDesk {
   const { directory, contexts, mail, news, log, queue, runs, clock, maxDepth, push } = parts;
-  const { db, notifications } = parts.database;
+  const { db, tenant, notifications } = parts.database;
 
   /** The delegation that whoever hands on works for, if there is one. */
   async function parentOf({ caller, parentId, runId, from }: DelegationRequest): Promise<Delegation | undefined> {
     if (parentId !== undefined) {
-      const parent = await loadDelegation(db, parentId);
+      const parent = await loadDelegation(tenant(caller.tenantId), parentId);
       if (parent?.caller.tenantId === caller.tenantId && parent.to === from && (await concerns(parent, caller))) {
         return parent;
       }
@@ -155,14 +157,14 @@ export function createDelegationDesk(parts: DelegationDeskParts): DelegationDesk
     }
     if (runId === undefined) return undefined;
     const [parent] = await selectDelegations(
-      db,
+      tenant(caller.tenantId),
       sql`d.tenant_id = ${caller.tenantId} and d.task_id = ${taskIdOf(runId)}`,
     );
     return parent;
   }
 
-  async function delegatingRun({ caller, runId, kind }: DelegationRequest, parent: Delegation | undefined) {
-    if (runId === undefined) return parent?.runId ?? undefined;
+  async function delegatingRun({ caller, runId, kind }: DelegationRequest): Promise<Run | undefined> {
+    if (runId === undefined) return undefined;
     const run = await runs.findInTenant(runId, caller);
     if (run === undefined) throw new AosError('not_found', `Run ${runId} not found`, { reason: 'RUN_NOT_FOUND' });
     if (isTerminal(run.status) && kind !== 'async') {
@@ -171,7 +173,7 @@ export function createDelegationDesk(parts: DelegationDeskParts): DelegationDesk
         facts: { status: run.status },
       });
     }
-    return run.id;
+    return run;
   }
 
   /** Who may be asked, best first. @throws AosError not_found (CROSS_TENANT) */
@@ -217,118 +219,124 @@ export function createDelegationDesk(parts: DelegationDeskParts): DelegationDesk
     const from = await directory.speaker(caller, request.from);
     const parent = await parentOf(request);
     if (parent !== undefined && !isOpen(parent.status)) throw ended(parent);
-    const parentRunId = await delegatingRun(request, parent);
+    const run = await delegatingRun(request);
+    const parentRunId = run?.id ?? parent?.runId ?? undefined;
     const before = parent === undefined ? request.chain : chainThrough(parent.chain, parent.from);
     const candidates = await candidatesFor(request, from);
     const id = newUuid();
-    const written = await db.transaction().execute(async (trx) => {
-      // One after the other in a tenant: capacity and budgets are counted, not guessed.
-      await sql`select pg_advisory_xact_lock(${LOCK}, hashtext(${tenantId}))`.execute(trx);
-      const { to, rejection: refusal } = await choose(trx, request, from, candidates, before);
-      const left = parent && leftOf(parent.budget, await spentBy(trx, parent));
-      const asked = { steps: request.maxSteps, costUsd: request.maxCostUsd };
-      const granted = budgetFor(asked, left);
-      const rejection = refusal ?? ('code' in granted ? granted : undefined);
-      const budget: Budget = 'code' in granted ? { steps: asked.steps ?? 0, costUsd: asked.costUsd ?? 0 } : granted;
-      const taken = rejection === undefined && to.isOurs;
-      const now = clock.now();
-      const deadline = Math.min(
-        now + request.timeoutSeconds * 1000,
-        parent === undefined ? Number.POSITIVE_INFINITY : Date.parse(parent.deadlineAt),
-      );
-      const acceptBy = Math.min(
-        deadline,
-        request.letter.expiresAt === null ? deadline : Date.parse(request.letter.expiresAt),
-      );
-      const taskId = taken ? newUuid() : null;
-      const known = taken ? await contexts.known(trx, caller, to.id, request.letter.correlationId) : [];
-      await trx
-        .insertInto('delegations')
-        .values({
-          id,
-          tenant_id: tenantId,
-          user_id: userId,
-          from_agent: from.id,
-          to_agent: to.id,
-          capability: request.capability ?? 'execute',
-          kind: request.kind,
-          priority: request.priority,
-          status: rejection !== undefined ? 'rejected' : taken ? 'accepted' : 'pending',
-          input: JSON.stringify(request.input),
-          context: JSON.stringify(request.context),
-          reason: request.reason,
-          shared_state: JSON.stringify(request.sharedState),
-          chain: [...chainThrough(before, from.id)],
-          max_steps: budget.steps,
-          max_cost_usd: budget.costUsd,
-          timeout_seconds: request.timeoutSeconds,
-          correlation_id: request.letter.correlationId,
-          message_id: request.letter.id,
-          parent_delegation_id: parent?.id ?? null,
-          parent_run_id: parentRunId ?? null,
-          task_id: taskId,
-          fabric: JSON.stringify(request.letter.fabric),
-          scan: request.letter.scan === null ? null : JSON.stringify(request.letter.scan),
-          created_at: new Date(now),
-          accept_by: new Date(acceptBy),
-          deadline_at: new Date(deadline),
-          accepted_at: taken ? new Date(now) : null,
-          completed_at: rejection === undefined ? null : new Date(now),
-          error_code: rejection?.code ?? null,
-          error: rejection?.message ?? null,
-        })
-        .execute();
-      const letter = await mail.post(
-        trx,
-        { ...request.letter, to: to.id, delegationId: id, contextId: null, taskId: null },
-        request.requestHash,
-      );
-      if (taskId !== null) {
-        const task = {
-          task_type: 'agent_run' as const,
-          agent_id: to.id,
-          priority: priorityFrom(11 - request.priority) ?? ('normal' as const),
-          payload: {
-            input:
-              typeof request.input === 'string' || isObject(request.input) ? request.input : { input: request.input },
-            context: contextFor(
-              request,
-              from.id,
-              known.map(({ context }) => context),
-            ),
+    const written = await tenant(tenantId)
+      .transaction()
+      .execute(async (trx) => {
+        // One after the other in a tenant: capacity and budgets are counted, not guessed.
+        await sql`select pg_advisory_xact_lock(${LOCK}, hashtext(${tenantId}))`.execute(trx);
+        const { to, rejection: refusal } = await choose(trx, request, from, candidates, before);
+        const left =
+          parent !== undefined
+            ? leftOf(parent.budget, await spentBy(trx, parent))
+            : run && leftOf(budgetOfRun(run), await spentInRun(trx, run.id));
+        const asked = { steps: request.maxSteps, costUsd: request.maxCostUsd };
+        const granted = budgetFor(asked, left);
+        const rejection = refusal ?? ('code' in granted ? granted : undefined);
+        const budget: Budget = 'code' in granted ? { steps: asked.steps ?? 0, costUsd: asked.costUsd ?? 0 } : granted;
+        const taken = rejection === undefined && to.isOurs;
+        const now = clock.now();
+        const deadline = Math.min(
+          now + request.timeoutSeconds * 1000,
+          parent === undefined ? Number.POSITIVE_INFINITY : Date.parse(parent.deadlineAt),
+        );
+        const acceptBy = Math.min(
+          deadline,
+          request.letter.expiresAt === null ? deadline : Date.parse(request.letter.expiresAt),
+        );
+        const taskId = taken ? newUuid() : null;
+        const known = taken ? await contexts.known(trx, caller, to.id, request.letter.correlationId) : [];
+        await trx
+          .insertInto('delegations')
+          .values({
+            id,
+            tenant_id: tenantId,
+            user_id: userId,
+            from_agent: from.id,
+            to_agent: to.id,
+            capability: request.capability ?? 'execute',
+            kind: request.kind,
+            priority: request.priority,
+            status: rejection !== undefined ? 'rejected' : taken ? 'accepted' : 'pending',
+            input: JSON.stringify(request.input),
+            context: JSON.stringify(request.context),
+            reason: request.reason,
+            shared_state: JSON.stringify(request.sharedState),
+            chain: [...chainThrough(before, from.id)],
             max_steps: budget.steps,
             max_cost_usd: budget.costUsd,
-          },
-          timeout_seconds: Math.max(30, (deadline - now) / 1000),
-          // What may be repeated is repeated within the attempt; another attempt would spend the budget once more.
-          max_retries: 0,
-          metadata: { delegation_id: id, delegated_by: from.id },
-        };
-        await queue.submit(task, caller, {
-          id: taskId,
-          callId: request.callId,
-          traceparent: request.traceparent,
-          parentRunId: request.kind === 'async' ? undefined : parentRunId,
-          within: trx,
+            timeout_seconds: request.timeoutSeconds,
+            correlation_id: request.letter.correlationId,
+            message_id: request.letter.id,
+            parent_delegation_id: parent?.id ?? null,
+            parent_run_id: parentRunId ?? null,
+            task_id: taskId,
+            fabric: JSON.stringify(request.letter.fabric),
+            scan: request.letter.scan === null ? null : JSON.stringify(request.letter.scan),
+            created_at: new Date(now),
+            accept_by: new Date(acceptBy),
+            deadline_at: new Date(deadline),
+            accepted_at: taken ? new Date(now) : null,
+            completed_at: rejection === undefined ? null : new Date(now),
+            error_code: rejection?.code ?? null,
+            error: rejection?.message ?? null,
+          })
+          .execute();
+        const letter = await mail.post(
+          trx,
+          { ...request.letter, to: to.id, delegationId: id, contextId: null, taskId: null },
+          request.requestHash,
+        );
+        if (taskId !== null) {
+          const task = {
+            task_type: 'agent_run' as const,
+            agent_id: to.id,
+            priority: priorityFrom(11 - request.priority) ?? ('normal' as const),
+            payload: {
+              input:
+                typeof request.input === 'string' || isObject(request.input) ? request.input : { input: request.input },
+              context: contextFor(
+                request,
+                from.id,
+                known.map(({ context }) => context),
+              ),
+              max_steps: budget.steps,
+              max_cost_usd: budget.costUsd,
+            },
+            timeout_seconds: Math.max(30, (deadline - now) / 1000),
+            // What may be repeated is repeated within the attempt; another attempt would spend the budget once more.
+            max_retries: 0,
+            metadata: { delegation_id: id, delegated_by: from.id },
+          };
+          await queue.submit(task, caller, {
+            id: taskId,
+            callId: request.callId,
+            traceparent: request.traceparent,
+            parentRunId: request.kind === 'async' ? undefined : parentRunId,
+            within: trx,
+          });
+        } else if (rejection === undefined) await push?.(trx, to, letter);
+        const delegation = await lockDelegation(trx, id);
+        if (delegation === undefined) throw new Error(`the delegation ${id} was not written`);
+        await log.tell(trx, {
+          delegation,
+          action: 'A2A_DELEGATE',
+          outcome: rejection === undefined ? (taken ? 'success' : 'pending') : 'denied',
+          fact: 'requested',
         });
-      } else if (rejection === undefined) await push?.(trx, to, letter);
-      const delegation = await lockDelegation(trx, id);
-      if (delegation === undefined) throw new Error(`the delegation ${id} was not written`);
-      await log.tell(trx, {
-        delegation,
-        action: 'A2A_DELEGATE',
-        outcome: rejection === undefined ? (taken ? 'success' : 'pending') : 'denied',
-        fact: 'requested',
+        if (rejection !== undefined) {
+          await log.tell(trx, { delegation, action: 'A2A_DELEGATE_REJECT', outcome: 'denied', fact: 'rejected' });
+          await log.answer(trx, 'rejected', delegation);
+        } else if (taken) {
+          await log.tell(trx, { delegation, action: 'A2A_DELEGATE_ACCEPT', fact: 'accepted' });
+          await log.answer(trx, 'accepted', delegation);
+        }
+        return { delegation, letter };
       });
-      if (rejection !== undefined) {
-        await log.tell(trx, { delegation, action: 'A2A_DELEGATE_REJECT', outcome: 'denied', fact: 'rejected' });
-        await log.answer(trx, 'rejected', delegation);
-      } else if (taken) {
-        await log.tell(trx, { delegation, action: 'A2A_DELEGATE_ACCEPT', fact: 'accepted' });
-        await log.answer(trx, 'accepted', delegation);
-      }
-      return { delegation, letter };
-    });
     announce(written.delegation);
     if (written.delegation.taskId !== null) notifications.announce(TASK_CHANNEL, 'work', 'work');
     return written;
@@ -357,20 +365,22 @@ export function createDelegationDesk(parts: DelegationDeskParts): DelegationDesk
   ): Promise<Delegation> {
     const { caller, id, agent, letter } = word;
     const isSpeaker = await isTheirs(caller, agent);
-    const heard = await db.transaction().execute(async (trx) => {
-      const delegation = await lockDelegation(trx, id);
-      if (delegation?.caller.tenantId !== caller.tenantId || delegation.to !== agent || !isSpeaker) {
-        throw unknownDelegation(id);
-      }
-      if (!isOpen(delegation.status)) throw ended(delegation);
-      const until = delegation.status === 'pending' ? delegation.acceptBy : delegation.deadlineAt;
-      if (Date.parse(until) <= clock.now()) {
-        return { after: await close(trx, delegation, lateEnding(delegation)), isLate: true };
-      }
-      if (letter !== undefined) await mail.post(trx, letter.letter, letter.requestHash);
-      await change(delegation, trx);
-      return { after: (await lockDelegation(trx, id)) ?? delegation, isLate: false };
-    });
+    const heard = await tenant(caller.tenantId)
+      .transaction()
+      .execute(async (trx) => {
+        const delegation = await lockDelegation(trx, id);
+        if (delegation?.caller.tenantId !== caller.tenantId || delegation.to !== agent || !isSpeaker) {
+          throw unknownDelegation(id);
+        }
+        if (!isOpen(delegation.status)) throw ended(delegation);
+        const until = delegation.status === 'pending' ? delegation.acceptBy : delegation.deadlineAt;
+        if (Date.parse(until) <= clock.now()) {
+          return { after: await close(trx, delegation, lateEnding(delegation)), isLate: true };
+        }
+        if (letter !== undefined) await mail.post(trx, letter.letter, letter.requestHash);
+        await change(delegation, trx);
+        return { after: (await lockDelegation(trx, id)) ?? delegation, isLate: false };
+      });
     announce(heard.after);
     if (!heard.isLate) return heard.after;
     throw new AosError('conflict', `The time of delegation ${id} has passed`, {
@@ -479,7 +489,7 @@ export function createDelegationDesk(parts: DelegationDeskParts): DelegationDesk
         await close(trx, delegation, { ...outcome, status }, word.letter !== undefined);
       }),
     async cancel(caller, id, reason) {
-      const delegation = await loadDelegation(db, id);
+      const delegation = await loadDelegation(tenant(caller.tenantId), id);
       const mayCancel =
         delegation?.caller.tenantId === caller.tenantId &&
         (caller.userId === '' ||
@@ -488,13 +498,13 @@ export function createDelegationDesk(parts: DelegationDeskParts): DelegationDesk
       if (delegation === undefined || !mayCancel) throw unknownDelegation(id);
       const after = await end(id, cancelledEnding(reason));
       if (after !== undefined) return after;
-      throw ended((await loadDelegation(db, id)) ?? delegation);
+      throw ended((await loadDelegation(tenant(caller.tenantId), id)) ?? delegation);
     },
     async find(caller, id) {
-      const delegation = await loadDelegation(db, id);
+      const delegation = await loadDelegation(tenant(caller.tenantId), id);
       return delegation !== undefined && (await concerns(delegation, caller)) ? delegation : undefined;
     },
-    list: (caller, filter) => listDelegations(db, caller, filter),
+    list: (caller, filter) => listDelegations(tenant(caller.tenantId), caller, filter),
   };
 }
 

@@ -33,6 +33,8 @@ export interface DelegationPage {
   /** Newest first. */
   readonly items: readonly Delegation[];
   readonly nextCursor: string | null;
+  /** Of all pages. */
+  readonly total: number;
 }
 
 export interface DelegationFigures {
@@ -84,11 +86,21 @@ export async function spentBy(within: StoreScope, parent: Delegation): Promise<r
     sql`d.parent_delegation_id = ${parent.id} and d.status <> 'rejected'`,
   );
   const own = parent.runId === null ? [] : [await spentByRun(within, parent.runId)];
-  // What is open may still spend all it was given; what said nothing counts as if it had.
-  const handedOn = children.map(({ completedAt, budget, steps, costUsd }) =>
-    completedAt === null ? budget : { steps: steps ?? budget.steps, costUsd: costUsd ?? budget.costUsd },
+  return [...own, ...children.map(spentOn)];
+}
+
+/** What a run that is no delegation's has spent, and what it has handed on may or did. */
+export async function spentInRun(within: StoreScope, runId: string): Promise<readonly Budget[]> {
+  const children = await selectDelegations(
+    within,
+    sql`d.parent_run_id = ${runId} and d.parent_delegation_id is null and d.status <> 'rejected'`,
   );
-  return [...own, ...handedOn];
+  return [await spentByRun(within, runId), ...children.map(spentOn)];
+}
+
+/** What is open may still spend all it was given; what said nothing counts as if it had. */
+function spentOn({ completedAt, budget, steps, costUsd }: Delegation): Budget {
+  return completedAt === null ? budget : { steps: steps ?? budget.steps, costUsd: costUsd ?? budget.costUsd };
 }
 
 async function spentByRun(within: StoreScope, runId: string): Promise<Budget> {
@@ -127,15 +139,21 @@ export async function listDelegations(
     sql`${column} = ${agent.id}`,
     ...(seesAll ? [] : [sql`d.user_id = ${caller.userId}`]),
     ...(wanted === undefined ? [] : [sql`${status} = ${wanted}`]),
-    ...(cursor === undefined ? [] : [sql`d.number < ${cursor}`]),
   ];
-  const found = await selectDelegations(
-    db,
-    sql.join(conditions, sql` and `),
-    sql`order by d.number desc limit ${limit + 1}`,
-  );
+  const all = sql.join(conditions, sql` and `);
+  const [found, counted] = await Promise.all([
+    selectDelegations(
+      db,
+      cursor === undefined ? all : sql`${all} and d.number < ${cursor}`,
+      sql`order by d.number desc limit ${limit + 1}`,
+    ),
+    sql<{ total: number }>`
+      select count(*)::integer as total from aos.delegations d left join aos.tasks t on t.id = d.task_id
+       where ${all}`.execute(db),
+  ]);
   const items = found.slice(0, limit);
-  return { items, nextCursor: found.length > limit ? (items.at(-1)?.number ?? null) : null };
+  const nextCursor = found.length > limit ? (items.at(-1)?.number ?? null) : null;
+  return { items, nextCursor, total: counted.rows[0]?.total ?? 0 };
 }
 
 export async function delegationFigures(db: Kysely<Schema>, { tenantId, userId }: Caller): Promise<DelegationFigures> {

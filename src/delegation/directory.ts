@@ -45,7 +45,7 @@ export interface AgentPlace {
 }
 
 export interface DirectoryParts {
-  readonly database: Pick<Database, 'db'>;
+  readonly database: Pick<Database, 'db' | 'tenant'>;
   /** The agents of this server that a caller may know of, disabled ones included. */
   readonly ours: (caller: Caller) => readonly Agent[];
   readonly audit: Pick<Audit, 'write'>;
@@ -54,7 +54,7 @@ export interface DirectoryParts {
 }
 
 export function createAgentDirectory({ database, ours, audit, feed, clock }: DirectoryParts): AgentDirectory {
-  const { db } = database;
+  const { db, tenant } = database;
   const oursOf = (tenantId: string) => ours({ tenantId, userId: '' }).filter(({ enabled }) => enabled);
 
   function listed(agent: Agent | undefined, row: Selectable<AgentCardTable> | undefined, tenantId: string) {
@@ -64,7 +64,7 @@ export function createAgentDirectory({ database, ours, audit, feed, clock }: Dir
   }
 
   async function find(tenantId: string, agentId: string): Promise<ListedAgent | undefined> {
-    const row = await db
+    const row = await tenant(tenantId)
       .selectFrom('agent_cards')
       .selectAll()
       .where('tenant_id', '=', tenantId)
@@ -97,7 +97,11 @@ export function createAgentDirectory({ database, ours, audit, feed, clock }: Dir
     find,
     need,
     async list(tenantId) {
-      const rows = await db.selectFrom('agent_cards').selectAll().where('tenant_id', '=', tenantId).execute();
+      const rows = await tenant(tenantId)
+        .selectFrom('agent_cards')
+        .selectAll()
+        .where('tenant_id', '=', tenantId)
+        .execute();
       const agents = new Map(oursOf(tenantId).map((agent) => [agent.agent_id, agent]));
       const known = new Set(rows.map(({ agent_id: id }) => id));
       return [
@@ -115,31 +119,37 @@ export function createAgentDirectory({ database, ours, audit, feed, clock }: Dir
     async register(caller, agentId, card) {
       const { tenantId, userId } = caller;
       const now = new Date(clock.now());
-      const row = await db.transaction().execute(async (trx) => {
-        const values = {
-          card: JSON.stringify(card),
-          health: 'unknown',
-          health_detail: null,
-          checked_at: null,
-          probe_at: probeAddress(card) === undefined ? null : now,
-          updated_at: now,
-        };
-        const written = await trx
-          .insertInto('agent_cards')
-          .values({ tenant_id: tenantId, agent_id: agentId, user_id: userId, registered_at: now, ...values })
-          .onConflict((conflict) =>
-            conflict
-              .columns(['tenant_id', 'agent_id'])
-              .doUpdateSet(values)
-              .where(({ eb, or }) =>
-                or([eb('agent_cards.user_id', '=', userId), eb('agent_cards.user_id', '=', ''), eb.val(userId === '')]),
-              ),
-          )
-          .returningAll()
-          .executeTakeFirst();
-        if (written !== undefined) await tell(trx, caller, agentId, true);
-        return written;
-      });
+      const row = await tenant(tenantId)
+        .transaction()
+        .execute(async (trx) => {
+          const values = {
+            card: JSON.stringify(card),
+            health: 'unknown',
+            health_detail: null,
+            checked_at: null,
+            probe_at: probeAddress(card) === undefined ? null : now,
+            updated_at: now,
+          };
+          const written = await trx
+            .insertInto('agent_cards')
+            .values({ tenant_id: tenantId, agent_id: agentId, user_id: userId, registered_at: now, ...values })
+            .onConflict((conflict) =>
+              conflict
+                .columns(['tenant_id', 'agent_id'])
+                .doUpdateSet(values)
+                .where(({ eb, or }) =>
+                  or([
+                    eb('agent_cards.user_id', '=', userId),
+                    eb('agent_cards.user_id', '=', ''),
+                    eb.val(userId === ''),
+                  ]),
+                ),
+            )
+            .returningAll()
+            .executeTakeFirst();
+          if (written !== undefined) await tell(trx, caller, agentId, true);
+          return written;
+        });
       if (row === undefined) {
         throw new AosError('conflict', `Agent '${agentId}' is registered already: choose another agent_id`, {
           reason: 'AGENT_EXISTS',
@@ -149,15 +159,17 @@ export function createAgentDirectory({ database, ours, audit, feed, clock }: Dir
     },
     async unregister(caller, agentId) {
       const { tenantId, userId } = caller;
-      await db.transaction().execute(async (trx) => {
-        let gone = trx.deleteFrom('agent_cards').where('tenant_id', '=', tenantId).where('agent_id', '=', agentId);
-        if (userId !== '') gone = gone.where('user_id', 'in', [userId, '']);
-        if ((await gone.executeTakeFirst()).numDeletedRows === 0n) throw unknownAgent(agentId);
-        await tell(trx, caller, agentId, false);
-      });
+      await tenant(tenantId)
+        .transaction()
+        .execute(async (trx) => {
+          let gone = trx.deleteFrom('agent_cards').where('tenant_id', '=', tenantId).where('agent_id', '=', agentId);
+          if (userId !== '') gone = gone.where('user_id', 'in', [userId, '']);
+          if ((await gone.executeTakeFirst()).numDeletedRows === 0n) throw unknownAgent(agentId);
+          await tell(trx, caller, agentId, false);
+        });
     },
     async noteHealth({ tenantId, id }, health, detail, nextAt) {
-      await db
+      await tenant(tenantId)
         .updateTable('agent_cards')
         .set({ health, health_detail: detail, checked_at: new Date(clock.now()), probe_at: nextAt })
         .where('tenant_id', '=', tenantId)

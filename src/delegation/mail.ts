@@ -73,16 +73,16 @@ const PAGE = 200;
 const SILENCE_MS = 5_000;
 
 export interface MailParts {
-  readonly database: Pick<Database, 'db'>;
+  readonly database: Pick<Database, 'db' | 'tenant'>;
   readonly news: News;
   readonly clock: Clock;
 }
 
 export function createMail({ database, news, clock }: MailParts): Mail {
-  const { db } = database;
+  const { db, tenant } = database;
 
-  async function load(within: StoreScope, tenantId: string, id: string): Promise<SentLetter | undefined> {
-    const row = await within
+  async function load(tenantId: string, id: string): Promise<SentLetter | undefined> {
+    const row = await tenant(tenantId)
       .selectFrom('agent_messages')
       .selectAll()
       .where('tenant_id', '=', tenantId)
@@ -92,7 +92,7 @@ export function createMail({ database, news, clock }: MailParts): Mail {
   }
 
   async function read({ agent, caller }: Inbox, after: number, limit: number): Promise<readonly SentLetter[]> {
-    let query = db
+    let query = tenant(agent.tenantId)
       .selectFrom('agent_messages')
       .selectAll()
       .where('tenant_id', '=', agent.tenantId)
@@ -145,9 +145,9 @@ export function createMail({ database, news, clock }: MailParts): Mail {
       news.tell(inboxKey(tenantId, to));
       if (from !== to) news.tell(inboxKey(tenantId, from));
     },
-    find: (tenantId, id) => load(db, tenantId, id),
+    find: load,
     async replyTo({ caller: { tenantId }, id }) {
-      const row = await db
+      const row = await tenant(tenantId)
         .selectFrom('agent_messages')
         .selectAll()
         .where('tenant_id', '=', tenantId)

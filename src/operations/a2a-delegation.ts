@@ -233,7 +233,7 @@ export function createA2aDelegationOperations(parts: A2aDelegationParts): readon
         const page = await desk.list(caller, { agent, direction, status, limit, cursor });
         return {
           delegations: page.items.map(viewDelegation),
-          total: page.items.length,
+          total: page.total,
           next_cursor: page.nextCursor,
         };
       },

@@ -52,7 +52,7 @@ export interface Post {
 }
 
 export interface PostParts {
-  readonly database: Pick<Database, 'db' | 'notifications'>;
+  readonly database: Pick<Database, 'tenant' | 'notifications'>;
   readonly ingress: Ingress;
   readonly delegating: Delegating;
   readonly desk: DelegationDesk;
@@ -112,7 +112,7 @@ const result = z.object({
 
 export function createPost(parts: PostParts): Post {
   const { ingress, delegating, desk, directory, contexts, mail, news, queue, audit, clock, push } = parts;
-  const { db, notifications } = parts.database;
+  const { tenant, notifications } = parts.database;
 
   async function admit({ asked, id, caller, from, payload }: Call): Promise<Admitted> {
     return ingress.admit({
@@ -191,13 +191,15 @@ export function createPost(parts: PostParts): Post {
     words: Words | undefined,
     along: (trx: StoreScope) => Promise<void> = async () => {},
   ): Promise<SentLetter> {
-    const sent = await db.transaction().execute(async (trx) => {
-      await along(trx);
-      const posted = await mail.post(trx, letter, call.requestHash);
-      if (call.to !== undefined) await push?.(trx, call.to, posted);
-      if (words !== undefined) await mail.post(trx, answerTo(letter, words));
-      return posted;
-    });
+    const sent = await tenant(call.caller.tenantId)
+      .transaction()
+      .execute(async (trx) => {
+        await along(trx);
+        const posted = await mail.post(trx, letter, call.requestHash);
+        if (call.to !== undefined) await push?.(trx, call.to, posted);
+        if (words !== undefined) await mail.post(trx, answerTo(letter, words));
+        return posted;
+      });
     mail.announce(sent);
     return sent;
   }
@@ -335,7 +337,12 @@ export function createPost(parts: PostParts): Post {
       const letter = letterOf(call, admitted);
       if (id != null) {
         const delegation = await desk.find(call.caller, id);
-        await note(db, 'A2A_STATUS_QUERY', letter, delegation === undefined ? { reason: 'NOT_FOUND' } : {});
+        await note(
+          tenant(call.caller.tenantId),
+          'A2A_STATUS_QUERY',
+          letter,
+          delegation === undefined ? { reason: 'NOT_FOUND' } : {},
+        );
         if (delegation === undefined) {
           return spoken(call, admitted, {
             type: 'error',
@@ -353,7 +360,12 @@ export function createPost(parts: PostParts): Post {
         return spoken(call, admitted, { type: 'status_response', payload });
       }
       const agent = agentId == null ? (call.to ?? call.from) : await directory.find(call.caller.tenantId, agentId);
-      await note(db, 'A2A_STATUS_QUERY', letter, agent === undefined ? { reason: 'NOT_FOUND' } : {});
+      await note(
+        tenant(call.caller.tenantId),
+        'A2A_STATUS_QUERY',
+        letter,
+        agent === undefined ? { reason: 'NOT_FOUND' } : {},
+      );
       if (agent === undefined) {
         return spoken(call, admitted, {
           type: 'error',
@@ -364,7 +376,7 @@ export function createPost(parts: PostParts): Post {
         agent_id: agent.id,
         agent_name: agent.card.name,
         health_status: agent.health,
-        active_delegations: await countOpen(db, call.caller.tenantId, agent.id),
+        active_delegations: await countOpen(tenant(call.caller.tenantId), call.caller.tenantId, agent.id),
       };
       return spoken(call, admitted, { type: 'status_response', payload });
     },

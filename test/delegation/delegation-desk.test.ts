@@ -178,6 +178,18 @@ describe('handing work on', () => {
     expect(rest.budget).toEqual({ steps: 4, costUsd: 0.1 });
   });
 
+  test('from a run spends no more than the run may', async () => {
+    const bounded = { ...run, kind: 'task' as const, request: { payload: { max_cost_usd: 0.5, max_steps: 4 } } };
+    parts = createTestDelegation(database, { runs: [bounded] });
+    const from = { runId: run.id };
+    expect(await hand('scout', 'clerk', { ...from, maxCostUsd: 0.6 })).toMatchObject({
+      status: 'rejected',
+      failure: { code: 'BUDGET_EXCEEDED' },
+    });
+    expect((await hand('scout', 'clerk', { ...from, maxCostUsd: 0.4, maxSteps: 3 })).status).toBe('accepted');
+    expect((await hand('scout', 'clerk', from)).budget).toEqual({ steps: 1, costUsd: 0.1 });
+  });
+
   test('has no longer than its parent', async () => {
     const parent = await hand('scout', 'porter', { timeoutSeconds: 60 });
     const child = await hand('porter', 'clerk', { parentId: parent.id, timeoutSeconds: 3600 });

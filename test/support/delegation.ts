@@ -53,7 +53,7 @@ export function createTestDelegation(database: Database, options: TestDelegation
   const news = createNews({ notifications: database.notifications, clock });
   const directory = createAgentDirectory({ database, ours: () => agents, audit, feed, clock });
   const mail = createMail({ database, news, clock });
-  const contexts = createSharedContexts({ db: database.db, clock });
+  const contexts = createSharedContexts({ database, clock });
   const compose = createCompose({ actions: { load: async () => undefined } });
   const desk = createDelegationDesk({
     database,
