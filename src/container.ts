@@ -132,7 +132,7 @@ export async function startContainer(options: ContainerOptions): Promise<Contain
     await service.start();
     starting.defer(() => service.stop());
   }
-  const { gate, runs, events, catalogue, rates } = runtime;
+  const { gate, runs, events, catalogue, rates, socketRoom: room } = runtime;
 
   const { audit } = runtime;
   const onRefused = parts.createRefusalNotices(clock, parts.createRefusalLedger({ audit, db: database.db, log }));
@@ -140,7 +140,7 @@ export async function startContainer(options: ContainerOptions): Promise<Contain
   const stopping = new AbortController();
   server.onBeforeShutdown(() => stopping.abort());
   const envelope = parts.createEnvelope(operations, entrance);
-  const doorParts = { entrance, gate, runs, events, envelope, rates, clock, drainMs: DRAIN_MS };
+  const doorParts = { entrance, gate, runs, events, envelope, rates, room, clock, drainMs: DRAIN_MS };
   const door = parts.createInvocationDoor(doorParts);
   server.onInvoke(door.invoke);
   server.onGetInvocation(door.get);

@@ -119,11 +119,12 @@ async function loadGovernance() {
 }
 
 async function loadLimits() {
-  const [book, limiter] = await Promise.all([
+  const [book, limiter, room] = await Promise.all([
     import('../governance/limits/limit-book.ts'),
     import('../governance/limits/rate-limiter.ts'),
+    import('../governance/limits/socket-room.ts'),
   ]);
-  return { ...book, ...limiter };
+  return { ...book, ...limiter, ...room };
 }
 
 async function loadScreening() {

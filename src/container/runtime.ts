@@ -94,6 +94,7 @@ export async function createRuntime(options: RuntimeOptions) {
     plane: (tenantId) => fabric.contexts.of(tenantId),
   });
   const limits = parts.createLimitBook({ database, clock, log });
+  const socketRoom = parts.createSocketRoom({ database, limits, clock, log });
   const rates = settings.rateLimits ? parts.createRateLimiter({ database, limits, audit, clock, log }) : undefined;
   const screen = parts.createScreen({ clock });
   const screeningBook = parts.createScreeningBook({ database, standard: settings.screening, clock, log });
@@ -271,6 +272,7 @@ export async function createRuntime(options: RuntimeOptions) {
     fabric,
     screeningBook,
     limits,
+    socketRoom,
     ...(rates === undefined ? [] : [rates]),
     governance.service,
     budgeting.service,
@@ -313,6 +315,7 @@ export async function createRuntime(options: RuntimeOptions) {
     governor,
     limits,
     rates,
+    socketRoom,
     governance,
     budgeting,
     screen,

@@ -44,8 +44,8 @@ function refuse(refusal: AosError, headers: Record<string, string>): Response {
 
 /** The protocol's error has no room for facts but its details. */
 export function withFacts(refusal: AosError): AosError {
-  const { code, message, facts, retryAfterMs = 0 } = refusal;
+  const { code, message, facts, reason = 'RATE_LIMITED', retryAfterMs = 0 } = refusal;
   const retryAfter = Math.ceil(retryAfterMs / 1000);
-  const detail = { ...facts, code: 'RATE_LIMITED', message, retry_after_seconds: retryAfter };
+  const detail = { ...facts, code: reason, message, retry_after_seconds: retryAfter };
   return new AosError(code, message, { details: [detail], facts, retryAfterMs });
 }

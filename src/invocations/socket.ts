@@ -12,6 +12,7 @@ import { newUuid } from '../core/ids.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { Gate } from '../dispatch.ts';
 import type { RateLimiter } from '../governance/limits/rate-limiter.ts';
+import type { SocketRoom } from '../governance/limits/socket-room.ts';
 import { type AgentSocket, SocketClosedError, type SocketMessage } from '../host/agent-socket.ts';
 import type { SocketContext } from '../host/socket-handler.ts';
 import type { Need } from '../identity/access.ts';
@@ -32,6 +33,8 @@ import { viewEvent, viewInvocation } from './view.ts';
 
 /** "Policy violation": the code for those who are not let in. */
 const NOT_LET_IN = 1008;
+/** "Try again later": the code for those for whom there is no room now. */
+const TRY_LATER = 1013;
 /** Runs one connection may follow at a time. */
 const MAX_RUNS = 64;
 /** Frames one connection may have under way at a time, the followed runs not counted. */
@@ -49,6 +52,8 @@ export interface SocketDoorParts {
   readonly envelope: Envelope;
   /** How often frames may ask for something; as often as they like when left out. */
   readonly rates?: Pick<RateLimiter, 'take'> | undefined;
+  /** Room for connections of a tenant; there is as much as they like when left out. */
+  readonly room?: Pick<SocketRoom, 'enter'> | undefined;
   readonly clock: Clock;
   /** How long followers are still served once the server begins to stop, in milliseconds. */
   readonly drainMs: number;
@@ -60,6 +65,8 @@ export function createSocketDoor(parts: SocketDoorParts): SocketDoor {
   return async (socket, context) => {
     const principal = await identify(parts.entrance, socket, context);
     if (principal === undefined) return;
+    const leave = await enter(parts.room, socket, principal);
+    if (leave === undefined) return;
     const connection = new Connection(parts, socket, context, principal);
     const expiry = watchExpiry(principal, parts.clock);
     expiry.signal.addEventListener('abort', () => void connection.expire(), { once: true });
@@ -69,6 +76,7 @@ export function createSocketDoor(parts: SocketDoorParts): SocketDoor {
       if (socket.ended === undefined) await connection.drain();
     } finally {
       expiry.cancel();
+      leave();
       await connection.close();
     }
   };
@@ -88,6 +96,24 @@ async function identify(
     const { code, message } = failure;
     await socket.send(JSON.stringify({ type: 'error', error: { code, message } })).catch(() => {});
     socket.close(NOT_LET_IN, code);
+    return undefined;
+  }
+}
+
+/** Takes room for the connection; undefined when it has been closed because there is none. */
+async function enter(
+  room: SocketDoorParts['room'],
+  socket: AgentSocket,
+  { caller }: Principal,
+): Promise<(() => void) | undefined> {
+  if (room === undefined) return () => {};
+  try {
+    return await room.enter(caller.tenantId);
+  } catch (thrown) {
+    if (!(thrown instanceof AosError) || thrown.code !== 'rate_limited') throw thrown;
+    const { code, message, details } = withFacts(thrown);
+    await socket.send(JSON.stringify({ type: 'error', error: { code, message, details } })).catch(() => {});
+    socket.close(TRY_LATER, code);
     return undefined;
   }
 }

@@ -153,6 +153,46 @@ describe('quotas', () => {
     expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0);
   });
 
+  test('of open connections hold for all containers together, and one that is closed makes room', async () => {
+    await setLimits('default', { quotas: { websockets: 2 } });
+    const sockets: WebSocket[] = [];
+    const connect = async (base: string) => {
+      const socket = new WebSocket(`${base.replace('http', 'ws')}/invocations_ws`);
+      sockets.push(socket);
+      const words = new Promise<JsonObject>((resolve) =>
+        socket.once('message', (data) => resolve(JSON.parse(String(data)) as JsonObject)),
+      );
+      const code = new Promise<number>((resolve) => socket.once('close', resolve));
+      await new Promise((resolve) => socket.once('open', resolve));
+      socket.send(JSON.stringify({ type: 'ping' }));
+      return { words: await words, code, close: () => socket.close() };
+    };
+    try {
+      await vi.waitFor(async () => {
+        const there = await (await fetch(`${other.url}${PATH}`)).json();
+        expect(there).toMatchObject({ quotas: { websockets: 2 } });
+      });
+      const first = await connect(container.url);
+      expect([first.words, (await connect(other.url)).words]).toEqual([{ type: 'pong' }, { type: 'pong' }]);
+      for (const base of [container.url, other.url]) {
+        const third = await connect(base);
+        expect(third.words).toMatchObject({
+          type: 'error',
+          error: {
+            code: 'rate_limited',
+            details: [{ code: 'QUOTA_EXCEEDED', quota: 'websockets', used: 2, limit: 2 }],
+          },
+        });
+        expect(await third.code).toBe(1013);
+      }
+      first.close();
+      await vi.waitFor(async () => expect((await connect(other.url)).words).toEqual({ type: 'pong' }), 5_000);
+    } finally {
+      for (const socket of sockets) socket.close();
+      await setLimits('default', {});
+    }
+  });
+
   test('of limits that cannot be are refused', async () => {
     const wrong = { quotas: { concurrent_runs: -1 } };
     expect((await api.call('PUT', PATH, { body: wrong, headers: of('odd') })).status).toBe(422);

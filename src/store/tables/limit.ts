@@ -246,4 +246,36 @@ export const limitMigrations: readonly Migration[] = [
         return null;
       end $$;`,
   },
+  {
+    name: '022c-sockets',
+    sql: `
+      drop function aos.open_socket;
+
+      -- Writes down how many connections of a tenant a process has open, unless the last of them (p_is_new) is one more
+      -- than the tenant may have: then it says so, and the others stand.
+      create function aos.count_sockets(
+        p_tenant text, p_process text, p_now timestamptz, p_until timestamptz, p_open integer, p_is_new boolean
+      ) returns json language plpgsql as $$
+      declare
+        v_limit integer := aos.quota_of(p_tenant, 'websockets');
+        v_used bigint;
+        v_open integer := p_open;
+        v_refusal json;
+      begin
+        perform pg_advisory_xact_lock(hashtextextended(json_build_array('quota', p_tenant)::text, 0));
+        if p_is_new and v_limit is not null then
+          select coalesce(sum(s.count), 0) + p_open - 1 into v_used from aos.socket_counts s
+           where s.tenant_id = p_tenant and s.process <> p_process and s.until > p_now;
+          if v_used >= v_limit then
+            v_open := p_open - 1;
+            v_refusal := json_build_object('quota', 'websockets', 'limit', v_limit, 'used', v_used, 'until', null);
+          end if;
+        end if;
+        delete from aos.socket_counts s where s.tenant_id = p_tenant and (s.process = p_process or s.until <= p_now);
+        if v_open > 0 then
+          insert into aos.socket_counts (tenant_id, process, count, until) values (p_tenant, p_process, v_open, p_until);
+        end if;
+        return v_refusal;
+      end $$;`,
+  },
 ];
