@@ -150,6 +150,28 @@ describe('the order of claims', () => {
     ]);
   });
 
+  it('serves a tenant with few tasks within its share, however many another has in line', async () => {
+    await tasks.queue.submit(newTask(), of('flood'));
+    // As many as somebody who means it would send; one by one that takes a while.
+    await database.pool.query(`insert into aos.tasks (id, tenant_id, user_id, submission, request_hash, task_type, rank,
+        status, agent_id, target_system, call_id, created_at, due_at, max_retries)
+      select 'flood-' || n, tenant_id, user_id, submission, request_hash, task_type, rank, status, agent_id,
+        target_system, call_id, created_at, due_at, max_retries
+        from aos.tasks, generate_series(1, 10000) n`);
+    for (let n = 0; n < 10; n++) await tasks.queue.submit(newTask(), of('small'));
+    const waits: number[] = [];
+    for (let served = 1; waits.length < 10 && served <= 100; served++) {
+      const task = await claimOne();
+      if (task === undefined) break;
+      if (task.caller.tenantId === 'small') waits.push(served);
+      const begun = await tasks.claims.begin(task, 'pool-a');
+      if (begun !== undefined) await tasks.claims.settle(begun, 'pool-a', { status: 'completed', result: {} });
+    }
+    // Every other turn is theirs.
+    expect(waits).toHaveLength(10);
+    expect(waits.at(-1)).toBeLessThanOrEqual(20);
+  });
+
   it('serves the tenant first that was served longest ago when as many of each run', async () => {
     for (const tenant of ['a', 'a', 'b', 'b']) await tasks.queue.submit(newTask(), of(tenant));
     const served: string[] = [];
