@@ -272,7 +272,8 @@ describe('the id of another tenant', () => {
       expect(real.status).toBe(unreal.status);
       // What is made under an id of the caller's choice has ids and times of its own.
       if (real.status >= 300 || method === 'GET') {
-        const steady = (text: string) => text.replace(/"(trace_id|request_id|timestamp|at|[a-z_]+_at|id)":"[^"]*"/g, '');
+        const steady = (text: string) =>
+          text.replace(/"(trace_id|request_id|timestamp|at|[a-z_]+_at|id)":"[^"]*"/g, '');
         expect(steady(real.text)).toBe(steady(unreal.text));
       }
     }
