@@ -11,6 +11,7 @@ import { figure, table } from './measure/table.ts';
 import { type Aim, type Effort, isMet, type SectionResult } from './section.ts';
 import { benchAudit } from './sections/audit.ts';
 import { benchEngine } from './sections/engine.ts';
+import { benchFabric } from './sections/fabric.ts';
 import { benchFollow } from './sections/follow.ts';
 import { benchGovernor } from './sections/governor.ts';
 import { benchHttp } from './sections/http.ts';
@@ -32,6 +33,7 @@ const sections: Record<string, (effort: Effort) => Promise<SectionResult>> = {
   engine: benchEngine,
   audit: benchAudit,
   governor: benchGovernor,
+  fabric: benchFabric,
   screening: benchScreening,
   schedule: benchSchedule,
   follow: benchFollow,
