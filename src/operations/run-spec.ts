@@ -216,6 +216,8 @@ export const resumeRun = specify({
 
 export const settleRun = specify({
   name: 'runs.settle',
+  governs: { kind: 'run', type: 'settle' },
+  access: 'approve',
   summary: 'Say what became of an effect of a run whose outcome is unknown',
   description:
     'A tool or a plane was called and its answer was lost, or the process ended meanwhile; it is not repeated until ' +
