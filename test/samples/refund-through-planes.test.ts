@@ -42,6 +42,8 @@ test('a refund outlives kills while it waits for people and for planes, and is m
     expect(JSON.stringify(run['result'])).toContain('Refunds above 10,000 are not made by agents');
   });
 
+  const budget = { scope: 'step', subject: 'fabric:finance:*', dimension: 'tool_calls', window: 'day', limit: 1 };
+  await call(terminal, '/api/v1/governance/budgets/refunds', budget, 'PUT');
   await refund('big', 'Refund 250 EUR to cust_1042 for order 7781');
   await look('/invocations/big', (run) => expect(run).toMatchObject({ waiting_for: 'approval' }));
   const { items } = await call(terminal, '/api/v1/approvals?run_id=big');
@@ -72,6 +74,16 @@ test('a refund outlives kills while it waits for people and for planes, and is m
     { run_id: 'big', agent_id: 'support', routed_plane_id: 'gateway_default', payload: { data: { amount: 250 } } },
   ]);
 
+  expect(await call(terminal, '/api/v1/governance/budgets/refunds')).toMatchObject({ committed: 1, reserved: 0 });
+
+  // The budget is used up: the next one waits for it, over a kill too.
+  await refund('small', 'Refund 80 EUR to cust_7');
+  await look('/invocations/small', (run) => expect(run).toMatchObject({ waiting_for: 'budget' }));
+  await killed();
+  await call(terminal, '/api/v1/governance/budgets/refunds/top-up', { amount: 1, reason: 'a good customer' });
+  await look('/invocations/small', (run) => expect(run).toMatchObject({ status: 'completed' }));
+  expect(await call(terminal, '/api/v1/governance/budgets/refunds')).toMatchObject({ committed: 2, reserved: 0 });
+
   // The log of it all verifies with the server gone, and shows where it was touched.
   await terminal.run(
     `curl -s http://localhost:8088/api/v1/aoa/audit/export -H 'accept: application/x-ndjson' > ~/audit.ndjson`,
@@ -84,7 +96,14 @@ test('a refund outlives kills while it waits for people and for planes, and is m
   expect(await verify('audit.ndjson')).toContain('audit.ndjson: good');
   const lines = readFileSync(join(home, 'audit.ndjson'), 'utf8').trim().split('\n');
   const actionsTold = lines.map((line) => (JSON.parse(line) as JsonObject)['action']);
-  for (const action of ['POLICY_DECISION', 'APPROVAL_APPROVE', 'ROUTE_WAITING', 'ROUTE_ACTION', 'PLANE_HEALTH']) {
+  for (const action of [
+    'POLICY_DECISION',
+    'APPROVAL_APPROVE',
+    'ROUTE_WAITING',
+    'ROUTE_ACTION',
+    'PLANE_HEALTH',
+    'BUDGET_TOP_UP',
+  ]) {
     expect(actionsTold, action).toContain(action);
   }
   for (const [what, change] of [
