@@ -213,10 +213,16 @@ function pin({ definitions, toolVersions }: GateParts, order: Order, { graph }: 
   );
 }
 
-async function checkNesting(runs: GateParts['runs'], { parentId }: WorkRequest, { limits }: Order): Promise<void> {
+async function checkNesting(
+  runs: GateParts['runs'],
+  { parentId, caller }: WorkRequest,
+  { limits }: Order,
+): Promise<void> {
   if (parentId === undefined) return;
   const parent = await runs.load(parentId);
-  if (parent === undefined) throw new AosError('not_found', `There is no run "${parentId}" to start a run under.`);
+  // A run of another tenant is as unknown as one that never was; else the end of the child would wake it.
+  if (parent?.caller.tenantId !== caller.tenantId)
+    throw new AosError('not_found', `There is no run "${parentId}" to start a run under.`);
   checkDepth(parent.depth + 1, limits);
 }
 

@@ -365,6 +365,64 @@ describe('whatever a tenant asks for', () => {
   }, 60_000);
 });
 
+describe('an id that another tenant uses', () => {
+  const asked = { orchestration_id: 'run-of-theirs', agent_ids: ['ceo'], task: { type: 'other' } };
+
+  it('is refused with the words for an id of one’s own, and nothing else comes of it', async () => {
+    const refused = await ask(OURS, 'POST', '/api/orchestrations', asked);
+    const own = await ask(OURS, 'POST', '/api/orchestrations', { ...asked, orchestration_id: 'run-of-ours' });
+    expect([refused.status, own.status]).toEqual([409, 409]);
+    const words = ({ text }: Asked) => text.replace(/run-of-(?:theirs|ours)/g, 'ID').replace(/"trace_id":"[^"]*"/, '');
+    expect(words(refused)).toBe(words(own));
+    expect(await rowsOfTheirs()).toEqual(before);
+  });
+});
+
+describe('users of one tenant', () => {
+  it('do not see one another’s runs, tasks, jobs, sessions and invocations', async () => {
+    const as = (user: string) => ({ 'x-agent-user-id': user });
+    const make = async (path: string, body: JsonValue): Promise<JsonObject> => {
+      const { status, body: answer, text } = await ask(OURS, 'POST', path, body, as('ann'));
+      if (status >= 300) throw new Error(`${path} answers ${status}: ${text}`);
+      return answer;
+    };
+    const far = new Date(Date.now() + 3_600_000).toISOString();
+    const word = 'trombone';
+    const run = await make('/api/orchestrations', { agent_ids: ['ceo'], task: { type: word } });
+    const task = await make('/api/v1/aoa/tasks', { task_type: 'health_check', scheduled_at: far, payload: { word } });
+    const job = await make('/api/v1/aoa/jobs', {
+      name: word,
+      schedule_type: 'once',
+      run_at: far,
+      task_type: 'health_check',
+    });
+    const chat = await make('/invocations', { message: word, background: true });
+    await make('/api/v1/aoa/sessions/hers/documents', { title: word, content: word });
+    const hers = [
+      `/api/orchestrations/${String(run['orchestration_id'])}`,
+      `/api/v1/aoa/runs/${String(run['orchestration_id'])}/events`,
+      `/api/v1/aoa/tasks/${String(task['task_id'])}`,
+      `/api/v1/aoa/jobs/${String(job['job_id'])}`,
+      `/invocations/${String(chat['invocation_id'])}`,
+    ];
+    for (const path of hers) {
+      expect((await ask(OURS, 'GET', path, undefined, as('ann'))).status, path).toBe(200);
+      expect((await ask(OURS, 'GET', path, undefined, as('bob'))).status, path).toBe(404);
+    }
+    for (const path of [
+      '/api/orchestrations',
+      '/api/v1/aoa/runs',
+      '/api/v1/aoa/tasks',
+      '/api/v1/aoa/jobs',
+      '/api/v1/aoa/sessions',
+      '/api/v1/aoa/sessions/hers/documents',
+      '/api/v1/aoa/events',
+    ]) {
+      expect((await ask(OURS, 'GET', path, undefined, as('bob'))).text, path).not.toContain(word);
+    }
+  });
+});
+
 describe('the feed of a tenant', () => {
   it('tells nothing of another one, while both are at work', async () => {
     const stop = new AbortController();
