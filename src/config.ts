@@ -36,6 +36,16 @@ export interface Config {
   /** Whether spans hold what people and models wrote. */
   readonly captureContent: boolean;
   readonly runtime: RuntimeConfig;
+  /** Set where everything outside is simulated; `dataDir` is one of its own then. */
+  readonly simulation?: SimulationConfig | undefined;
+}
+
+/** What a simulation is made with. */
+export interface SimulationConfig {
+  /** Wins over that of the scenario. */
+  readonly seed: string | undefined;
+  /** A scenario of the operator's; undefined: a good day. */
+  readonly file: string | undefined;
 }
 
 /** How the runtime behind the doors works. */
@@ -208,6 +218,14 @@ const egressMode = z.preprocess(
   }),
 );
 
+const modes = ['live', 'simulation'] as const;
+const serverMode = z.preprocess(
+  (value) => (typeof value === 'string' ? value.toLowerCase() : value),
+  z.enum(modes, {
+    error: ({ input }) => `one of ${modes.join(', ')}${closest(String(input), modes, ' (did you mean %s?)')}`,
+  }),
+);
+
 const destinations = z
   .string()
   .refine((value) => namesIn(value).every((name) => parseDestination(name) !== undefined), {
@@ -250,6 +268,9 @@ const environment = z.object({
   AOS_ALLOW_UNREGISTERED_AGENTS: onOff.optional(),
   AOS_ALLOW_PRIVATE_CALLBACKS: onOff.optional(),
   AOS_ROW_SECURITY: rowSecurity.optional(),
+  AOS_MODE: serverMode.optional(),
+  AOS_SIMULATION_SEED: text.max(200, { error: 'at most 200 characters' }).optional(),
+  AOS_SIMULATION_FILE: text.optional(),
   AOS_EGRESS: egressMode.optional(),
   AOS_EGRESS_ALLOW: destinations.optional(),
   AOS_ALLOW_HTTP_FETCH: onOff.optional(),
@@ -295,7 +316,9 @@ export function readConfig(env: Env, workingDirectory: string): Config {
   const variables = readVariables(env, fault);
   // A faulty model variable was left out above: what the others amount to without it would be a second, false fault.
   const modelIsClear = !faults.some((message) => MODEL_VARIABLE.test(message));
-  const dataDir = dataDirectory(variables, workingDirectory, fault);
+  const simulation = readSimulation(variables, workingDirectory, fault);
+  const ownDir = dataDirectory(variables, workingDirectory, fault);
+  const dataDir = ownDir === undefined || simulation === undefined ? ownDir : join(ownDir, 'simulation');
   const model = modelIsClear ? chooseModel(variables, fault) : undefined;
   const runtime = readRuntime(variables, workingDirectory, fault);
   if (dataDir === undefined || model === undefined || faults.length > 0) throw new ConfigError(faults);
@@ -309,6 +332,7 @@ export function readConfig(env: Env, workingDirectory: string): Config {
     model: Object.freeze(model),
     captureContent: !/^(false|0)$/i.test(variables.OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT ?? ''),
     runtime,
+    simulation,
   });
 }
 
@@ -345,6 +369,20 @@ function readRuntime(variables: Variables, workingDirectory: string, fault: Faul
     identity: Object.freeze(identity),
     listenEverywhere: identity.mode !== 'off' || isHosted(variables) || variables.AOS_ALLOW_UNAUTHENTICATED === true,
   });
+}
+
+function readSimulation(variables: Variables, workingDirectory: string, fault: Fault): SimulationConfig | undefined {
+  const { AOS_MODE: mode, AOS_SIMULATION_FILE: file, AOS_SIMULATION_SEED: seed, AOS_EGRESS: egress } = variables;
+  if (mode !== 'simulation') {
+    if (file !== undefined || seed !== undefined) {
+      fault('AOS_SIMULATION_FILE and AOS_SIMULATION_SEED belong to AOS_MODE=simulation: set that, or unset them');
+    }
+    return undefined;
+  }
+  if (egress === 'observe' || egress === 'off') {
+    fault(`AOS_EGRESS must not be ${egress} with AOS_MODE=simulation, from which nothing leaves: unset it`);
+  }
+  return Object.freeze({ seed, file: file === undefined ? undefined : resolve(workingDirectory, file) });
 }
 
 function readEgress(variables: Variables): EgressConfig {

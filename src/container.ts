@@ -62,7 +62,13 @@ export interface Container {
  * @throws Error with a sentence for people when the container cannot become ready
  */
 export async function startContainer(options: ContainerOptions): Promise<Container> {
-  const { config, environment, clock, seams, port, logSink } = options;
+  const { config, clock, seams, port, logSink } = options;
+  const { simulation: asked } = config;
+  const simulation =
+    asked === undefined ? undefined : await (await import('./container/simulation.ts')).openSimulation(asked, clock);
+  // From a simulation nothing leaves, nor does what is told of it.
+  const environment =
+    simulation === undefined ? options.environment : { ...options.environment, OTEL_SDK_DISABLED: 'true' };
   await using starting = new AsyncDisposableStack();
 
   // First of all, so that its process is at work while the rest of the code is read and compiled.
@@ -80,6 +86,7 @@ export async function startContainer(options: ContainerOptions): Promise<Contain
     clock,
     signals: false,
     ...(config.runtime.listenEverywhere ? {} : { hostname: LOOPBACK }),
+    ...(simulation === undefined ? {} : { readiness: { simulation: true } }),
     ...(port === undefined ? {} : { port }),
     ...(logSink === undefined ? {} : { logSink }),
   });
@@ -111,6 +118,7 @@ export async function startContainer(options: ContainerOptions): Promise<Contain
   starting.defer(() => egress.stop());
   const database = await parts.openDatabase({ url, clock, log, rowSecurity: config.runtime.rowSecurity });
   starting.defer(() => database.close());
+  await parts.claimDatabaseMode(database, simulation === undefined ? 'live' : 'simulation');
   const perform = seams?.acts(database);
   const runtime = await createRuntime({
     parts,
@@ -120,6 +128,7 @@ export async function startContainer(options: ContainerOptions): Promise<Contain
     log,
     database,
     health: () => health,
+    simulation,
     ...(perform === undefined ? {} : { perform }),
   });
   noteRefusal = refusalsIn(runtime.audit, database, log);
@@ -147,7 +156,12 @@ export async function startContainer(options: ContainerOptions): Promise<Contain
   server.onCancelInvocation(door.cancel);
   server.onWebSocket(parts.createSocketDoor(doorParts));
   const agents = catalogue.enabled.map((agent) => ({ id: agent.agent_id, title: parts.titleOf(agent) }));
-  const page: FrontPage = { model: `${model.name} (${model.provider})`, simulated: model.simulated, agents };
+  const page: FrontPage = {
+    ...(simulation === undefined ? {} : { simulation: `scenario ${simulation.scenario}, seed ${simulation.seed}` }),
+    model: `${model.name} (${model.provider})`,
+    simulated: model.simulated,
+    agents,
+  };
   const front = parts.createFrontRoutes(page, openapi);
   const api = createApiApp({
     parts,

@@ -42,6 +42,8 @@ export interface WorkRequest {
   /** Who asks, when it is not the caller: `agent:<id>`, `system`. */
   readonly actor?: string;
   /** What it begins with, when it is the fork of another run. */
+  /** Whether nothing of it may reach anything outside; also when the body says so (`simulation`, in it or its `config`). */
+  readonly simulation?: boolean;
   readonly fork?: {
     readonly of: ForkOrigin;
     /** Names of the steps of that run whose results it begins with. */
@@ -89,6 +91,8 @@ export interface GateParts extends Stock {
   readonly simulated: boolean;
   /** Sets aside what runs cost; nothing does when left out. */
   readonly budgets?: RunBudgets;
+  /** Whether all work here is simulated, whatever it says; not when left out. */
+  readonly simulation?: boolean;
   /** Versions of the tools there are, by name; none when left out. */
   readonly toolVersions?: Readonly<Record<string, string>>;
 }
@@ -97,7 +101,7 @@ export interface GateParts extends Stock {
 const OVERLOADED_AFTER_MS = 10_000;
 
 export function createGate(parts: GateParts): Gate {
-  const { runs, engine, governor, simulated } = parts;
+  const { runs, engine, governor, simulated, simulation = false } = parts;
 
   /** What is let in of the work, and what is to be told of it. */
   function permit({ id, kind, caller, body, fork }: WorkRequest) {
@@ -164,6 +168,7 @@ export function createGate(parts: GateParts): Gate {
         asked: work.body,
         told,
         simulated,
+        simulation: simulation || asksSimulation(work),
         traceparent: currentTraceparent(),
         callId: work.callId,
         deadlineAt: admission.deadlineAt,
@@ -185,6 +190,10 @@ export function createGate(parts: GateParts): Gate {
       return admitted;
     },
   };
+}
+
+function asksSimulation({ simulation, body }: WorkRequest): boolean {
+  return simulation === true || body['simulation'] === true || configOf(body)['simulation'] === true;
 }
 
 function checkRoom(engine: GateParts['engine'], { parentId }: WorkRequest): void {

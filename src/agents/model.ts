@@ -42,6 +42,9 @@ export interface SimulatedPace {
   readonly tokenMs: number;
 }
 
+/** At once. */
+export const quickPace: SimulatedPace = { firstTokenMs: 0, tokenMs: 0 };
+
 export interface ModelRequest {
   readonly brief: Brief;
   /** The brief in words. */

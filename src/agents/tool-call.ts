@@ -21,6 +21,7 @@ import type { ToolAnswer, ToolCall } from './model.ts';
 import { foundEvent, screenAnswer } from './model-screen.ts';
 import { type Tool, unknownTool } from './tool.ts';
 import { type Judged, permitTool } from './tool-permission.ts';
+import { performTool } from './tool-work.ts';
 import type { TurnSetting } from './turn.ts';
 import { toolContent, toolSpan } from './turn-span.ts';
 
@@ -282,9 +283,9 @@ async function withinTime(
   const late = new AbortController();
   const timer = clock.after(tool.timeoutMs, () => late.abort(tooLate(tool)));
   const either = AbortSignal.any([signal, late.signal]);
-  const { caller, sessionId } = scope.run;
+  const { caller, sessionId, simulation } = scope.run;
   try {
-    const work = tool.run(input, { signal: either, idempotencyKey, clock, caller, sessionId });
+    const work = performTool(tool, input, { signal: either, idempotencyKey, clock, caller, sessionId, simulation });
     return { result: bounded(await untilAborted(work, either)) };
   } finally {
     timer.cancel();

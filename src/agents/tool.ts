@@ -26,6 +26,8 @@ export interface ToolContext {
   readonly clock: Clock;
   readonly caller: Caller;
   readonly sessionId: string;
+  /** Whether nothing may reach anything outside. */
+  readonly simulation: boolean;
 }
 
 /** What a tool gets whose work is steps of the run. */
@@ -64,6 +66,11 @@ export interface Tool<Input = unknown> {
    * @throws AosError as `run`; the scope's reason when the run is to end
    */
   asSteps?(input: Input, steps: ToolSteps): Promise<JsonValue>;
+  /**
+   * Stands in for `run` in simulated runs, where the effect is `external`: reaches nothing outside and gives the same for
+   * the same. Without it the model is told that the call was simulated.
+   */
+  simulate?(input: Input, context: ToolContext): Promise<JsonValue>;
 }
 
 /** A tool as a model is offered it. */

@@ -28,7 +28,13 @@ export interface ContainerEgressOptions {
 export function createContainerEgress(options: ContainerEgressOptions): EgressGuard {
   const { config, environment, databaseUrl, clock, log, onRefused } = options;
   const { mode, allow } = config.runtime.egress;
-  const guard = createEgressGuard({ mode, clock, log, onRefused });
+  const shared = { clock, log, onRefused };
+  if (config.simulation !== undefined) {
+    const strict = createEgressGuard({ ...shared, mode: 'guard', strict: true });
+    strict.allow(...allow, databaseDestination(databaseUrl, environment));
+    return strict;
+  }
+  const guard = createEgressGuard({ ...shared, mode });
   guard.allow(
     ...allow,
     databaseDestination(databaseUrl, environment),
@@ -76,7 +82,7 @@ export interface DirectPermissionParts {
 
 /** Requests of agents past every plane: only under the preset that allows direct calls, unless the operator says so. */
 export function createDirectPermission({ contexts, allowed, audit, database }: DirectPermissionParts): PermitDirect {
-  return async ({ tenantId, userId }, url) => {
+  return async ({ caller: { tenantId, userId }, url, simulation }) => {
     if (allowed) return;
     const { preset, isDirectAllowed, primaryPlaneId } = await contexts.of(tenantId);
     if (isDirectAllowed) return;
@@ -89,6 +95,7 @@ export function createDirectPermission({ contexts, allowed, audit, database }: D
       owner: userId,
       Primary_Plane_ID: primaryPlaneId,
       fabric_preset: preset,
+      simulation,
       details: { destination: URL.parse(url)?.host ?? '' },
     });
     throw new AosError(

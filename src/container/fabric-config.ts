@@ -10,19 +10,26 @@ import {
   FabricFileError,
   readFabricFile,
 } from '../fabric/fabric-file.ts';
+import type { Simulation } from './simulation.ts';
 
-/** @throws Error with a line for every fault of the file */
-export async function loadFabricConfig({
-  fabricFile: file,
-  environment,
-}: Pick<RuntimeConfig, 'fabricFile' | 'environment'>): Promise<FabricConfig> {
-  if (file === undefined) return environment === 'development' ? developmentFabric : emptyFabric;
+/**
+ * @param simulation puts simulators in the place of the planes
+ * @throws Error with a line for every fault of the file
+ */
+export async function loadFabricConfig(
+  { fabricFile: file, environment }: Pick<RuntimeConfig, 'fabricFile' | 'environment'>,
+  simulation?: Pick<Simulation, 'planes'>,
+): Promise<FabricConfig> {
+  if (file === undefined) {
+    return simulation?.planes(undefined) ?? (environment === 'development' ? developmentFabric : emptyFabric);
+  }
   const text = await readFile(file, 'utf8').catch((thrown: unknown) => {
     const code = thrown instanceof Error && 'code' in thrown ? String(thrown.code) : asError(thrown).name;
     throw new Error(`AOS_FABRIC_FILE must name a file that can be read, but ${file} cannot (${code})`);
   });
   try {
-    return readFabricFile(text);
+    const planes = readFabricFile(text);
+    return simulation?.planes(planes) ?? planes;
   } catch (thrown) {
     throw explained(thrown);
   }

@@ -37,7 +37,8 @@ export async function loadParts() {
 }
 
 async function loadStore() {
-  return import('../store/database.ts');
+  const [database, mode] = await Promise.all([import('../store/database.ts'), import('../store/database-mode.ts')]);
+  return { ...database, ...mode };
 }
 
 async function loadIdentity() {
@@ -51,12 +52,13 @@ async function loadIdentity() {
 }
 
 async function loadEgress() {
-  const [outbox, delivery, guardedFetch] = await Promise.all([
+  const [outbox, delivery, guardedFetch, recorder] = await Promise.all([
     import('../egress/outbox.ts'),
     import('../egress/delivery.ts'),
     import('../egress/guarded-fetch.ts'),
+    import('../egress/recorder.ts'),
   ]);
-  return { ...outbox, ...delivery, ...guardedFetch };
+  return { ...outbox, ...delivery, ...guardedFetch, ...recorder };
 }
 
 async function loadAgents() {

@@ -37,6 +37,7 @@ export function createContainerHealth({ parts, runtime, database, clock, log }: 
 const AUDIT_LAG_MS = 60_000;
 
 function checksOf(runtime: Runtime, clock: Clock): Readonly<Record<string, HealthCheck>> {
+  const { simulation } = runtime;
   const { engine, model, claims, pool, scheduler, audit } = runtime;
   return {
     async engine() {
@@ -48,6 +49,14 @@ function checksOf(runtime: Runtime, clock: Clock): Readonly<Record<string, Healt
       model: model.name,
       provider: model.provider,
       simulated: model.simulated,
+    }),
+    ...(simulation !== undefined && {
+      simulation: async () => ({
+        status: 'healthy' as const,
+        detail: 'everything outside is simulated; nothing leaves',
+        scenario: simulation.scenario,
+        seed: simulation.seed,
+      }),
     }),
     async queue() {
       const { backlog, oldestWaitMs } = await claims.line();

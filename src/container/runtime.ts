@@ -2,6 +2,7 @@
  * The runtime behind the doors, made and not yet at work: what stores, executes, queues, schedules and delivers. What
  * works on its own is listed in the order in which it is to be started; it is stopped in the reverse order.
  */
+import { quickPace } from '../agents/model.ts';
 import type { Config } from '../config.ts';
 import type { Clock } from '../core/clock.ts';
 import { newHexId, randomUnit } from '../core/ids.ts';
@@ -20,6 +21,7 @@ import { createDirectPermission } from './egress.ts';
 import { loadFabricConfig, openingFabric } from './fabric-config.ts';
 import { createGovernance } from './governance.ts';
 import type { Parts } from './loading.ts';
+import type { Simulation } from './simulation.ts';
 
 export interface RuntimeOptions {
   readonly parts: Parts;
@@ -32,6 +34,8 @@ export interface RuntimeOptions {
   readonly perform?: ActPerformer;
   /** How the server is; asked only when a task wants to know. */
   readonly health: () => Health;
+  /** Stands in for everything outside. */
+  readonly simulation: Simulation | undefined;
 }
 
 /** Something that works on its own. */
@@ -55,7 +59,8 @@ const PRIVATE_ADDRESSES = [
 export type Runtime = Awaited<ReturnType<typeof createRuntime>>;
 
 export async function createRuntime(options: RuntimeOptions) {
-  const { parts, config, clock, log, database, perform } = options;
+  const { parts, config, clock, log, database, perform, simulation } = options;
+  const isSimulation = simulation !== undefined;
   const { tenant, notifications } = database;
   const { captureContent } = config;
   const settings = config.runtime;
@@ -63,12 +68,15 @@ export async function createRuntime(options: RuntimeOptions) {
 
   const records = parts.createRecordStore({ database, clock });
   const documents = parts.createSessionDocuments({ tenant, clock });
+  const recorder = parts.createRecorder({ database, clock });
+  const record = parts.createRecordingFetch(recorder);
   // What a model asks for never reaches private addresses, wherever callbacks may go.
-  const toolFetch = parts.createGuardedFetch({ clock });
+  const toolFetch = isSimulation ? record : parts.createGuardedFetch({ clock });
   const standardTools = parts.createStandardTools({
     documents,
     fetch: toolFetch,
-    permitDirect: (caller, url) => permitDirect(caller, url),
+    record,
+    permitDirect: (asked) => permitDirect(asked),
   });
   // The fabric is made from the governor, which knows the tools by name.
   const actionTool = parts.createActionTool((...order) => fabric.router.route(...order));
@@ -76,16 +84,19 @@ export async function createRuntime(options: RuntimeOptions) {
   const toolNames = Object.keys(tools.versions);
   const shipped = await parts.loadCatalogue(config.registryPath, toolNames);
   const catalogue = parts.createAgentRegister({ shipped, records, notifications, toolNames });
-  const model = parts.createModel(config.model, { clock, prices: await parts.loadPrices(settings.pricesFile) });
+  const simulatedModel = simulation?.model ?? parts.createModel({ provider: 'simulated', ...quickPace }, { clock });
+  const prices = await parts.loadPrices(settings.pricesFile);
+  const model = simulation?.model ?? parts.createModel(config.model, { clock, prices });
   const { simulated } = model;
 
   const events = parts.createEventLog({ database, clock, ...acts });
   const runs = parts.createRunStore({ database, events, clock, ...acts });
-  const feed = parts.createFeed({ database, clock });
+  const feed = parts.createFeed({ database, clock, simulation: isSimulation });
   const audit = parts.createAudit({
     database,
     clock,
     log,
+    simulation: isSimulation,
     signer: await loadAuditSigner({ file: settings.auditKeyFile, dataDir: config.dataDir }, log),
     onCheckpoint: (tenantId, { size, note }) =>
       log.info('the audit log was signed', { tenant_id: tenantId, size, note }),
@@ -144,7 +155,8 @@ export async function createRuntime(options: RuntimeOptions) {
     parts.createFabric({
       database,
       feed,
-      config: await loadFabricConfig(settings),
+      config: await loadFabricConfig(settings, simulation),
+      simulation: isSimulation,
       allowScrappy: settings.environment !== 'production' || settings.allowScrappy,
       signal,
       readEnv: (name) => options.environment[name],
@@ -163,7 +175,7 @@ export async function createRuntime(options: RuntimeOptions) {
   const fabricOf = async (tenantId: string) => parts.showContext(await fabric.contexts.of(tenantId));
   const { egress } = dataGuard;
   const { budgets } = budgeting;
-  const answering = { catalogue, model, tools, approvals: desk, governor, budgets, egress };
+  const answering = { catalogue, model, simulatedModel, tools, approvals: desk, governor, budgets, egress };
   const agentParts = { ...answering, clock, captureContent, log };
   const runProgram = parts.createRunProgram({ ...agentParts, memory, definitions, events });
   const taskProgram = parts.createTaskProgram({
@@ -188,6 +200,7 @@ export async function createRuntime(options: RuntimeOptions) {
     clock,
     simulated,
     budgets: budgeting.ofRuns,
+    simulation: isSimulation,
     toolVersions: tools.versions,
     allowUnregisteredAgents,
   });
@@ -208,6 +221,7 @@ export async function createRuntime(options: RuntimeOptions) {
     fabric: fabricOf,
     governor,
     hasQuotas: (tenantId) => hasTaskQuotas(limits.of(tenantId)),
+    simulation: isSimulation,
   });
   const claims = parts.createTaskClaims({ database, feed, settings: taskSettings, clock, random: randomUnit });
   const loopLoad = parts.createLoopLoad(clock);
@@ -227,10 +241,11 @@ export async function createRuntime(options: RuntimeOptions) {
   const jobs = parts.createJobStore({ database, queue, feed, clock, fabric: fabricOf, governor });
   const jobReader = parts.createJobReader({ tenant, clock });
 
-  const fetch = parts.createGuardedFetch(
+  const callbackFetch = parts.createGuardedFetch(
     settings.allowPrivateCallbacks ? { clock, allow: PRIVATE_ADDRESSES } : { clock },
   );
-  const deliveries = parts.createDeliveries({ database, fetch, secret: settings.callbackSecret, clock, log });
+  const fetch = isSimulation ? record : callbackFetch;
+  const deliveries = parts.createDeliveries({ database, fetch, record, secret: settings.callbackSecret, clock, log });
   const partialResults = parts.createPartialResults(events);
   const callbacks = parts.createCallbacks({ database, outbox, runs, events, partialResults, clock, log });
 
@@ -316,6 +331,8 @@ export async function createRuntime(options: RuntimeOptions) {
     limits,
     rates,
     socketRoom,
+    recorder,
+    simulation,
     governance,
     budgeting,
     screen,

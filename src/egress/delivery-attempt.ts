@@ -20,6 +20,10 @@ export interface DeliveryAttemptParts {
 
 export interface OutgoingMessage {
   readonly id: string;
+  readonly tenant_id: string;
+  readonly user_id: string;
+  readonly kind: string;
+  readonly subject: string;
   readonly url: string;
   readonly headers: JsonObject;
   readonly body: string;
@@ -42,7 +46,7 @@ export type DeliveryOutcome =
 
 export async function attemptDelivery(
   { fetch, secret, clock, timeoutMs }: DeliveryAttemptParts,
-  { id, url, headers, body }: OutgoingMessage,
+  { id, tenant_id: tenantId, user_id: userId, kind, subject, url, headers, body }: OutgoingMessage,
   signal: AbortSignal,
 ): Promise<DeliveryOutcome> {
   const timestamp = Math.floor(clock.now() / 1000);
@@ -61,6 +65,7 @@ export async function attemptDelivery(
         timeoutMs,
         maxBytes: MAX_ANSWER_BYTES,
         maxRedirects: 0,
+        about: { id, tenantId, userId, kind, subject },
       },
       signal,
     );

@@ -47,6 +47,8 @@ const STOP_GRACE_MS = 2_000;
 export interface DeliveryParts {
   readonly database: Database;
   readonly fetch: DeliveryFetch;
+  /** Stands in for it where a message of simulated work is to leave. */
+  readonly record: DeliveryFetch;
   /** What messages are signed with; unsigned without it. */
   readonly secret: string | undefined;
   readonly clock: Clock;
@@ -65,7 +67,7 @@ export interface Deliveries {
 type Message = Selectable<OutboxTable>;
 
 export function createDeliveries(parts: DeliveryParts): Deliveries {
-  const { clock, log, fetch, secret, random = randomUnit } = parts;
+  const { clock, log, secret, random = randomUnit } = parts;
   const { db, notifications, locks } = parts.database;
   const pace = { ...defaultPace, ...parts.pace };
   const stopping = new AbortController();
@@ -161,6 +163,7 @@ export function createDeliveries(parts: DeliveryParts): Deliveries {
     if (message.attempts > pace.maxAttempts) {
       return { type: 'failed', retry: 'never', status: null, error: 'the process ended during the last attempt' };
     }
+    const fetch = message.simulation ? parts.record : parts.fetch;
     return attemptDelivery({ fetch, secret, clock, timeoutMs: pace.timeoutMs }, message, stopping.signal);
   }
 

@@ -29,6 +29,14 @@ export interface GuardedRequest {
   readonly maxRedirects?: number;
   /** Called when the connection stands and the request goes out on it: what failed before has certainly not been sent. */
   readonly onSending?: () => void;
+  /** Whose it is and what it is for, for whoever records requests in place of making them. */
+  readonly about?: {
+    readonly id?: string | undefined;
+    readonly tenantId: string;
+    readonly userId: string;
+    readonly kind: string;
+    readonly subject: string;
+  };
 }
 
 export interface GuardedResponse {

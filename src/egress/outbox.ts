@@ -124,6 +124,8 @@ export function createOutbox({ database, clock }: { database: Database; clock: C
           dedupe_key: dedupeKey,
           created_at: now,
           next_attempt_at: now,
+          // What a simulated run tells is simulated, whoever tells it.
+          simulation: sql<boolean>`exists (select from aos.runs r where r.id = ${subject} and r.simulation)`,
         })
         .onConflict((conflict) => conflict.columns(['tenant_id', 'dedupe_key']).doNothing())
         .returning('id')

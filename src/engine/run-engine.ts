@@ -197,7 +197,7 @@ export function createEngine(parts: EngineParts): Engine {
 
   async function startChild(parent: Run, id: string, work: ChildWork): Promise<Run> {
     const { kind = parent.kind, sessionId = parent.sessionId, request, priority = parent.priority, definition } = work;
-    const { caller, simulated, callId, traceparent } = parent;
+    const { caller, simulated, simulation, callId, traceparent } = parent;
     const deadlines = [work.deadlineAt, parent.deadlineAt].filter((at) => typeof at === 'string').toSorted();
     const { run } = await runs.admit({
       id,
@@ -206,6 +206,7 @@ export function createEngine(parts: EngineParts): Engine {
       caller,
       request,
       simulated,
+      simulation,
       callId,
       traceparent: traceparent ?? undefined,
       deadlineAt: deadlines[0],

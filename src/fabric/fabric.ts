@@ -39,6 +39,8 @@ export interface FabricParts {
   readonly random: () => number;
   /** Judges every action; nothing does when left out. */
   readonly governor?: Governor | undefined;
+  /** Whether the planes of the configuration are simulated ones. */
+  readonly simulation?: boolean | undefined;
 }
 
 /** @throws FabricFileError when vendors' settings cannot be used */
@@ -48,7 +50,17 @@ export async function createFabric(parts: FabricParts): Promise<Fabric> {
   const actions = createActionStore({ database, feed, clock });
   const contexts = createFabricContexts({ database, feed, config, clock, allowScrappy });
   const watch = createPlaneWatch({ database, feed, fleet, actions, signal, clock, log });
-  const router = createRouter({ contexts, fleet, watch, actions, clock, log, random, governor: parts.governor });
+  const router = createRouter({
+    contexts,
+    fleet,
+    watch,
+    actions,
+    clock,
+    log,
+    random,
+    governor: parts.governor,
+    simulation: parts.simulation,
+  });
   return {
     contexts,
     fleet,

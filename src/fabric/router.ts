@@ -64,6 +64,8 @@ export interface RouterParts {
   readonly random: () => number;
   /** Judges every action before it is on its way; nothing does when left out. */
   readonly governor?: Governor | undefined;
+  /** Whether the planes themselves are simulated: they are used as any, and the action says that it was not real. */
+  readonly simulation?: boolean | undefined;
 }
 
 /** An order that was judged, with what budgets have set aside for it. */
@@ -82,7 +84,7 @@ const LOOK_AGAIN_MS = 60_000;
 const FIRST_PAUSE_MS = 300;
 
 export function createRouter(parts: RouterParts): Router {
-  const { contexts, fleet, watch, actions, clock, random } = parts;
+  const { contexts, fleet, watch, actions, clock, random, simulation } = parts;
 
   async function plan({ tenantId }: { readonly tenantId: string }, order: ActionOrder): Promise<Plan> {
     const record = await actions.load(order.id, { tenantId, userId: '' });
@@ -140,8 +142,10 @@ export function createRouter(parts: RouterParts): Router {
     return { kind: 'go', preset, planes: up.map(({ name }) => name) };
   }
 
-  async function route(scope: RunScope, name: string, asked: ActionOrder, traceContext: Context): Promise<JsonObject> {
+  async function route(scope: RunScope, name: string, given: ActionOrder, traceContext: Context): Promise<JsonObject> {
     const { caller } = scope.run;
+    // A simulated run simulates all it does.
+    const asked = { ...given, simulate: simulation !== true && (given.simulate === true || scope.run.simulation) };
     const { tenantId } = caller;
     const giveUpAt = isoTime(Date.parse(await admit(scope, name, asked)) + asked.waitMs);
     const hasBegun = scope.recorded(`${name}/route-1`) !== undefined;
@@ -222,7 +226,7 @@ export function createRouter(parts: RouterParts): Router {
           runId: run.id,
           preset,
           primaryPlaneId,
-          simulated: order.simulate ?? false,
+          simulated: simulation === true || order.simulate === true,
         });
         return isOver(record.status) ? record.createdAt : isoTime(clock.now());
       },

@@ -1,10 +1,11 @@
 /**
  * A plane that is not there: for tests, drills and the simulation. How long it takes, how often it fails and what it
- * fails with follow from a seed and the number of the call, so that a run with the same seed is the same run; a script
- * fixes single calls, and outages are told by the clock.
+ * fails with follow from a seed, what is to be done and the how-manieth time it is, so that work with the same seed meets
+ * the same luck, whatever else is under way; a script fixes the first calls, and outages are told by the clock.
  */
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
+import { canonicalJson } from '../core/json.ts';
 import {
   ConnectorError,
   type ConnectorParts,
@@ -18,7 +19,8 @@ import type { PlaneKind } from './plane.ts';
 
 const turn = z.union([z.literal('ok'), z.literal('accepted'), z.enum(faults)]);
 
-const settings = z.strictObject({
+/** How a simulated plane behaves. */
+export const simulatedPlane = z.strictObject({
   seed: z.string().max(200).default('aos'),
   /** Between these, evenly, in milliseconds. */
   latency_ms: z.tuple([z.int().min(0), z.int().min(0)]).default([5, 40]),
@@ -37,15 +39,15 @@ const settings = z.strictObject({
   /** Whether it can be asked what became of an attempt. */
   tells: z.boolean().default(true),
 });
-type Settings = z.output<typeof settings>;
+type Settings = z.output<typeof simulatedPlane>;
 
 /** A plane on a good day. */
-export const simulatedSettings: Settings = settings.parse({});
+export const simulatedSettings: Settings = simulatedPlane.parse({});
 
-/** How many keys it remembers. */
+/** How many keys and actions it remembers. */
 const MAX_REMEMBERED = 10_000;
 
-export const simulated = connectorKind({ settings, origins: () => [], create: createSimulated });
+export const simulated = connectorKind({ settings: simulatedPlane, origins: () => [], create: createSimulated });
 
 export function createSimulated(
   given: Settings,
@@ -54,6 +56,7 @@ export function createSimulated(
 ): PlaneConnector {
   const began = clock.monotonic();
   const done = new Map<string, ConnectorResult>();
+  const seen = new Map<string, number>();
   let calls = 0;
   const usual = given.result ?? (plane === 'event_bus' || plane === 'data_warehouse' ? 'accepted' : 'completed');
 
@@ -61,9 +64,19 @@ export function createSimulated(
     const at = clock.monotonic() - began;
     return given.outages.some(([from, to]) => at >= from && at < to);
   };
-  /** A number from 0 to below 1 that depends on the seed, the call and what it is for. */
-  const chance = (call: number, what: string) =>
-    createHash('sha256').update(`${given.seed}\0${plane}\0${call}\0${what}`).digest().readUIntBE(0, 6) / 2 ** 48;
+  /** A number from 0 to below 1 that depends on the seed, the action and what it is for. */
+  const chance = (work: string, times: number, what: string) =>
+    createHash('sha256').update(`${given.seed}\0${plane}\0${work}\0${times}\0${what}`).digest().readUIntBE(0, 6) /
+    2 ** 48;
+
+  /** How often this was to be done before. */
+  function timesSeen(work: string): number {
+    const times = seen.get(work) ?? 0;
+    seen.delete(work);
+    if (seen.size >= MAX_REMEMBERED) seen.delete(seen.keys().next().value ?? '');
+    seen.set(work, times + 1);
+    return times;
+  }
 
   /** What the target has done by now; doing a key again gives what it gave, where the target honours keys. */
   function effect(action: RoutedAction, key: string, kind: ConnectorResult['kind']): ConnectorResult {
@@ -88,14 +101,17 @@ export function createSimulated(
     dedupes: given.dedupes,
     async run(action, { idempotencyKey, deadline, signal }) {
       const call = calls++;
+      const { target, type, entityId = null, data } = action;
+      const work = createHash('sha256').update(canonicalJson({ target, type, entityId, data })).digest('hex');
+      const times = timesSeen(work);
       const [least, most] = given.latency_ms;
-      const latency = Math.round(least + chance(call, 'latency') * Math.max(0, most - least));
+      const latency = Math.round(least + chance(work, times, 'latency') * Math.max(0, most - least));
       const left = deadline - clock.now();
       await clock.sleep(Math.max(0, Math.min(latency, left)), signal);
       if (isOut()) {
         throw new ConnectorError('not_sent', 'the simulated plane is down', { vendorCode: 'SIMULATED_OUTAGE' });
       }
-      const scripted = given.script[call] ?? (chance(call, 'error') < given.error_rate ? given.error : 'ok');
+      const scripted = given.script[call] ?? (chance(work, times, 'error') < given.error_rate ? given.error : 'ok');
       const turn = latency > left ? 'ambiguous' : scripted;
       if (turn === 'ok' || turn === 'accepted') return effect(action, idempotencyKey, turn === 'ok' ? usual : turn);
       // Nobody knows whether it was done; here it was.

@@ -27,6 +27,8 @@ export interface AgentServerOptions {
   readonly port?: number;
   /** Address to listen on; all of them when not given, as the platform expects. */
   readonly hostname?: string;
+  /** What `GET /readiness` says beside `"status": "healthy"`. */
+  readonly readiness?: JsonObject;
   /** Served at `/invocations/docs/openapi.json` as given. */
   readonly openapi?: JsonObject;
   /** Served at `/invocations/docs/asyncapi.json` as given. */
@@ -185,6 +187,7 @@ export class AgentServer {
       ...shared,
       handlers: this.#handlers,
       openapi: this.#options.openapi,
+      readiness: this.#options.readiness,
       asyncapi: this.#options.asyncapi,
       asyncapiYaml: this.#options.asyncapiYaml,
       app: this.#options.app,

@@ -35,6 +35,8 @@ export interface EndpointOptions {
   readonly asyncapi: JsonObject | undefined;
   readonly asyncapiYaml: string | undefined;
   readonly app: FetchApp | undefined;
+  /** What `/readiness` says beside that it is healthy. */
+  readonly readiness?: JsonObject | undefined;
   /** `FOUNDRY_AGENT_SESSION_ID`. */
   readonly environmentSessionId: string;
   /** 0 is off. */
@@ -52,6 +54,7 @@ export type Endpoints = (request: Request, call: HttpCall) => Response | Promise
 
 export function createEndpoints(options: EndpointOptions): Endpoints {
   const { handlers, log, clock, environmentSessionId, sseKeepAliveMs, startSpan, flushTelemetry, app } = options;
+  const readiness = JSON.stringify({ status: 'healthy', ...options.readiness });
   const openapi = options.openapi === undefined ? undefined : JSON.stringify(options.openapi);
   const asyncapi = options.asyncapi === undefined ? undefined : JSON.stringify(options.asyncapi);
 
@@ -77,7 +80,7 @@ export function createEndpoints(options: EndpointOptions): Endpoints {
       case 'asyncapi-yaml':
         return document(options.asyncapiYaml, 'application/yaml', 'No AsyncAPI spec registered');
       case 'readiness':
-        return json('{"status":"healthy"}');
+        return json(readiness);
     }
   }
 

@@ -43,6 +43,7 @@ export const eventData = {
     workflow: text.exactOptional(),
     agent_ids: z.array(text).exactOptional(),
     simulated: z.boolean(),
+    simulation: z.boolean().exactOptional().meta({ description: 'Whether nothing of it reaches anything outside' }),
     fork_of: z.object({ run_id: text, step: text }).exactOptional(),
   }),
   'run.started': z.object({ plan: object.meta({ description: 'What is going to happen' }) }),

@@ -9,6 +9,8 @@ export interface FrontPage {
   /** What people call the model in use. */
   readonly model: string;
   readonly simulated: boolean;
+  /** Said where everything outside is simulated. */
+  readonly simulation?: string;
   readonly agents: readonly { readonly id: string; readonly title: string }[];
 }
 
@@ -54,6 +56,7 @@ export function viewJson(page: FrontPage, base: string): JsonObject {
     description: WHAT,
     model: page.model,
     simulated: page.simulated,
+    simulation: page.simulation !== undefined,
     agents: page.agents.map(({ id }) => id),
     addresses: Object.fromEntries(ADDRESSES),
     example: { method: 'POST', url: `${base}/invocations`, body: EXAMPLE_BODY },
@@ -77,7 +80,8 @@ export function viewText(page: FrontPage, base: string): string {
   ].join('\n');
 }
 
-function modelLine({ model, simulated }: FrontPage): string {
+function modelLine({ model, simulated, simulation }: FrontPage): string {
+  if (simulation !== undefined) return `SIMULATION: everything outside is simulated and nothing leaves (${simulation})`;
   return simulated ? 'SIMULATED: answers are computed offline by rules, no model is called' : model;
 }
 
@@ -100,7 +104,9 @@ export function viewBanner(
     `  address  ${base}`,
     `  access   ${access}`,
     `  model    ${modelLine(page)}`,
-    ...(page.simulated ? ['           set OPENAI_API_KEY or AZURE_OPENAI_ENDPOINT to use a real one'] : []),
+    ...(page.simulated && page.simulation === undefined
+      ? ['           set OPENAI_API_KEY or AZURE_OPENAI_ENDPOINT to use a real one']
+      : []),
     `  agents   ${agents}`,
     `  data     ${data}`,
     '',

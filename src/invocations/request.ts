@@ -26,6 +26,10 @@ const background = z.boolean().default(false).meta({
   description: 'true: answer 202 at once; the run goes on and is read by GET /invocations/{id}',
 });
 
+const simulation = z.boolean().optional().meta({
+  description: 'true: nothing reaches anything outside; models, planes, tools and callbacks are simulated',
+});
+
 const runConfig = z
   .looseObject({
     timeout_seconds: z
@@ -111,6 +115,7 @@ export const orchestrationBody = z
         'What the work is for; given to every agent. Without a task the work is perpetual: it goes on in cycles until it is stopped',
     }),
     context: freeForm.optional().meta({ description: 'Facts every agent is given beside the task' }),
+    simulation,
     background,
   })
   .meta({ id: 'Orchestration', description: 'Several agents work on a task' });
@@ -127,6 +132,7 @@ export const chatBody = z
         description:
           "What happens while an earlier message of the session is being answered: it is refused (reject), answered afterwards (enqueue), answered in its place (interrupt), or handed to the run that is answering (steer); the agent's choice, else enqueue, when left out",
       }),
+    simulation,
     background,
   })
   .meta({ id: 'Chat', description: 'One agent answers a message; the session remembers the conversation' });
@@ -174,7 +180,14 @@ export function parseInvocationRequest(body: JsonValue): InvocationRequest {
 }
 
 function chatRequest(body: JsonObject): InvocationRequest {
-  const { background, agent_id, agent_ids, message, second_message } = checkSchema(chatBody, body, BODY);
+  const {
+    background,
+    agent_id,
+    agent_ids,
+    message,
+    second_message,
+    simulation: simulated,
+  } = checkSchema(chatBody, body, BODY);
   const named = agent_id ?? agent_ids?.[0];
   if (agent_id !== undefined && agent_ids !== undefined && agent_ids[0] !== agent_id) {
     throw new AosError(
@@ -186,6 +199,7 @@ function chatRequest(body: JsonObject): InvocationRequest {
     message,
     ...(named === undefined ? {} : { agent_id: named }),
     ...(second_message === undefined ? {} : { second_message }),
+    ...(simulated === true ? { simulation: true } : {}),
   };
   return { kind: 'chat', work, background };
 }

@@ -21,6 +21,7 @@ import {
 import type { Figures } from './figure.ts';
 import { type Operation, realize } from './operation.ts';
 import { seriesOf } from './runtime-series.ts';
+import type { SimulationState } from './simulation.ts';
 
 export interface DashboardParts {
   readonly figures: Figures;
@@ -32,10 +33,11 @@ export interface DashboardParts {
   readonly runtimeId: string;
   /** Share of the heap in use, 0..1. */
   readonly memoryUse: () => number;
+  readonly simulation: SimulationState | undefined;
 }
 
 export function createDashboardOperations(parts: DashboardParts): readonly Operation[] {
-  const { figures, agents, pool, budgeting, clock, runtimeId, memoryUse } = parts;
+  const { figures, agents, pool, budgeting, clock, runtimeId, memoryUse, simulation } = parts;
   const now = () => isoTime(clock.now());
 
   return [
@@ -153,8 +155,8 @@ export function createDashboardOperations(parts: DashboardParts): readonly Opera
           chaos_recovery_rate: null,
           status: vitalsWord(loopLoad, depth),
         },
-        simulation_active: false,
-        simulation_scenario_id: null,
+        simulation_active: simulation !== undefined,
+        simulation_scenario_id: simulation?.scenario ?? null,
       };
     }),
 

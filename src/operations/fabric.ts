@@ -199,7 +199,7 @@ export function createFabricOperations({ fabric, queue, engine, audit }: FabricO
           metadata: (payload['metadata'] ?? {}) as JsonObject,
           preset,
           primaryPlaneId,
-          simulated: asked.simulation ?? false,
+          simulated: task.submission.simulation,
         },
         'pending',
       );

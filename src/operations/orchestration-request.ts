@@ -44,6 +44,9 @@ export const submission = z
     callback_url: callbackAddress
       .nullish()
       .meta({ description: 'Where the result is sent when the orchestration has ended' }),
+    simulation: z.boolean().nullish().meta({
+      description: 'true: nothing reaches anything outside; models, planes, tools and callbacks are simulated',
+    }),
     mcp_servers: z
       .record(z.string(), z.array(mcpServer))
       .nullish()
@@ -106,6 +109,7 @@ export function workOf(asked: Submission, mcpServers: readonly string[]): JsonOb
     ...(purpose && { purpose: purpose as JsonValue }),
     ...(graph && { graph: graph as JsonObject }),
     ...(context && Object.keys(context).length > 0 && { context: context as JsonObject }),
+    ...(asked.simulation === true && { simulation: true }),
     ...(callbackUrl && { callback_url: callbackUrl }),
     // Which servers, never with which secrets.
     ...(chosen.length > 0 && { mcp_servers: Object.fromEntries(chosen) }),

@@ -33,6 +33,7 @@ const pending = {
   completed_at: null,
   error: null,
   simulated: true,
+  simulation: false,
   last_update: 1,
   links: {
     self: `${BASE}/${ID}`,

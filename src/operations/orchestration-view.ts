@@ -49,6 +49,7 @@ export const orchestrationStatus = z
     completed_at: time.nullable(),
     error: z.string().nullable(),
     simulated: z.boolean().meta({ description: 'Whether the simulated model answers instead of a real one' }),
+    simulation: z.boolean().meta({ description: 'Whether it reaches nothing outside' }),
     last_update: z.int().meta({ description: 'Number of the newest update: where to go on with ?after=' }),
     links: z.object({ self: z.string(), result: z.string(), updates: z.string(), invocation: z.string() }),
   })
@@ -109,6 +110,7 @@ export function viewStatus(run: Run, pulse: Pulse): z.infer<typeof orchestration
     completed_at: run.completedAt,
     error: errorOf(run),
     simulated: run.simulated,
+    simulation: run.simulation,
     last_update: run.lastEvent,
     links: {
       self,

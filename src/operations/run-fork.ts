@@ -52,6 +52,7 @@ export function createRunForks({ gate, runs, events }: RunForkParts): RunForks {
         callId,
         actor,
         priority: run.priority,
+        simulation: run.simulation,
         fork: { of: { runId: run.id, step: from ?? '' }, keepSteps: plan.keep, ...definition },
       });
       return { run: forked, plan };

@@ -49,6 +49,7 @@ import { createRunOperations, type RunParts } from './run.ts';
 import { runSpecs } from './run-spec.ts';
 import { screened } from './screened-operation.ts';
 import { createScreeningOperations, type ScreeningParts, screeningSpecs } from './screening.ts';
+import { createSimulationOperations, type SimulationOperationParts, simulationSpecs } from './simulation.ts';
 import { createTaskOperations, type TaskOperationParts } from './task.ts';
 import { taskSpecs } from './task-spec.ts';
 
@@ -79,6 +80,7 @@ export const operationSpecs: readonly OperationSpec[] = [
   ...a2aAgentSpecs,
   ...a2aDelegationSpecs,
   ...a2aMessageSpecs,
+  ...simulationSpecs,
   ...dashboardSpecs,
   ...feedSpecs,
 ];
@@ -100,6 +102,7 @@ export type OperationParts = OrchestrationParts &
   A2aAgentParts &
   A2aDelegationParts &
   A2aMessageParts &
+  SimulationOperationParts &
   DashboardParts & {
     /** Judges what changes something; nothing is judged when left out. */
     readonly governor?: Governor | undefined;
@@ -141,6 +144,7 @@ export function createOperations(parts: OperationParts): readonly Operation[] {
     ...createA2aAgentOperations(parts),
     ...createA2aDelegationOperations(parts),
     ...createA2aMessageOperations(parts),
+    ...createSimulationOperations(parts),
     ...createDashboardOperations(parts),
     ...createFeedOperations(parts),
   ];

@@ -7,6 +7,7 @@ import type { Assignment } from '../agents/brief.ts';
 import { foundEvent } from '../agents/model-screen.ts';
 import type { Tool } from '../agents/tool.ts';
 import { permitTool } from '../agents/tool-permission.ts';
+import { performTool } from '../agents/tool-work.ts';
 import { untilAborted } from '../core/abort.ts';
 import { isoTime } from '../core/clock.ts';
 import { AosError, asError } from '../core/errors.ts';
@@ -207,9 +208,9 @@ async function useTool(
         name,
         async ({ signal, idempotencyKey }) => {
           if (isCutOff) throw unknownOutcome(`${tool.name} was under way when its process ended${unknown}`);
-          const { caller, sessionId } = run;
+          const { caller, sessionId, simulation } = run;
           try {
-            const work = tool.run(input, { signal, idempotencyKey, clock, caller, sessionId });
+            const work = performTool(tool, input, { signal, idempotencyKey, clock, caller, sessionId, simulation });
             return await screened(setting, name, (await untilAborted(work, signal)) ?? null);
           } catch (thrown) {
             if (signal.aborted || thrown instanceof AosError) throw thrown;

@@ -7,6 +7,7 @@ import { type Context, SpanKind } from '@opentelemetry/api';
 import type { Agent } from '../agents/agent.ts';
 import type { AgentCatalogue } from '../agents/catalogue.ts';
 import type { Model } from '../agents/model.ts';
+import { modelFor } from '../agents/model-choice.ts';
 import { createProgress } from '../agents/progress.ts';
 import type { SessionMemory } from '../agents/session.ts';
 import type { ToolSet } from '../agents/tool.ts';
@@ -38,6 +39,8 @@ import { createRunMeter } from './run-meter.ts';
 export interface ProgramParts {
   readonly catalogue: Pick<AgentCatalogue, 'find' | 'enabled'>;
   readonly model: Model;
+  /** Answers in simulated runs. */
+  readonly simulatedModel?: Model;
   readonly memory: SessionMemory;
   readonly clock: Clock;
   /** Whether spans may hold what people and models wrote; false when left out. */
@@ -57,12 +60,16 @@ export interface ProgramParts {
 
 export function createRunProgram(parts: ProgramParts): RunProgram {
   return (scope) =>
-    inSpan(workflowSpan(scope.run, parts.model), traceContextOf(scope.run), async (_span, traceContext) => {
-      const definition = await definitionOfRun(parts, scope);
-      return scope.run.kind === 'chat'
-        ? chat(parts, scope, definition, traceContext)
-        : orchestrate(parts, scope, definition, traceContext);
-    });
+    inSpan(
+      workflowSpan(scope.run, modelFor(parts, scope.run)),
+      traceContextOf(scope.run),
+      async (_span, traceContext) => {
+        const definition = await definitionOfRun(parts, scope);
+        return scope.run.kind === 'chat'
+          ? chat(parts, scope, definition, traceContext)
+          : orchestrate(parts, scope, definition, traceContext);
+      },
+    );
 }
 
 /**
@@ -125,14 +132,14 @@ async function chat(
 type RunSetting = Omit<OrchestrationSetting, 'request' | 'agentOfRun'>;
 
 function settingOf(parts: ProgramParts, scope: RunScope, traceContext: Context, plannedTurns: number): RunSetting {
-  const { model, clock, tools, approvals, governor, budgets, egress, log, captureContent = false } = parts;
+  const { clock, tools, approvals, governor, budgets, egress, log, captureContent = false } = parts;
   const config = configOf(scope.run.request);
   const limits = limitsOf(config, plannedTurns);
   checkDepth(scope.run.depth, limits);
   const guard = yesOrNo(config, 'loop_guard') === false ? undefined : createLoopGuard();
   return {
     scope,
-    model,
+    model: modelFor(parts, scope.run),
     clock,
     traceContext,
     captureContent,

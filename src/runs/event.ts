@@ -51,6 +51,8 @@ export type EventData = {
     workflow?: string;
     agent_ids?: string[];
     simulated: boolean;
+    /** Whether nothing of it reaches anything outside. */
+    simulation?: boolean;
     fork_of?: { run_id: string; step: string };
   };
   /** `plan` says what is going to happen (rounds, turns, `planned_turns`); its exact shape is the orchestration's. */

@@ -59,7 +59,14 @@ export interface Feed {
   follow(caller: Caller, after: string, signal: AbortSignal): AsyncIterable<FeedItem>;
 }
 
-export function createFeed({ database, clock }: { database: Database; clock: Clock }): Feed {
+export interface FeedParts {
+  readonly database: Database;
+  readonly clock: Clock;
+  /** Whether all that happens here is simulated; its facts say so then. */
+  readonly simulation?: boolean | undefined;
+}
+
+export function createFeed({ database, clock, simulation = false }: FeedParts): Feed {
   const { db, tenant, notifications } = database;
   const sleepers = new Set<() => void>();
   let listening: Promise<unknown> | undefined;
@@ -129,7 +136,7 @@ export function createFeed({ database, clock }: { database: Database; clock: Clo
           type,
           subject,
           at: new Date(clock.now()),
-          data: JSON.stringify(data),
+          data: JSON.stringify(simulation ? { ...data, simulation } : data),
         })
         .execute();
       wakeAll();

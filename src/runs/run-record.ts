@@ -31,6 +31,7 @@ export function toRun(row: RunRow): Run {
     traceparent: row.traceparent,
     callId: row.call_id,
     simulated: row.simulated,
+    simulation: row.simulation,
     createdAt: row.created_at.toISOString(),
     startedAt: row.started_at?.toISOString() ?? null,
     completedAt: row.completed_at?.toISOString() ?? null,

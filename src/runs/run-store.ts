@@ -39,6 +39,8 @@ export interface RunAdmission {
   /** What its log says of it beside that it is queued. */
   readonly told?: KeyedEvent | undefined;
   readonly simulated: boolean;
+  /** Whether it is to reach nothing outside; so does what a simulated run starts, whatever is said here. */
+  readonly simulation?: boolean | undefined;
   readonly callId: string;
   readonly traceparent?: string | undefined;
   /** ISO-8601 UTC. */
@@ -303,7 +305,14 @@ export function createRunStore(parts: RunStoreParts): RunStore {
 
 async function insert(within: StoreScope, admission: RunAdmission, at: string) {
   const { id, kind, sessionId, caller, request, simulated, callId, forkOf, keepSteps, sessionPolicy } = admission;
-  const { traceparent = null, deadlineAt = null, parentId = null, definition = null, priority = 3 } = admission;
+  const {
+    traceparent = null,
+    deadlineAt = null,
+    parentId = null,
+    definition = null,
+    priority = 3,
+    simulation = false,
+  } = admission;
   const actor = admission.actor ?? `user:${caller.userId}`;
   const events = encodeEvents(
     id,
@@ -317,11 +326,15 @@ async function insert(within: StoreScope, admission: RunAdmission, at: string) {
   const { rows } = await sql<
     RunRow & { outcome: 'created' | 'existing' | 'busy' | 'quota'; refusal: QuotaRefusal | null }
   >`
-    select (admitted.run).*, admitted.outcome, admitted.refusal from aos.enter_run(
+    select (admitted.run).*, admitted.outcome, admitted.refusal
+      from set_config('aos.run_simulation', ${simulation ? 'on' : 'off'}, true) as told,
+        lateral aos.enter_run(
       ${id}, ${kind}, ${sessionId}, ${caller.tenantId}, ${caller.userId}, ${JSON.stringify(request)},
       ${hashRequest(admission.asked ?? request)}, ${traceparent}, ${callId}, ${simulated}, ${at}, ${deadlineAt}, ${parentId}, ${definition},
       ${forkOf === undefined ? null : JSON.stringify(forkOf)}, ${forkOf?.runId ?? null},
-      ${keepSteps === undefined ? null : [...keepSteps]}, ${priority}, ${actor},
+      ${keepSteps === undefined ? null : [...keepSteps]}, ${priority},
+      -- Joined to what was told, so that it is told first.
+      ${actor} || left(told, 0),
       ${kind === 'chat' && sessionPolicy === 'reject'}, ${events}
     ) admitted`.execute(within);
   return rows[0];
@@ -383,7 +396,7 @@ function busySession({ sessionId }: RunAdmission): AosError {
   );
 }
 
-function queuedEvent({ kind, request, simulated, forkOf }: RunAdmission): NewRunEvent {
+function queuedEvent({ kind, request, simulated, simulation, forkOf }: RunAdmission): NewRunEvent {
   const { workflow, agent_ids: agentIds } = request;
   return {
     type: 'run.queued',
@@ -392,6 +405,7 @@ function queuedEvent({ kind, request, simulated, forkOf }: RunAdmission): NewRun
       ...(typeof workflow === 'string' && { workflow }),
       ...(Array.isArray(agentIds) && { agent_ids: agentIds.map(String) }),
       simulated,
+      ...(simulation === true && { simulation }),
       ...(forkOf !== undefined && { fork_of: { run_id: forkOf.runId, step: forkOf.step } }),
     },
   };

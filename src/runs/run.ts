@@ -90,6 +90,8 @@ export interface Run {
   readonly callId: string;
   /** Whether its models are the simulated one. */
   readonly simulated: boolean;
+  /** Whether it reaches nothing outside: models, planes, tools and callbacks are simulated; the rest is as ever. */
+  readonly simulation: boolean;
   /** All times ISO-8601 UTC. */
   readonly createdAt: string;
   readonly startedAt: string | null;

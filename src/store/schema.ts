@@ -63,6 +63,7 @@ import {
 } from './tables/run.ts';
 import { screeningMigrations } from './tables/screening.ts';
 import { type SessionDocumentTable, type SessionMessageTable, sessionMigrations } from './tables/session.ts';
+import { type DatabaseModeTable, type SimulationRecordingTable, simulationMigrations } from './tables/simulation.ts';
 import {
   type TaskLimitTable,
   type TaskSettingsTable,
@@ -117,6 +118,8 @@ export interface Schema {
   budget_reservations: BudgetReservationTable;
   budget_waits: BudgetWaitTable;
   budget_changes: BudgetChangeTable;
+  simulation_recordings: SimulationRecordingTable;
+  database_mode: DatabaseModeTable;
 }
 
 /** Applied in the order of their names, each once. */
@@ -133,6 +136,7 @@ export const migrations: readonly Migration[] = [
   ...fabricMigrations,
   ...auditMigrations,
   ...limitMigrations,
+  ...simulationMigrations,
   ...screeningMigrations,
   ...tenancyMigrations,
   ...delegationMigrations,

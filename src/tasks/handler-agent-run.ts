@@ -1,6 +1,8 @@
 /** `agent_run`: one agent answers `payload.input`, with its tools, without memory of any session. */
 import type { Agent } from '../agents/agent.ts';
 import type { AgentCatalogue } from '../agents/catalogue.ts';
+import type { Model } from '../agents/model.ts';
+import { modelFor } from '../agents/model-choice.ts';
 import { createProgress } from '../agents/progress.ts';
 import type { TurnOutcome, TurnSetting } from '../agents/turn.ts';
 import { runTurn } from '../agents/turn-loop.ts';
@@ -18,6 +20,8 @@ export type AgentParts = Pick<
   'model' | 'clock' | 'captureContent' | 'tools' | 'approvals' | 'governor' | 'budgets' | 'egress' | 'log'
 > & {
   readonly catalogue: Pick<AgentCatalogue, 'find' | 'enabled'>;
+  /** Answers in simulated runs. */
+  readonly simulatedModel?: Model;
 };
 
 const DEFAULT_MAX_STEPS = 20;
@@ -49,7 +53,7 @@ export function answer(
   { scope, traceContext }: TaskSetting,
   { turn, agent, input, context, payload }: Question,
 ): Promise<TurnOutcome> {
-  const { model, clock, captureContent, tools, approvals, governor, budgets, egress, log } = parts;
+  const { clock, captureContent, tools, approvals, governor, budgets, egress, log } = parts;
   const bounds = {
     max_tool_calls: payload['max_steps'] ?? DEFAULT_MAX_STEPS,
     max_cost_usd: payload['max_cost_usd'] ?? DEFAULT_MAX_COST_USD,
@@ -58,7 +62,7 @@ export function answer(
   const limits = limitsOf(bounds, 1);
   const setting: TurnSetting = {
     scope,
-    model,
+    model: modelFor(parts, scope.run),
     clock,
     traceContext,
     captureContent,

@@ -42,6 +42,8 @@ export interface TaskAdmissionParts {
   readonly hasQuotas?: ((tenantId: string) => boolean) | undefined;
   /** Judges what is submitted; everything is taken when left out. */
   readonly governor?: Governor | undefined;
+  /** Whether all tasks are simulated, whatever they say. */
+  readonly simulation?: boolean | undefined;
 }
 
 /**
@@ -51,7 +53,7 @@ export interface TaskAdmissionParts {
 export type TaskAdmission = (task: NewTask, caller: Caller, options?: SubmitOptions) => Promise<Task>;
 
 export function createTaskAdmission(parts: TaskAdmissionParts): TaskAdmission {
-  const { database, feed, settings, clock, fabric, governor, hasQuotas = () => true } = parts;
+  const { database, feed, settings, clock, fabric, governor, hasQuotas = () => true, simulation } = parts;
   const { db, tenant, notifications } = database;
   let counted = { at: Number.NEGATIVE_INFINITY, waiting: 0 };
 
@@ -99,7 +101,7 @@ export function createTaskAdmission(parts: TaskAdmissionParts): TaskAdmission {
   }
 
   async function submit(given: NewTask, caller: Caller, options: SubmitOptions = {}): Promise<Task> {
-    const asked = submissionOf(given);
+    const asked = submissionOf(simulation === true ? { ...given, simulation } : given);
     const id = options.id ?? newUuid();
     const { submission, decision } = await permit(id, asked, caller);
     const now = clock.now();

@@ -70,6 +70,8 @@ export interface TaskQueueParts {
   readonly hasQuotas?: ((tenantId: string) => boolean) | undefined;
   /** Judges what is submitted; everything is taken when left out. */
   readonly governor?: Governor | undefined;
+  /** Whether all tasks are simulated. */
+  readonly simulation?: boolean | undefined;
 }
 
 export function createTaskQueue(parts: TaskQueueParts): TaskQueue {

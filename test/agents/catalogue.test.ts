@@ -54,7 +54,9 @@ describe('the tools of an agent', () => {
   });
 
   it('of the shipped registry are all there', async () => {
-    const tools = createToolSet(createStandardTools({ documents: undefined as never, fetch: undefined as never }));
+    const tools = createToolSet(
+      createStandardTools({ documents: undefined as never, fetch: undefined as never, record: undefined as never }),
+    );
     const catalogue = await loadCatalogue(undefined, Object.keys(tools.versions));
     expect(Object.fromEntries(catalogue.all.map((agent) => [agent.agent_id, toolNamesOf(agent)]))).toMatchObject({
       ceo: ['date_time', 'search_documents', 'record_decision'],

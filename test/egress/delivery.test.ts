@@ -6,6 +6,7 @@ import { systemClock } from '../../src/core/clock.ts';
 import { createDeliveries, type Deliveries, type DeliveryPace, pauseAfter } from '../../src/egress/delivery.ts';
 import { createGuardedFetch } from '../../src/egress/guarded-fetch.ts';
 import { createOutbox, type Delivery, type NewMessage, type Outbox } from '../../src/egress/outbox.ts';
+import { createRecorder, createRecordingFetch } from '../../src/egress/recorder.ts';
 import { verifyBody, verifyWebhook } from '../../src/egress/signature.ts';
 import type { Database } from '../../src/store/database.ts';
 import { openTestDatabase } from '../support/database.ts';
@@ -41,6 +42,7 @@ async function deliver(pace: Partial<DeliveryPace> = {}, allow: string[] = ['127
   const deliveries = createDeliveries({
     database,
     fetch: createGuardedFetch({ clock: systemClock, allow }),
+    record: createRecordingFetch(createRecorder({ database, clock: systemClock })),
     secret,
     clock: systemClock,
     log: silentLog,

@@ -17,6 +17,7 @@ const withoutTenant: Readonly<Record<string, string>> = {
   migrations: 'says which steps made the tables',
   tenant_tables: 'says which tables are protected',
   definitions: 'content under its own hash, the same for everybody; reached through a run that is pinned to it',
+  database_mode: 'says whether the database is one of simulations',
   task_limits: 'limits of the operator',
   task_settings: 'settings of the operator',
 };

@@ -28,6 +28,7 @@ export function testRun(change: Partial<Run> = {}): Run {
     traceparent: null,
     callId: '',
     simulated: true,
+    simulation: false,
     createdAt: '2026-02-01T10:00:00.000Z',
     startedAt: '2026-02-01T10:00:00.000Z',
     completedAt: null,

@@ -5,10 +5,10 @@
  */
 import { z } from 'zod';
 import { AosError } from '../../core/errors.ts';
-import type { JsonValue } from '../../core/json.ts';
+import type { JsonObject, JsonValue } from '../../core/json.ts';
 import type { GuardedFetch, GuardedResponse } from '../../egress/guarded-fetch.ts';
 import type { Caller } from '../../runs/run.ts';
-import type { Tool } from '../tool.ts';
+import type { Tool, ToolContext } from '../tool.ts';
 
 const input = z.object({
   url: z.string().min(1).max(2000).describe('An absolute https URL.'),
@@ -27,15 +27,21 @@ const TEXTUAL = /^(text\/[\w.+-]+|application\/(json|xml|javascript|yaml|x-ndjso
  * Whether somebody's agents may reach the public internet: it is a direct call, past every plane.
  * @throws AosError forbidden (`DIRECT_FORBIDDEN`) when not
  */
-export type PermitDirect = (caller: Caller, url: string) => Promise<void>;
+export type PermitDirect = (asked: {
+  readonly caller: Caller;
+  readonly url: string;
+  readonly simulation: boolean;
+}) => Promise<void>;
 
 export interface HttpFetchParts {
   readonly fetch: GuardedFetch;
   /** Everybody may when left out. */
   readonly permitDirect?: PermitDirect | undefined;
+  /** Takes what simulated runs would have requested. */
+  readonly record: GuardedFetch;
 }
 
-export function createHttpFetch({ fetch, permitDirect }: HttpFetchParts): Tool<Input> {
+export function createHttpFetch({ fetch, permitDirect, record }: HttpFetchParts): Tool<Input> {
   return {
     name: 'http_fetch',
     version: '1',
@@ -46,31 +52,34 @@ export function createHttpFetch({ fetch, permitDirect }: HttpFetchParts): Tool<I
     requiresApproval: ({ method }) => method === 'POST',
     // The request ends itself before that, with a better sentence.
     timeoutMs: TIMEOUT_MS + 5000,
-    async run(asked, { signal, idempotencyKey, caller }) {
-      const { url, method, body, content_type = 'application/json' } = asked;
-      if (method !== 'POST' && body !== undefined) {
-        throw new AosError('invalid_request', `a ${method} has no body: leave it out or use POST`);
-      }
-      await permitDirect?.(caller, url);
-      const sending = method === 'POST' ? { 'content-type': content_type, 'idempotency-key': idempotencyKey } : {};
-      const response = await fetch(
-        {
-          url,
-          method,
-          headers: { accept: 'text/*, application/json, */*;q=0.1', 'user-agent': 'aos-agent-server', ...sending },
-          ...(body === undefined ? {} : { body }),
-          timeoutMs: TIMEOUT_MS,
-          maxBytes: MAX_BYTES,
-          maxRedirects: method === 'POST' ? 0 : MAX_REDIRECTS,
-        },
-        signal,
-      );
-      const answer = { url: response.url, status: response.status, content_type: mediaTypeOf(response) };
-      return method === 'HEAD'
-        ? { ...answer, headers: { ...response.headers } }
-        : { ...answer, ...contentOf(response) };
-    },
+    run: (asked, context) => request(fetch, asked, context),
+    simulate: async (asked, context) => ({ ...(await request(record, asked, context)), simulated: true }),
   };
+
+  async function request(through: GuardedFetch, asked: Input, context: ToolContext): Promise<JsonObject> {
+    const { url, method, body, content_type = 'application/json' } = asked;
+    const { signal, idempotencyKey, caller, sessionId, simulation } = context;
+    if (method !== 'POST' && body !== undefined) {
+      throw new AosError('invalid_request', `a ${method} has no body: leave it out or use POST`);
+    }
+    await permitDirect?.({ caller, url, simulation });
+    const sending = method === 'POST' ? { 'content-type': content_type, 'idempotency-key': idempotencyKey } : {};
+    const response = await through(
+      {
+        url,
+        method,
+        headers: { accept: 'text/*, application/json, */*;q=0.1', 'user-agent': 'aos-agent-server', ...sending },
+        ...(body === undefined ? {} : { body }),
+        timeoutMs: TIMEOUT_MS,
+        maxBytes: MAX_BYTES,
+        maxRedirects: method === 'POST' ? 0 : MAX_REDIRECTS,
+        about: { id: idempotencyKey, ...caller, kind: 'http_fetch', subject: sessionId },
+      },
+      signal,
+    );
+    const answer = { url: response.url, status: response.status, content_type: mediaTypeOf(response) };
+    return method === 'HEAD' ? { ...answer, headers: { ...response.headers } } : { ...answer, ...contentOf(response) };
+  }
 }
 
 /** @throws AosError unsupported for what is no text */

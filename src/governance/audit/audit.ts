@@ -67,6 +67,8 @@ export interface AuditParts {
   /** Who answers for what at a tenant; the blueprint's matrix says so when left out. */
   readonly responsibility?: Surroundings['responsibility'];
   readonly plane?: Surroundings['plane'];
+  /** Whether all that happens here is simulated; entries say so then. */
+  readonly simulation?: boolean | undefined;
 }
 
 export function createAudit(parts: AuditParts): Audit {
@@ -158,7 +160,7 @@ export function createAudit(parts: AuditParts): Audit {
           actor: null,
           user_id: owner,
           trace_id: entry.trace_id ?? null,
-          data: JSON.stringify({ ...entry, timestamp }),
+          data: JSON.stringify({ ...entry, ...(parts.simulation === true && { simulation: true }), timestamp }),
         })
         .execute();
     },

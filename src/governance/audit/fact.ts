@@ -27,7 +27,7 @@ export interface Fact {
   readonly run?: {
     readonly kind: string;
     readonly userId: string;
-    readonly simulated: boolean;
+    readonly simulation: boolean;
     readonly rootId: string;
   };
   /** The task that an action of a plane was for. */
@@ -219,7 +219,7 @@ function draftsOfEvent(fact: Fact): readonly Draft[] {
     run_id: runId,
     task_id: isTask ? taskOf(runId) : null,
     agent_id: word(data['agent_id']),
-    simulation: run?.simulated ?? false,
+    simulation: run?.simulation ?? false,
     trace_id: traceId,
     owner: run?.userId ?? '',
   };
@@ -275,6 +275,7 @@ function draftsOfFact({ type, subject, at, actor, userId, traceId, data, task, t
       ...(noun === 'approval' && { run_id: word(data['run_id']) }),
       ...(isVerdict && { run_id: subject === '' ? null : subject, ...verdictOf(data) }),
       ...(task !== undefined && submitted(task.submission)),
+      ...(data['simulation'] === true && { simulation: true }),
       ...surroundings(data),
       trace_id: traceId,
       owner: userId,

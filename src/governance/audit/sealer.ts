@@ -173,7 +173,7 @@ interface FactRow {
   data: JsonObject | null;
   kind: string | null;
   run_user: string | null;
-  simulated: boolean | null;
+  simulation: boolean | null;
   root_id: string | null;
   task_type: string | null;
   task_agent: string | null;
@@ -187,7 +187,7 @@ async function loadFacts(within: StoreScope, tenantId: string): Promise<readonly
   const { rows } = await sql<FactRow>`
     select f.pos, f.type, f.subject, f.at, f.actor, f.user_id, f.trace_id, f.seq, f.hash,
       case when f.data is not null then f.data when octet_length(e.data::text) <= ${MAX_DATA_BYTES} then e.data end as data,
-      r.kind, r.user_id as run_user, r.simulated, r.root_id, t.task_type, t.agent_id as task_agent,
+      r.kind, r.user_id as run_user, r.simulation, r.root_id, t.task_type, t.agent_id as task_agent,
       case when octet_length(t.submission::text) <= ${MAX_DATA_BYTES} then t.submission end as submission,
       t.fabric, a.task_id as action_task
       from aos.audit_facts f
@@ -215,7 +215,7 @@ function toFact(row: FactRow): Fact {
     data: { ...placeIn(row.fabric), ...row.data },
     ...(row.action_task !== null && { taskId: row.action_task }),
     ...(kind !== null && {
-      run: { kind, userId: runUser ?? '', simulated: row.simulated ?? false, rootId: rootId ?? subject },
+      run: { kind, userId: runUser ?? '', simulation: row.simulation ?? false, rootId: rootId ?? subject },
     }),
     ...(taskType !== null && {
       task: { type: taskType, agentId: row.task_agent ?? '', submission: row.submission ?? {} },

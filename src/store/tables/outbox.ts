@@ -33,6 +33,8 @@ export interface OutboxTable {
   last_attempt_at: Date | null;
   last_status: number | null;
   last_error: string | null;
+  /** Whether it is recorded in place of being sent. */
+  simulation: Generated<boolean>;
 }
 
 export const outboxMigrations: readonly Migration[] = [

@@ -22,6 +22,8 @@ export interface RunTable {
   traceparent: string | null;
   call_id: string;
   simulated: boolean;
+  /** Whether nothing of it reaches anything outside. */
+  simulation: Generated<boolean>;
   created_at: Date;
   started_at: Date | null;
   completed_at: Date | null;

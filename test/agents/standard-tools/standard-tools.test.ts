@@ -19,10 +19,15 @@ const documents: SessionDocuments = {
 };
 
 let requests: GuardedRequest[] = [];
+const recorded: GuardedRequest[] = [];
 let response: Partial<GuardedResponse> & { text?: string } = {};
 const tools = createToolSet(
   createStandardTools({
     documents,
+    async record(request) {
+      recorded.push(request);
+      return { url: request.url, status: 200, headers: {}, body: new Uint8Array(), truncated: false };
+    },
     async fetch(request) {
       requests.push(request);
       const { text = '', ...others } = response;

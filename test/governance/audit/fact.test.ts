@@ -5,7 +5,7 @@ import { actorOf, draftsOf, type Fact } from '../../../src/governance/audit/fact
 import { auditedEvents, auditedFacts } from '../../../src/store/tables/audit.ts';
 import { budgetEvents, budgetFacts } from '../../../src/store/tables/budget.ts';
 
-const RUN = { kind: 'orchestration', userId: 'ann', simulated: true, rootId: 'r1' };
+const RUN = { kind: 'orchestration', userId: 'ann', simulation: true, rootId: 'r1' };
 
 function event(type: string, data: JsonObject = {}, more: Partial<Fact> = {}): Fact {
   const place = { seq: 7, hash: 'ab', traceId: 't' };
