@@ -67,7 +67,7 @@ export interface AuditParts {
   /** Who answers for what at a tenant; the blueprint's matrix says so when left out. */
   readonly responsibility?: Surroundings['responsibility'];
   readonly plane?: Surroundings['plane'];
-  /** Whether all that happens here is simulated; entries say so then. */
+  /** Whether all that happens on this database is simulated; every entry says so then. */
   readonly simulation?: boolean | undefined;
 }
 
@@ -77,6 +77,7 @@ export function createAudit(parts: AuditParts): Audit {
   const surroundings: Surroundings = {
     responsibility: parts.responsibility ?? ((_tenantId, { action }) => blueprintResponsibility(action)),
     plane: parts.plane ?? (() => undefined),
+    simulation: parts.simulation ?? false,
   };
   const sealer = createSealer({ db, surroundings });
   const trail = createTrail(tenant);
@@ -160,7 +161,7 @@ export function createAudit(parts: AuditParts): Audit {
           actor: null,
           user_id: owner,
           trace_id: entry.trace_id ?? null,
-          data: JSON.stringify({ ...entry, ...(parts.simulation === true && { simulation: true }), timestamp }),
+          data: JSON.stringify({ ...entry, timestamp }),
         })
         .execute();
     },

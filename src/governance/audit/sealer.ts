@@ -29,6 +29,8 @@ export interface Head {
 /** What of a tenant's set-up an entry tells. */
 export interface Surroundings {
   readonly responsibility: (tenantId: string, entry: Answerable) => Responsibility;
+  /** Whether all that happens on this database is simulated. */
+  readonly simulation: boolean;
   readonly plane: (tenantId: string) => Promise<PlaneInUse | undefined> | PlaneInUse | undefined;
 }
 
@@ -97,6 +99,7 @@ export function createSealer({ db, surroundings }: { db: StoreScope; surrounding
         trace_id: null,
         ...given,
         ...withoutNames(draft, references),
+        ...(surroundings.simulation && { simulation: true }),
       };
       const place = {
         seq: size + 1,
