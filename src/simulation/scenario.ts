@@ -4,32 +4,7 @@
  */
 import { z } from 'zod';
 import { simulatedPlane } from '../fabric/simulated.ts';
-import { modelFaults } from './scripted-model.ts';
-
-const window = z
-  .tuple([z.int().min(0), z.int().min(0)])
-  .refine(([from, to]) => from < to, { error: 'an outage begins before it ends' });
-
-const model = z.strictObject({
-  /** Before the first word, evenly between these, in milliseconds. */
-  latency_ms: z
-    .tuple([z.int().min(0), z.int().min(0)])
-    .refine(([least, most]) => least <= most, { error: 'the first is at most the second' })
-    .default([0, 0]),
-  /** Between two pieces of text. */
-  token_ms: z.int().min(0).max(60_000).default(0),
-  /** Share of calls that fail, 0 to 1, and how. */
-  error_rate: z.number().min(0).max(1).default(0),
-  error: z.enum(modelFaults).default('busy'),
-  /** What the first calls of the process come to, in their order. */
-  script: z
-    .array(z.enum(['ok', ...modelFaults]))
-    .max(10_000)
-    .default([]),
-  /** Not to be reached between these, in milliseconds since the start. */
-  outages: z.array(window).max(100).default([]),
-});
-export type ModelScenario = z.output<typeof model>;
+import { modelScenario } from './scripted-model.ts';
 
 const plane = z.strictObject(simulatedPlane.shape).partial();
 
@@ -37,7 +12,7 @@ const scenario = z.strictObject({
   $schema: z.string().optional(),
   name: z.string().min(1).max(200).optional(),
   seed: z.string().min(1).max(200).optional(),
-  model: model.prefault({}),
+  model: modelScenario.prefault({}),
   /** By name, `*` for those that are not named. */
   planes: z.record(z.string(), plane).default({}),
 });

@@ -4,14 +4,40 @@
  * work meets the same luck whatever else is under way; the script counts calls, and outages are told by the clock.
  */
 import { createHash } from 'node:crypto';
+import { z } from 'zod';
 import type { Model, ModelPart, ModelRequest } from '../agents/model.ts';
 import type { Clock } from '../core/clock.ts';
 import { AosError, type Retry } from '../core/errors.ts';
-import type { ModelScenario } from './scenario.ts';
 
 /** `busy` and `unreachable` may pass, `broken_off` fails in the middle of an answer, `refused` is for good. */
 export const modelFaults = ['busy', 'unreachable', 'broken_off', 'refused'] as const;
 export type ModelFault = (typeof modelFaults)[number];
+
+const window = z
+  .tuple([z.int().min(0), z.int().min(0)])
+  .refine(([from, to]) => from < to, { error: 'an outage begins before it ends' });
+
+/** How the model behaves; a good day when nothing is said. */
+export const modelScenario = z.strictObject({
+  /** Before the first word, evenly between these, in milliseconds. */
+  latency_ms: z
+    .tuple([z.int().min(0), z.int().min(0)])
+    .refine(([least, most]) => least <= most, { error: 'the first is at most the second' })
+    .default([0, 0]),
+  /** Between two pieces of text. */
+  token_ms: z.int().min(0).max(60_000).default(0),
+  /** Share of calls that fail, 0 to 1, and how. */
+  error_rate: z.number().min(0).max(1).default(0),
+  error: z.enum(modelFaults).default('busy'),
+  /** What the first calls of the process come to, in their order. */
+  script: z
+    .array(z.enum(['ok', ...modelFaults]))
+    .max(10_000)
+    .default([]),
+  /** Not to be reached between these, in milliseconds since the start. */
+  outages: z.array(window).max(100).default([]),
+});
+export type ModelScenario = z.output<typeof modelScenario>;
 
 const meaning: Readonly<Record<ModelFault, { readonly retry: Retry; readonly says: string }>> = {
   busy: { retry: 'later', says: 'is busy' },
