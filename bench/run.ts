@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { figure, table } from './measure/table.ts';
 import { type Aim, type Effort, isMet, type SectionResult } from './section.ts';
 import { benchAudit } from './sections/audit.ts';
+import { benchBudget } from './sections/budget.ts';
 import { benchEngine } from './sections/engine.ts';
 import { benchFabric } from './sections/fabric.ts';
 import { benchFollow } from './sections/follow.ts';
@@ -34,6 +35,7 @@ const sections: Record<string, (effort: Effort) => Promise<SectionResult>> = {
   audit: benchAudit,
   governor: benchGovernor,
   fabric: benchFabric,
+  budget: benchBudget,
   screening: benchScreening,
   schedule: benchSchedule,
   follow: benchFollow,

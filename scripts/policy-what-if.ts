@@ -1,6 +1,6 @@
 /**
  * `npm run policy:what-if -- --policy <file> [--raci <file>] [--preset <name>] [--budget <usd>] [--per tenant|agent|run]
- * [--target <system>] [--since <time>] [--until <time>] [--limit <n>] [--server <url>] [--tenant <id>] [--json]`: asks a
+ * [--budgets <file>] [--target <system>] [--since <time>] [--until <time>] [--limit <n>] [--server <url>] [--tenant <id>] [--json]`: asks a
  * running server what its recorded decisions would have been under other rules, and prints the difference.
  *
  * `npm run policy:what-if -- --test <file>…` runs tests of rules instead; no server is asked.
@@ -20,6 +20,7 @@ const { values, positionals } = parseArgs({
     raci: { type: 'string' },
     preset: { type: 'string' },
     budget: { type: 'string' },
+    budgets: { type: 'string' },
     per: { type: 'string', default: 'tenant' },
     target: { type: 'string' },
     action: { type: 'string' },
@@ -59,14 +60,15 @@ async function runTests(files: readonly string[]): Promise<number> {
 }
 
 async function ask(): Promise<number> {
-  const { policy, raci, preset, budget, per, target, action, since, until, limit, server, tenant } = values;
-  if ([policy, raci, preset, budget].every((each) => each === undefined)) {
-    throw new Error('nothing is to be different: name a --policy, a --raci, a --preset or a --budget');
+  const { policy, raci, preset, budget, budgets, per, target, action, since, until, limit, server, tenant } = values;
+  if ([policy, raci, preset, budget, budgets].every((each) => each === undefined)) {
+    throw new Error('nothing is to be different: name a --policy, a --raci, a --preset, a --budget or --budgets');
   }
   const named: Record<string, JsonValue | undefined> = {
     policy: policy === undefined ? undefined : await readJsonFile(policy, 'policy'),
     raci: raci === undefined ? undefined : await readJsonFile(raci, 'RACI matrix'),
     budget: budget === undefined ? undefined : { limit_usd: Number(budget), per },
+    budgets: budgets === undefined ? undefined : await readJsonFile(budgets, 'file of budgets'),
     preset,
     target,
     action,

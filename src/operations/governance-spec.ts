@@ -1,6 +1,7 @@
 /** The governance API: who answers for what, the rules, what was decided, and what would have been under other rules. */
 import { z } from 'zod';
 import { presets } from '../fabric/preset.ts';
+import { BUDGET_ID, budgetSchema } from '../governance/budget/budget.ts';
 import { documentKinds } from '../governance/rulebook.ts';
 import { askedTime, freeForm, pageSize, time } from './field.ts';
 import { specify } from './operation.ts';
@@ -187,6 +188,10 @@ export const askWhatIf = specify({
     budget: z
       .object({ limit_usd: z.number().min(0), per: z.enum(['tenant', 'agent', 'run']).default('tenant') })
       .optional(),
+    budgets: z
+      .record(z.string().regex(BUDGET_ID), budgetSchema)
+      .optional()
+      .meta({ description: 'In place of those that hold, by their ids: of tool calls and of money' }),
     ...between,
     limit: z.coerce.number().int().min(1).max(10_000).default(1000).meta({ description: 'The newest this many' }),
   }),

@@ -5,6 +5,7 @@ import type { FabricContexts } from '../fabric/fabric-context.ts';
 import type { Preset } from '../fabric/preset.ts';
 import { type CellOverride, planesFor } from '../fabric/routing-table.ts';
 import type { Environment } from '../governance/action.ts';
+import type { Budget, BudgetDocument } from '../governance/budget/budget.ts';
 import type { DecisionFilter, DecisionStore, KeptDecision } from '../governance/decision-store.ts';
 import { whatIf } from '../governance/policy/what-if.ts';
 import type { DocumentKind, Rulebook, Rules } from '../governance/rulebook.ts';
@@ -106,7 +107,7 @@ export function createGovernanceOperations({
         })),
       };
     }),
-    realize(askWhatIf, async ({ policy, raci, preset, budget, limit, ...filter }, { caller }) => {
+    realize(askWhatIf, async ({ policy, raci, preset, budget, budgets, limit, ...filter }, { caller }) => {
       const rulebook = await governance.rulebook();
       const present = rulebook.of(caller.tenantId);
       const rules = {
@@ -121,10 +122,15 @@ export function createGovernanceOperations({
         kept: present.policy.document.keep,
         ...(route !== undefined && { route }),
         ...(budget !== undefined && { budget: { limitUsd: budget.limit_usd, per: budget.per } }),
+        ...(budgets !== undefined && { budgets: budgetsOf(caller.tenantId, budgets) }),
       });
       return structuredClone(report) as Mutable<typeof report>;
     }),
   ];
+}
+
+function budgetsOf(tenantId: string, documents: Readonly<Record<string, BudgetDocument>>): readonly Budget[] {
+  return Object.entries(documents).map(([id, { subject = null, ...same }]) => ({ ...same, subject, id, tenantId }));
 }
 
 interface AskedFilter {

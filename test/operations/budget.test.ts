@@ -118,7 +118,7 @@ describe('a run over its budget', () => {
     await set('runs', { dimension: 'runs', limit: 1 });
     expect((await chat('One')).status).toBe(200);
     const { status, answer } = await chat('Two');
-    expect(status).toBe(422);
+    expect(status).toBe(429);
     expect(JSON.stringify(answer)).toMatch(
       /The budget \\"runs\\" .* 1 of 1 runs are used.* It renews at .*Send this again then/,
     );

@@ -28,7 +28,7 @@ export interface Admission {
 }
 
 export interface RunBudgets {
-  /** @throws AosError limit_exceeded naming the budget, what is used of it and when it renews */
+  /** @throws AosError rate_limited, or limit_exceeded where it does not renew, naming the budget, what is used of it and when it renews */
   admit(run: NewRun): Promise<Admission>;
 }
 
@@ -73,10 +73,10 @@ export function createRunBudgets({ book, ledger, clock }: RunBudgetsParts): RunB
     const { dimension } = budget;
     const renews_at = asks.find(({ account }) => account === shortage.account)?.ends ?? null;
     const text = shortageText(budget, shortage, renews_at);
-    return exceeded(
-      { ...counted, budget_id, there_is, dimension, renews_at, text },
-      renews_at === null ? 'Have somebody add to it.' : 'Send this again then, or have somebody add to it.',
-    );
+    const told = { ...counted, budget_id, there_is, dimension, renews_at, text };
+    if (renews_at === null) return exceeded(told, 'Have somebody add to it.');
+    const inMs = Math.max(1000, Date.parse(renews_at) - clock.now());
+    return exceeded(told, 'Send this again then, or have somebody add to it.', inMs);
   }
 }
 

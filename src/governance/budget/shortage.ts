@@ -55,12 +55,21 @@ export interface ToldShortage {
   readonly text: string;
 }
 
-/** Why something is not begun, or a run fails. @param why what has been tried, or what to do: sentences */
-export function exceeded(told: ToldShortage, why: string): AosError {
+/**
+ * Why something is not begun, or a run fails.
+ * @param why what has been tried, or what to do: sentences
+ * @param retryAfterMs when the same may be asked again, where nobody has to do anything for it
+ */
+export function exceeded(told: ToldShortage, why: string, retryAfterMs?: number): AosError {
   const { budget_id, account, dimension, there_is, committed, overdrawn, reserved, amount, renews_at, text } = told;
   const used = rounded(committed + overdrawn);
   const facts: JsonObject = { budget_id, account, dimension, there_is, used, reserved, asked: amount, renews_at };
-  return new AosError('limit_exceeded', `${text} ${why}`, { reason: 'BUDGET_EXCEEDED', facts });
+  const code = retryAfterMs === undefined ? 'limit_exceeded' : 'rate_limited';
+  return new AosError(code, `${text} ${why}`, {
+    reason: 'BUDGET_EXCEEDED',
+    facts,
+    ...(retryAfterMs !== undefined && { retryAfterMs }),
+  });
 }
 
 /** A budget of money and a call that nobody knows the price of. */

@@ -4,6 +4,7 @@
  */
 
 import { actionKinds, environments, type GovernedAction } from '../action.ts';
+import { type AccountAsk, accountsOf, type Budget } from '../budget/budget.ts';
 import type { KeptDecision } from '../decision-store.ts';
 import { gatherFindings, type Judgement } from '../judgement.ts';
 import { checkRaci, standingOf } from '../raci/raci-check.ts';
@@ -24,6 +25,11 @@ export interface WhatIf {
     after(decision: KeptDecision): string | null;
   };
   readonly budget?: { readonly limitUsd: number; readonly per: 'tenant' | 'agent' | 'run' } | undefined;
+  /**
+   * Budgets in place of those that held: what they have too little for would have waited for somebody. Of the recorded
+   * actions they count tool calls and money; runs are taken for runs without sub-runs, of no particular workflow.
+   */
+  readonly budgets?: readonly Budget[] | undefined;
 }
 
 export interface Difference {
@@ -94,14 +100,17 @@ export function whatIf(asked: WhatIf): WhatIfReport {
       continue;
     }
     decided += 1;
-    const again = decideAgain(rules, decision);
+    const again = decideAgain(asked, decision);
     const price = decision.cost_usd ?? 0;
-    const budget = overBudget(asked, decision, again.kind === 'deny' ? 0 : price, spent);
+    const budget =
+      overBudget(asked, decision, again.kind === 'deny' ? 0 : price, spent) ??
+      (again.kind === 'deny' ? undefined : withoutRoom(asked, decision, spent));
     const after: Pick<Judgement, 'kind' | 'reason'> = budget ?? again;
     if (decision.verdict !== 'deny') cost.before += price;
     if (after.kind !== 'deny') cost.after += price;
     for (const { assignees } of decision.demands ?? []) count('before', assignees);
     if (after.kind === 'hold') for (const { demand } of again.demands) count('after', demand.assignees);
+    if (budget?.kind === 'hold') count('after', []);
     const changed = difference(decision.verdict, after.kind, after.reason);
     const isWorse = rank(after.kind) < rank(decision.verdict);
     if (after.kind === decision.verdict) unchanged += 1;
@@ -135,10 +144,12 @@ export function whatIf(asked: WhatIf): WhatIfReport {
 }
 
 /** What RACI and policy say now. A denial by another check stands: it is not theirs to lift. */
-function decideAgain({ matrix, policy }: Rules, decision: KeptDecision): Judgement {
+function decideAgain({ rules: { matrix, policy }, budget, budgets }: WhatIf, decision: KeptDecision): Judgement {
   const action = actionOf(decision);
   const found = gatherFindings(action.args);
-  const other = decision.checks.find((each) => !/^(?:raci|policy):/.test(each) && each.split(':')[1] === 'deny');
+  const isBudgetAsked = budget !== undefined || budgets !== undefined;
+  const ours = isBudgetAsked ? /^(?:raci|policy|budget):/ : /^(?:raci|policy):/;
+  const other = decision.checks.find((each) => !ours.test(each) && each.split(':')[1] === 'deny');
   if (!found.add('raci', checkRaci(matrix, action))) {
     const accountable = standingOf(matrix, action)?.accountable ?? null;
     found.add('policy', checkPolicy(policy, matrix, action, accountable));
@@ -207,6 +218,30 @@ function overBudget(
     return { kind: 'deny', reason: `The budget of ${limitUsd} USD per ${per} would be used up.` };
   }
   spent.set(key, before + price);
+  return undefined;
+}
+
+/** A hold when a budget has too little for it; else what it spends is taken from the accounts of all that count it. */
+function withoutRoom(
+  { budgets = [] }: WhatIf,
+  decision: KeptDecision,
+  spent: Map<string, number>,
+): Pick<Judgement, 'kind' | 'reason'> | undefined {
+  if (decision.kind !== 'tool' && decision.kind !== 'fabric') return undefined;
+  const { tenantId, runId, agent_id: agentId, action: kind, cost_usd: cost } = decision;
+  const family = runId ?? '';
+  const spender = { tenantId, runId: family, rootId: family, workflow: '' };
+  const amounts = { tool_calls: 1, ...(cost !== null && { cost_usd: cost }) };
+  const asks = accountsOf(budgets, spender, { agentId, kind, amounts }, Date.parse(decision.at));
+  const keyOf = ({ budget, account }: AccountAsk) => JSON.stringify([tenantId, budget, account]);
+  for (const ask of asks) {
+    const limit = budgets.find(({ id }) => id === ask.budget)?.limit ?? 0;
+    const used = spent.get(keyOf(ask)) ?? 0;
+    if (rounded(used + ask.amount) <= limit) continue;
+    const reason = `The budget "${ask.budget}" (${ask.account}) has ${rounded(limit - used)} left of ${limit}: somebody would be asked to add to it.`;
+    return { kind: 'hold', reason };
+  }
+  for (const ask of asks) spent.set(keyOf(ask), (spent.get(keyOf(ask)) ?? 0) + ask.amount);
   return undefined;
 }
 

@@ -32,6 +32,9 @@ export const budgetRoutines = `
         return;
       end if;
     end if;
+    -- Should the machine lose power right now, the step has not begun and sets aside anew. So nobody waits for the disk
+    -- while others wait for the account.
+    perform set_config('synchronous_commit', 'off', true);
     insert into aos.budget_accounts (tenant_id, budget_id, account, rank, starts_at, ends_at)
       select p_tenant, a.budget, a.account, a.rank, a.starts, a.ends
         from json_to_recordset(p_asked)

@@ -5,6 +5,7 @@ import type { KeptDecision } from '../../../src/governance/decision-store.ts';
 import { argumentsOfFacts, argumentsRead } from '../../../src/governance/policy/argument.ts';
 import { type WhatIf, whatIf } from '../../../src/governance/policy/what-if.ts';
 import { createMatrix, matrixSchema } from '../../../src/governance/raci/matrix.ts';
+import { testBudget } from '../../support/budgets.ts';
 import { blueprint, testPolicy } from '../../support/governance.ts';
 
 function decided(change: Partial<KeptDecision> = {}): KeptDecision {
@@ -157,6 +158,30 @@ describe('a budget', () => {
     const report = under([all], costly.toReversed(), { budget: { limitUsd, per } });
     expect(report.newly_blocked.map(({ id }) => id)).toEqual(blocked);
     expect(report.cost_usd).toEqual({ before: 1.6, after });
+  });
+});
+
+describe('budgets', () => {
+  const calls = [1, 2, 3].map((number) =>
+    decided({ id: `d${number}`, at: `2026-02-0${number < 3 ? 1 : 2}T10:0${number}:00.000Z`, cost_usd: 0.4 }),
+  );
+
+  it.each([
+    ['one call a day of each agent', { scope: 'agent', dimension: 'tool_calls', limit: 1 }, ['d2']],
+    ['one call a month', { window: 'month', dimension: 'tool_calls', limit: 1 }, ['d2', 'd3']],
+    ['half a dollar of another agent', { scope: 'agent', subject: 'ceo', dimension: 'cost_usd', limit: 0.5 }, []],
+    ['a dollar a month', { window: 'month', dimension: 'cost_usd', limit: 1 }, ['d3']],
+  ] as const)('of %s would have asked somebody about what comes after it', (_what, change, gated) => {
+    const report = under([all], calls.toReversed(), { budgets: [testBudget(change)] });
+    expect(report.newly_gated.map(({ id }) => id)).toEqual(gated);
+    expect(report.newly_gated.every(({ reason }) => reason.includes('The budget "b"'))).toBe(true);
+    expect(report.approvals).toEqual(gated.length === 0 ? [] : [{ person: '*', before: 0, after: gated.length }]);
+  });
+
+  it('decide again what another budget had denied', () => {
+    const denied = decided({ verdict: 'deny', checks: ['budget:deny:used_up'], rule: 'budget/used_up' });
+    expect(under([all], [denied], { budgets: [] }).newly_allowed).toHaveLength(1);
+    expect(under([all], [denied]).newly_allowed).toEqual([]);
   });
 });
 
