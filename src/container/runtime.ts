@@ -164,6 +164,7 @@ export async function createRuntime(options: RuntimeOptions) {
       log,
       random: randomUnit,
       governor,
+      egress: dataGuard.egress,
     }),
   );
   const permitDirect = createDirectPermission({
@@ -280,6 +281,8 @@ export async function createRuntime(options: RuntimeOptions) {
     clock,
     log,
   });
+  // The rules of screening are read while nobody waits for them; the first text would.
+  const reading: Service = { start: () => void screen.rules(settings.screening.policy).catch(() => {}), stop() {} };
   const services: readonly Service[] = [
     // Stopped last: what the others do until then is told.
     audit,
@@ -302,6 +305,7 @@ export async function createRuntime(options: RuntimeOptions) {
     scheduler,
     pool,
     retention,
+    reading,
   ];
   return {
     runtimeId: `aoa-runtime-${newHexId(4)}`,

@@ -2,17 +2,20 @@
  * One attempt at an action on one plane: its place in the traffic, its circuit, the mark that it is under way, the wire,
  * and what came of it. Runs as the body of a step; only what is safe to do again is thrown as worth another attempt.
  */
+
 import type { Context } from '@opentelemetry/api';
 import { SpanKind } from '@opentelemetry/api';
 import { untilAborted } from '../core/abort.ts';
 import type { Clock } from '../core/clock.ts';
 import { AosError, asError } from '../core/errors.ts';
 import type { StepContext } from '../engine/engine.ts';
+import type { DataGuard } from '../governance/screening/data-guard.ts';
 import type { Log } from '../telemetry/log.ts';
 import { scopeName } from '../telemetry/names.ts';
 import { inSpan } from '../telemetry/span.ts';
 import { isReading } from './action.ts';
 import type { ActionStore } from './action-store.ts';
+import { screenAnswer } from './answer-screen.ts';
 import {
   ConnectorError,
   type ConnectorResult,
@@ -36,6 +39,8 @@ export type AttemptResult =
 export interface AttemptParts {
   readonly actions: ActionStore;
   readonly watch: Pick<PlaneWatch, 'saw'>;
+  /** What of personal data may be kept of answers; everything when left out. */
+  readonly egress?: DataGuard['egress'] | undefined;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -76,7 +81,8 @@ export async function attemptAction(
       plane.count('done', clock.monotonic() - began);
       // What a simulator does says nothing about the plane.
       if (!simulate) await parts.watch.saw(plane, 'healthy');
-      await actions.done(action.id, plane.name, executionPaths[plane.kind], result, connector.vendor);
+      const kept = await screenAnswer(parts.egress, action.tenantId, result);
+      await actions.done(action.id, plane.name, executionPaths[plane.kind], kept, connector.vendor);
       return { kind: 'done' };
     } catch (thrown) {
       if (!(thrown instanceof ConnectorError)) {

@@ -2,6 +2,7 @@
 import type { Clock } from '../core/clock.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { Governor } from '../governance/governor.ts';
+import type { DataGuard } from '../governance/screening/data-guard.ts';
 import type { Feed } from '../runs/feed.ts';
 import type { Database } from '../store/database.ts';
 import type { Log } from '../telemetry/log.ts';
@@ -41,6 +42,8 @@ export interface FabricParts {
   readonly governor?: Governor | undefined;
   /** Whether the planes of the configuration are simulated ones. */
   readonly simulation?: boolean | undefined;
+  /** What of personal data may be kept of what planes answer; everything when left out. */
+  readonly egress?: DataGuard['egress'] | undefined;
 }
 
 /** @throws FabricFileError when vendors' settings cannot be used */
@@ -60,6 +63,7 @@ export async function createFabric(parts: FabricParts): Promise<Fabric> {
     random,
     governor: parts.governor,
     simulation: parts.simulation,
+    egress: parts.egress,
   });
   return {
     contexts,

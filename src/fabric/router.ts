@@ -11,10 +11,12 @@ import type { JsonObject } from '../core/json.ts';
 import type { RunScope } from '../engine/engine.ts';
 import { settlementOf } from '../engine/settlement.ts';
 import type { Governor } from '../governance/governor.ts';
+import type { DataGuard } from '../governance/screening/data-guard.ts';
 import type { Log } from '../telemetry/log.ts';
 import { type Action, pairOf } from './action.ts';
 import { type ActionRecord, isOver, showRecord } from './action-record.ts';
 import type { ActionStore } from './action-store.ts';
+import { screenAnswer } from './answer-screen.ts';
 import { type AttemptResult, attemptAction } from './attempt.ts';
 import type { ConnectorResult, RoutedAction } from './connector.ts';
 import type { FabricContexts } from './fabric-context.ts';
@@ -66,6 +68,8 @@ export interface RouterParts {
   readonly governor?: Governor | undefined;
   /** Whether the planes themselves are simulated: they are used as any, and the action says that it was not real. */
   readonly simulation?: boolean | undefined;
+  /** What of personal data may be kept of answers; everything when left out. */
+  readonly egress?: DataGuard['egress'] | undefined;
 }
 
 /** An order that was judged, with what budgets have set aside for it. */
@@ -320,7 +324,7 @@ export function createRouter(parts: RouterParts): Router {
         const call = { idempotencyKey: order.id, attempt, deadline: clock.now() + plane.config.timeoutMs, signal };
         const outcome = await connector.outcome(action, call).catch(() => ({ kind: 'unknown' as const }));
         if (outcome.kind === 'completed' || outcome.kind === 'accepted') {
-          await done(order.id, plane, outcome);
+          await done(order.id, plane, await screenAnswer(parts.egress, scope.run.caller.tenantId, outcome));
           return 'done';
         }
         if (outcome.kind === 'unknown') return 'unknown';

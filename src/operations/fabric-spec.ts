@@ -337,6 +337,7 @@ export const settleAction = specify({
     external_id: z.string().max(500).nullish().meta({ description: 'What the target calls it' }),
   }),
   output: actionView,
+  screens: ['note'],
   rest: rest('POST', '/actions/{action_id}/settle', 202),
   errors: ['not_found', 'conflict'],
   example: { input: { outcome: 'completed', note: 'seen in the CRM' }, output: actionExample },

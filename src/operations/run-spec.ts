@@ -236,6 +236,7 @@ export const settleRun = specify({
     result: z.unknown().optional().meta({ description: 'What the tool would have given, for whoever asked for it' }),
   }),
   output: z.object({ run_id: protocolId, wait: z.string(), outcome: z.enum(settledOutcomes) }),
+  screens: ['note'],
   rest: rest('POST', '/{run_id}/settle', 202),
   errors: ['not_found', 'conflict'],
   example: {

@@ -4,7 +4,7 @@ import { ROOT_CONTEXT } from '@opentelemetry/api';
 import { systemClock } from '../../src/core/clock.ts';
 import { isJsonObject, type JsonObject } from '../../src/core/json.ts';
 import type { ActionRecord } from '../../src/fabric/action-record.ts';
-import { createFabric, type Fabric } from '../../src/fabric/fabric.ts';
+import { createFabric, type Fabric, type FabricParts } from '../../src/fabric/fabric.ts';
 import { type FabricConfig, readFabricFile } from '../../src/fabric/fabric-file.ts';
 import type { ActionOrder } from '../../src/fabric/router.ts';
 import { createFeed, type Feed, type FeedItem } from '../../src/runs/feed.ts';
@@ -46,10 +46,11 @@ export interface TestFabricOptions {
   readonly allowScrappy?: boolean;
   readonly env?: Readonly<Record<string, string>>;
   readonly url: string;
+  readonly egress?: FabricParts['egress'];
 }
 
 export async function startTestFabric(options: TestFabricOptions): Promise<TestFabric> {
-  const { config, allowScrappy = true, env = {}, url } = options;
+  const { config, allowScrappy = true, env = {}, url, egress } = options;
   const holder: { fabric?: Fabric } = {};
   const engine = await startTestEngine(url, async (scope) => {
     const asked = scope.run.request['order'];
@@ -68,6 +69,7 @@ export async function startTestFabric(options: TestFabricOptions): Promise<TestF
     clock: systemClock,
     log: silentLog,
     random: () => 0,
+    egress,
   });
   holder.fabric = fabric;
 
