@@ -16,6 +16,7 @@ import { benchFabric } from './sections/fabric.ts';
 import { benchFollow } from './sections/follow.ts';
 import { benchGovernor } from './sections/governor.ts';
 import { benchHttp } from './sections/http.ts';
+import { benchIdentity } from './sections/identity.ts';
 import { benchMemory } from './sections/memory.ts';
 import { benchOverload } from './sections/overload.ts';
 import { benchSchedule } from './sections/schedule.ts';
@@ -36,6 +37,7 @@ const sections: Record<string, (effort: Effort) => Promise<SectionResult>> = {
   governor: benchGovernor,
   fabric: benchFabric,
   budget: benchBudget,
+  identity: benchIdentity,
   screening: benchScreening,
   schedule: benchSchedule,
   follow: benchFollow,

@@ -1,6 +1,7 @@
 /** Who may what, asked of a whole container at every door. */
 import { generateKeyPair } from 'jose';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { runtimeDefaults } from '../../src/config.ts';
 import type { JsonObject, JsonValue } from '../../src/core/json.ts';
 import { type Role, rightsOf } from '../../src/identity/access.ts';
 import { makeApiKey } from '../../src/identity/api-key.ts';
@@ -27,6 +28,8 @@ beforeAll(async () => {
         claims: { entraTenants: undefined, tenant: undefined },
       },
       listenEverywhere: true,
+      // The keys of the issuer are among what may be asked for.
+      egress: { ...runtimeDefaults.egress, mode: 'guard' },
     },
   });
 });
