@@ -101,6 +101,7 @@ export async function startContainer(options: ContainerOptions): Promise<Contain
   });
   const [{ url, pid }, parts] = await Promise.all([databaseServer, loading]);
   const authenticator = await parts.createAuthenticator(config.runtime.identity, {
+    localOnly: !config.runtime.listenEverywhere,
     clock,
     onWarning: (sentence) => log.warn(sentence),
   });

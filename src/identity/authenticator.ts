@@ -6,6 +6,7 @@ import type { Clock } from '../core/clock.ts';
 import { DEFAULT_TENANT } from '../runs/run.ts';
 import { type Rights, type Roles, rightsOf } from './access.ts';
 import { type ApiKey, findApiKey } from './api-key.ts';
+import { refuseForeignPages } from './local-origin.ts';
 import { apiKeyOf, bearerOf, type Presented } from './presented.ts';
 import type { Principal, Proof } from './principal.ts';
 import { createProofCache } from './proof-cache.ts';
@@ -27,14 +28,23 @@ export interface Authenticator {
 const NOBODY: Roles = { roles: [], scopes: [] };
 const EVERYBODY: Roles = { roles: ['admin'], scopes: [] };
 
-/** Nobody proves anything: the caller is who he says, and may everything. */
-export function createOpenAuthenticator(): Authenticator {
+/**
+ * Nobody proves anything: the caller is who he says, and may everything.
+ * @param options.localOnly whether only this machine is answered, and no pages of other sites that are looked at on it
+ */
+export function createOpenAuthenticator({ localOnly = false } = {}): Authenticator {
   const rights = rightsOf(EVERYBODY);
   const anonymous = ({ headers, userId, address }: Presented): Principal => {
     const tenantId = namedTenant(headers) ?? DEFAULT_TENANT;
     return { caller: { tenantId, userId }, ...EVERYBODY, rights, proof: 'none', expiresAt: undefined, address };
   };
-  return { anonymous, identify: async (presented) => anonymous(presented) };
+  return {
+    anonymous,
+    async identify(presented) {
+      if (localOnly) refuseForeignPages(presented.headers);
+      return anonymous(presented);
+    },
+  };
 }
 
 export interface PlatformRules {

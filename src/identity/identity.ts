@@ -13,6 +13,8 @@ import {
 import type { IdentitySettings } from './identity-settings.ts';
 
 export interface IdentityParts {
+  /** Whether the server listens to its own machine only. */
+  readonly localOnly: boolean;
   readonly clock: Clock;
   /** A file of keys that changed cannot be used: those known before still count. */
   readonly onWarning: (sentence: string) => void;
@@ -22,7 +24,7 @@ export interface IdentityParts {
 export async function createAuthenticator(settings: IdentitySettings, parts: IdentityParts): Promise<Authenticator> {
   switch (settings.mode) {
     case 'off':
-      return createOpenAuthenticator();
+      return createOpenAuthenticator({ localOnly: parts.localOnly });
     case 'platform':
       return createPlatformAuthenticator(settings);
     case 'jwt': {

@@ -33,6 +33,26 @@ describe('without authentication', () => {
   });
 });
 
+describe('without authentication, on this machine only', () => {
+  test.each<[string, Record<string, string>, boolean]>([
+    ['a program', { host: 'localhost:8088' }, true],
+    ['a program that says no name', {}, true],
+    ['the address', { host: '127.0.0.1:8088' }, true],
+    ['the address of IPv6', { host: '[::1]:8088' }, true],
+    ['a page of this machine', { host: 'localhost:8088', origin: 'http://localhost:3000' }, true],
+    ['a page of another site', { host: 'localhost:8088', origin: 'https://evil.example.com' }, false],
+    ['a page of another site with our name in it', { origin: 'http://localhost.evil.example.com' }, false],
+    ['a page of nowhere', { host: 'localhost:8088', origin: 'null' }, false],
+    ['a name that was made to lead here', { host: 'evil.example.com:8088' }, false],
+    ['no name at all', { host: 'no name' }, false],
+  ])('%s is let in: %j %s', async (_who, headers, isLetIn) => {
+    const outcome = createOpenAuthenticator({ localOnly: true }).identify(presented(headers));
+    if (isLetIn) expect(await outcome).toMatchObject({ proof: 'none' });
+    else await expect(outcome).rejects.toMatchObject({ status: 403, reason: 'ORIGIN_REFUSED' });
+    expect(await createOpenAuthenticator().identify(presented(headers))).toMatchObject({ proof: 'none' });
+  });
+});
+
 describe('tokens', () => {
   const clock = () => new ManualClock();
 
@@ -109,7 +129,7 @@ describe('API keys in a file', () => {
     const warnings: string[] = [];
     const { identify } = await createAuthenticator(
       { mode: 'api-key', file, text: undefined },
-      { clock, onWarning: (sentence) => warnings.push(sentence) },
+      { localOnly: false, clock, onWarning: (sentence) => warnings.push(sentence) },
     );
     const knows = (key: string) =>
       identify(presented({ 'x-api-key': key })).then(
