@@ -201,7 +201,22 @@ export const proveAuditLog = specify({
   rest: { method: 'GET', path: '/api/v1/aoa/audit/proof', status: 200, family: 'detail' },
 });
 
-export const auditLogSpecs = [listAuditLog, exportAuditLog, signAuditLog, verifyAuditLog, proveAuditLog];
+export const forgetPerson = specify({
+  name: 'audit.forget',
+  governs: { kind: 'admin', type: 'person_forget' },
+  access: 'admin',
+  summary: 'Forget who a person in the audit log is',
+  description:
+    'Entries keep their references, which stand for nobody any more, and the log verifies as before. What runs, tasks and ' +
+    'conversations hold is theirs and stays. Should the person come back, they are somebody else.',
+  input: z.object({ person: z.string().min(1).max(500).meta({ description: 'The user, as callers are named' }) }),
+  output: z.object({ forgotten: z.boolean().meta({ description: 'false: the log knows nobody of that name' }) }),
+  rest: { method: 'POST', path: '/api/v1/aoa/audit/forget', status: 200, family: 'detail' },
+  errors: ['forbidden'],
+  example: { input: { person: 'ann@example.com' }, output: { forgotten: true } },
+});
+
+export const auditLogSpecs = [listAuditLog, exportAuditLog, signAuditLog, verifyAuditLog, proveAuditLog, forgetPerson];
 
 export function createAuditLogOperations({ audit }: { audit: Audit }): readonly Operation[] {
   return [
@@ -257,6 +272,9 @@ export function createAuditLogOperations({ audit }: { audit: Audit }): readonly 
         notes: [...verdict.warnings],
       };
     }),
+    realize(forgetPerson, async ({ person }, { caller: { tenantId, userId } }) => ({
+      forgotten: await audit.forget(tenantId, person, { type: 'user', id: userId || 'anonymous' }),
+    })),
     realize(proveAuditLog, async ({ seq, from, size }, { caller: { tenantId } }) => {
       if ((seq === undefined) === (from === undefined)) {
         throw new AosError(

@@ -215,6 +215,29 @@ describe('the audit log of a tenant', () => {
     });
   });
 
+  it('forgets a person when asked to, and is the log that was signed', async () => {
+    const headers = as('forgetting');
+    const ann = { ...headers, 'x-agent-user-id': 'ann@example.com' };
+    await done('/api/v1/aoa/tasks', task({ scheduled_at: '2999-01-01T00:00:00Z' }), ann);
+    const exported = async () => {
+      const { body } = await api.get('/api/v1/aoa/audit/export?people=true', headers);
+      return (body['lines'] as string[]).join('\n');
+    };
+    const before = (await api.get('/api/v1/aoa/audit', headers)).body;
+    expect(Object.values(before['people'] as JsonObject)).toEqual(['ann@example.com']);
+    expect(await exported()).toContain('ann@example.com');
+    const forget = () => api.post('/api/v1/aoa/audit/forget', { person: 'ann@example.com' }, headers);
+    expect((await forget()).body).toEqual({ forgotten: true });
+    expect((await forget()).body).toEqual({ forgotten: false });
+    const after = (await api.get('/api/v1/aoa/audit', headers)).body;
+    expect(after['people']).toEqual({});
+    const [told, ...entries] = after['items'] as JsonObject[];
+    expect(told).toMatchObject({ action: 'PERSON_FORGOTTEN' });
+    expect(entries).toEqual(before['items']);
+    expect(await exported()).not.toContain('ann@example.com');
+    expect((await api.get('/api/v1/aoa/audit/verify', headers)).body).toMatchObject({ valid: true });
+  });
+
   it('says when what is stored is not what was written', async () => {
     const headers = as('verified');
     for (let count = 0; count < 4; count++) {

@@ -10,6 +10,7 @@ import type { Database, StoreScope } from '../../store/database.ts';
 import { isConnectionFailure } from '../../store/persist.ts';
 import type { Log } from '../../telemetry/log.ts';
 import { type CheckpointSigner, originOf } from './checkpoint.ts';
+import type { Actor } from './entry.ts';
 import type { Draft } from './fact.ts';
 import { rootOf } from './merkle.ts';
 import { forget, type Person, recall } from './person.ts';
@@ -41,8 +42,11 @@ export interface Audit {
   readonly trail: Trail;
   /** Who is behind references, of those not forgotten. */
   people(tenantId: string, references: Iterable<string>): Promise<readonly Person[]>;
-  /** Forgets a person: entries keep their references, which say nothing any more. @returns whether they were known */
-  forget(tenantId: string, name: string): Promise<boolean>;
+  /**
+   * Forgets a person: entries keep their references, which say nothing any more, and one more says that `by` did it.
+   * @returns whether they were known
+   */
+  forget(tenantId: string, name: string, by?: Actor): Promise<boolean>;
   /**
    * Signs the log as it is now.
    * @throws AosError not_supported when this server has no key
@@ -141,34 +145,41 @@ export function createAudit(parts: AuditParts): Audit {
     });
   }
 
+  async function write(within: StoreScope, given: NewAuditEntry): Promise<void> {
+    const { tenantId, timestamp = isoTime(clock.now()), ...entry } = given;
+    const { owner = '' } = entry;
+    await within
+      .insertInto('audit_facts')
+      .values({
+        tenant_id: tenantId,
+        type: 'entry',
+        subject: '',
+        seq: null,
+        hash: null,
+        at: new Date(timestamp),
+        actor: null,
+        user_id: owner,
+        trace_id: entry.trace_id ?? null,
+        data: JSON.stringify({ ...entry, timestamp }),
+      })
+      .execute();
+  }
+
   return {
     trail,
     verifierKey: signer?.verifierKey,
     seal: sealer.seal,
     backlog: sealer.backlog,
     people: (tenantId, references) => recall(tenant(tenantId), tenantId, references),
-    async write(within, { tenantId, timestamp = isoTime(clock.now()), ...entry }) {
-      const { owner = '' } = entry;
-      await within
-        .insertInto('audit_facts')
-        .values({
-          tenant_id: tenantId,
-          type: 'entry',
-          subject: '',
-          seq: null,
-          hash: null,
-          at: new Date(timestamp),
-          actor: null,
-          user_id: owner,
-          trace_id: entry.trace_id ?? null,
-          data: JSON.stringify({ ...entry, timestamp }),
-        })
-        .execute();
-    },
-    async forget(tenantId, name) {
+    write,
+    async forget(tenantId, name, actor = { type: 'system', id: 'system' }) {
       // What waits still has the name in it.
       await sealer.seal(tenantId);
-      return forget(tenant(tenantId), tenantId, name);
+      return tenant(tenantId).transaction().execute(async (trx) => {
+        const isKnown = await forget(trx, tenantId, name);
+        if (isKnown) await write(trx, { tenantId, action: 'PERSON_FORGOTTEN', outcome: 'success', actor });
+        return isKnown;
+      });
     },
     async checkpoint(tenantId) {
       return sign(tenantId, await sealer.seal(tenantId));

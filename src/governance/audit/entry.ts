@@ -82,6 +82,8 @@ export const auditActions = [
   'EGRESS_BLOCKED',
   /** Somebody said what became of an effect of a run whose outcome was unknown. */
   'OUTCOME_SETTLED',
+  /** Nobody can tell any more who a reference of the log stands for. */
+  'PERSON_FORGOTTEN',
   /** Binds the log of a run that has ended: `details` has its last number and hash. */
   'RUN_ANCHOR',
 ] as const;
