@@ -175,11 +175,13 @@ export function createAudit(parts: AuditParts): Audit {
     async forget(tenantId, name, actor = { type: 'system', id: 'system' }) {
       // What waits still has the name in it.
       await sealer.seal(tenantId);
-      return tenant(tenantId).transaction().execute(async (trx) => {
-        const isKnown = await forget(trx, tenantId, name);
-        if (isKnown) await write(trx, { tenantId, action: 'PERSON_FORGOTTEN', outcome: 'success', actor });
-        return isKnown;
-      });
+      return tenant(tenantId)
+        .transaction()
+        .execute(async (trx) => {
+          const isKnown = await forget(trx, tenantId, name);
+          if (isKnown) await write(trx, { tenantId, action: 'PERSON_FORGOTTEN', outcome: 'success', actor });
+          return isKnown;
+        });
     },
     async checkpoint(tenantId) {
       return sign(tenantId, await sealer.seal(tenantId));
