@@ -7,7 +7,7 @@ import { createEngine } from '../../../src/engine/run-engine.ts';
 import type { Approval } from '../../../src/governance/approval.ts';
 import type { ApprovalDecision } from '../../../src/governance/approval-desk.ts';
 import { type ApprovalStore, createApprovalStore } from '../../../src/governance/approval-store.ts';
-import type { Amounts, BudgetDocument } from '../../../src/governance/budget/budget.ts';
+import { type Amounts, accountsOf, type BudgetDocument } from '../../../src/governance/budget/budget.ts';
 import { createBudgetWatch } from '../../../src/governance/budget/budget-watch.ts';
 import { createBudgets } from '../../../src/governance/budget/budgets.ts';
 import { createApprovalDesk } from '../../../src/governance/durable-desk.ts';
@@ -244,6 +244,34 @@ describe('a run whose budget has too little', () => {
     expect(done).toEqual(['first', 'second']);
     expect(await other.ledger.accounts('default')).toMatchObject([{ committed: 1100, reserved: 0, raised: 300 }]);
   });
+});
+
+describe('a step whose process is gone in the middle of it', () => {
+  it('finds what it had set aside when it is done again, and is counted once', async () => {
+    await set();
+    const gone = here;
+    program = async (scope, process) => {
+      if (process !== gone) return (await process.spend(scope, 'only', { tokens: 700 }, { tokens: 600 })) ?? {};
+      await process.ledger.reserve(await asksOf(scope, process));
+      return scope.step('only', () => new Promise<never>(() => {}));
+    };
+    const run = await begin();
+    await expect.poll(() => here.ledger.reservations('default', 'all', 10)).toHaveLength(1);
+    const other = await another();
+    await started.shift()?.stop();
+    here = other;
+    expect(await ended(run)).toMatchObject({ status: 'completed' });
+    expect(done).toEqual(['only']);
+    expect(await other.ledger.accounts('default')).toMatchObject([{ committed: 600, reserved: 0 }]);
+  });
+
+  async function asksOf(scope: RunScope, { book }: TestProcess) {
+    const { id: runId } = scope.run;
+    const spender = { tenantId: 'default', runId, rootId: runId, workflow: 'collaborative' };
+    const spending = { agentId: 'cfo', kind: 'model', amounts: { tokens: 700 } };
+    const asks = accountsOf(book.of('default'), spender, spending, clock.now());
+    return { tenantId: 'default', runId, step: 'only', asks };
+  }
 });
 
 describe('parallel branches', () => {
