@@ -53,7 +53,7 @@ function isScreened({ what, agentId, args }: GovernedAction): boolean {
   // Settings say what is allowed, also by name; whoever asks to have something screened wants to know.
   if (what.kind === 'admin' || what.kind === 'screening') return false;
   // Messages of agents are screened where they come in, as strictly as their sender asks.
-  if (what.kind === 'a2a') return false;
+  if (what.kind === 'a2a' && agentId !== null) return false;
   if (what.effect === 'read' && agentId === null) return false;
   for (const name in args) if (Object.hasOwn(args, name)) return true;
   return false;

@@ -72,6 +72,7 @@ describe('the check', () => {
 
   it.each<[string, Partial<GovernedAction>]>([
     ['settings', { what: { ...what, kind: 'admin', effect: 'write' } }],
+    ['messages of agents, which come screened', { agentId: 'ceo', what: { ...what, kind: 'a2a', effect: 'write' } }],
     ['reads that no model had a word in', { what: { ...what, kind: 'tool', effect: 'read' } }],
   ])('does not look at %s', async (_what, change) => {
     const { check, told, guard } = guarded('BLOCK');
