@@ -221,7 +221,7 @@ export function createDelegationDesk(parts: DelegationDeskParts): DelegationDesk
     if (parent !== undefined && !isOpen(parent.status)) throw ended(parent);
     const run = await delegatingRun(request);
     const parentRunId = run?.id ?? parent?.runId ?? undefined;
-    const before = parent === undefined ? request.chain : chainThrough(parent.chain, parent.from);
+    const before = parent === undefined ? request.chain : chainThrough(parent.chain, parent.to);
     const candidates = await candidatesFor(request, from);
     const id = newUuid();
     const written = await tenant(tenantId)

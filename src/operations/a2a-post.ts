@@ -284,7 +284,7 @@ export function createPost(parts: PostParts): Post {
       );
     }
     const original = await mail.find(caller.tenantId, asked.in_reply_to);
-    if (original === undefined || original.to !== from.id) {
+    if (original === undefined || original.to !== from.id || !isOwn(from, original, caller)) {
       throw new AosError('not_found', `Message ${asked.in_reply_to} not found`, { reason: 'MESSAGE_NOT_FOUND' });
     }
     if (original.expiresAt !== null && Date.parse(original.expiresAt) <= clock.now()) {
@@ -566,7 +566,8 @@ export function createPost(parts: PostParts): Post {
       // A delegation has its own way of knowing itself again.
       const known = asked.type === 'delegate' || given == null ? undefined : await mail.find(caller.tenantId, id);
       if (known !== undefined) {
-        if (known.requestHash !== requestHash || known.from !== from.id) throw letterExists(id);
+        const isSame = known.requestHash === requestHash && known.from === from.id;
+        if (!isSame || !isOwn(from, known, caller)) throw letterExists(id);
         return posted(call, known, () => true);
       }
       const isOffer = asked.type === 'delegate';
@@ -577,6 +578,11 @@ export function createPost(parts: PostParts): Post {
       return passOn(whole, await admit(whole));
     },
   };
+}
+
+/** Whether a letter of an agent, or to it, is its speaker's: everybody speaks for an agent of this server, in own matters. */
+function isOwn(agent: ListedAgent, letter: Letter, caller: Caller): boolean {
+  return !agent.isOurs || caller.userId === '' || letter.caller.userId === caller.userId;
 }
 
 /** What is wrong with an action; undefined when nothing is. */

@@ -185,6 +185,35 @@ describe('a message', () => {
   });
 });
 
+describe('an agent of this server', () => {
+  test('is spoken for by everybody, in their own matters only', async () => {
+    const message = {
+      id: 'anns-own',
+      type: 'delegate',
+      from_agent: 'ceo',
+      to_agent: 'cfo',
+      payload: { input: 'Mine.' },
+    };
+    const mine = await send(message, ann, '?wait=30');
+    expect(replyOf(mine)).toMatchObject({ type: 'delegate_result' });
+    const read = {
+      id: 'anns-read',
+      type: 'execute',
+      from_agent: 'ceo',
+      to_agent: 'cfo',
+      payload: { target_system: 'crm' },
+    };
+    await send(read, ann, '?wait=20');
+    for (const again of [message, read]) {
+      expect((await api.post('/api/v1/a2a/messages', again, eve)).status).toBe(409);
+    }
+    const answer = { type: 'error', from_agent: 'cfo', in_reply_to: 'anns-read', payload: { error: 'no' } };
+    expect((await api.post('/api/v1/a2a/messages', answer, eve)).status).toBe(404);
+    expect((await api.get('/api/v1/a2a/messages/anns-own', eve)).status).toBe(404);
+    expect(await inbox('ceo', 0, eve)).toEqual([]);
+  });
+});
+
 describe('work handed to an agent of this server', () => {
   test('is done as a run, and the result comes to whoever handed it on', async () => {
     const { status, body, headers } = await api.post(
