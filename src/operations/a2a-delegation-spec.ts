@@ -114,7 +114,6 @@ export const cancelDelegation = specify({
   output: delegationView,
   rest: a2aRest('POST', '/delegations/{delegation_id}/cancel'),
   governs: { kind: 'a2a', type: 'cancel' },
-  screens: ['reason'],
   errors: ['not_found', 'conflict'],
   example: { input: { reason: 'not needed' }, output: { ...example, status: 'cancelled', error_code: 'CANCELLED' } },
 });
