@@ -35,6 +35,15 @@ describe('the folder, the database and the registry', () => {
     expect(readConfig(HOME, '/')).toMatchObject({ databaseUrl: undefined, registryPath: undefined });
   });
 
+  test('a simulation has a folder of its own, a seed and a scenario', () => {
+    const env = { AOS_MODE: 'Simulation', AOS_SIMULATION_SEED: 's', AOS_SIMULATION_FILE: 'bad.json' };
+    expect(readConfig({ ...HOME, ...env }, '/srv/app')).toMatchObject({
+      dataDir: '/home/session/.aos/simulation',
+      simulation: { seed: 's', file: '/srv/app/bad.json' },
+    });
+    expect(readConfig(HOME, '/').simulation).toBeUndefined();
+  });
+
   test('the configuration cannot be changed afterwards', () => {
     const config = readConfig(HOME, '/');
     expect(Object.isFrozen(config) && Object.isFrozen(config.model)).toBe(true);
@@ -90,6 +99,12 @@ describe('the runtime', () => {
     [{ AOS_MAX_RUNS: '0' }, 'AOS_MAX_RUNS must be a whole number of runs from 1 to 10000, but it is "0"'],
     [{ AOS_RETENTION_DAYS: 'a month' }, 'AOS_RETENTION_DAYS must be a whole number of days from 1 to 36500'],
     [{ AOS_CALLBACK_SECRET: 'short' }, 'AOS_CALLBACK_SECRET must be at least 16 characters, but it is (hidden)'],
+    [
+      { AOS_MODE: 'simulaton' },
+      'AOS_MODE must be one of live, simulation (did you mean simulation?), but it is "simulaton"',
+    ],
+    [{ AOS_SIMULATION_SEED: 'x' }, 'belong to AOS_MODE=simulation'],
+    [{ AOS_MODE: 'simulation', AOS_EGRESS: 'off' }, 'AOS_EGRESS must not be off with AOS_MODE=simulation'],
     [{ AOS_EGRESS: 'gard' }, 'AOS_EGRESS must be one of guard, observe, off (did you mean guard?), but it is "gard"'],
     [{ AOS_EGRESS_ALLOW: 'https://x' }, 'AOS_EGRESS_ALLOW must be places such as proxy.example.com:3128'],
     [{ AOS_ALLOW_UNREGISTERED_AGENTS: 'maybe' }, 'AOS_ALLOW_UNREGISTERED_AGENTS must be on or off'],

@@ -36,7 +36,7 @@ export function createAgentProbe({ directory, fetch, clock, log }: AgentProbePar
     if (agent.isOurs) return agent;
     const url = probeAddress(agent.card);
     if (url === undefined) return agent;
-    const { health, detail } = await ask(fetch, url, signal);
+    const { health, detail } = await ask(fetch, agent, url, signal);
     await directory.noteHealth(agent, health, detail, new Date(clock.now() + EVERY_MS));
     return (await directory.find(agent.tenantId, agent.id)) ?? { ...agent, health, healthDetail: detail };
   }
@@ -66,11 +66,14 @@ export function createAgentProbe({ directory, fetch, clock, log }: AgentProbePar
 /** 200 is healthy, what is below 500 is degraded, the rest and silence are not well. */
 async function ask(
   fetch: GuardedFetch,
+  { tenantId, id }: ListedAgent,
   url: string,
   signal: AbortSignal,
 ): Promise<{ readonly health: AgentHealth; readonly detail: string | null }> {
   try {
-    const { status } = await fetch({ url, timeoutMs: TIMEOUT_MS, maxBytes: 1024 }, signal);
+    // Of a simulation it is recorded once, however often it is asked.
+    const about = { id: `probe ${tenantId} ${id}`, tenantId, userId: '', kind: 'health_probe', subject: id };
+    const { status } = await fetch({ url, timeoutMs: TIMEOUT_MS, maxBytes: 1024, about }, signal);
     if (status === 200) return { health: 'healthy', detail: null };
     return { health: status < 500 ? 'degraded' : 'unhealthy', detail: `it answered ${status}` };
   } catch (thrown) {

@@ -21,6 +21,7 @@ export interface TestContainerOptions {
   readonly model?: Config['model'];
   readonly runtime?: Partial<Config['runtime']>;
   readonly seams?: ContainerOptions['seams'];
+  readonly simulation?: Config['simulation'];
 }
 
 export async function startTestContainer(options: TestContainerOptions = {}): Promise<TestContainer> {
@@ -34,6 +35,7 @@ export async function startTestContainer(options: TestContainerOptions = {}): Pr
       model: options.model ?? { provider: 'simulated', firstTokenMs: 0, tokenMs: 0 },
       captureContent: true,
       runtime: { ...runtimeDefaults, ...options.runtime },
+      simulation: options.simulation,
     },
     environment: {},
     process,
