@@ -4,19 +4,21 @@ import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { AosError, asError } from '../core/errors.ts';
 import { parseJsonText } from '../core/json-text.ts';
-import { type PriceTable, readPrices } from './price.ts';
+import { type Prices, readPrices } from './price.ts';
 
 /**
  * The prices that hold.
  * @param path the operator's; what it names comes before what ships with the package, which holds for the rest
  * @throws AosError invalid_request when the file cannot be used
  */
-export async function loadPrices(path: string | undefined): Promise<PriceTable> {
+export async function loadPrices(path: string | undefined): Promise<Prices> {
   const shipped = await readPriceFile(shippedPrices());
-  return path === undefined ? shipped : { ...shipped, ...(await readPriceFile(path)) };
+  if (path === undefined) return shipped;
+  const own = await readPriceFile(path);
+  return { models: { ...shipped.models, ...own.models }, actions: { ...shipped.actions, ...own.actions } };
 }
 
-async function readPriceFile(path: string): Promise<PriceTable> {
+async function readPriceFile(path: string): Promise<Prices> {
   const what = `the table of prices ${path}`;
   let text: string;
   try {

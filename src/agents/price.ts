@@ -1,11 +1,13 @@
 /**
  * What a model call costs. Providers do not say the price in their answers, so there is a table of list prices, which is
- * data (`price-file.ts`); a model that is not in it has an unknown price (null), never a made-up one.
+ * data (`price-file.ts`); a model that is not in it has an unknown price (null), never a made-up one. The same table has
+ * what actions cost.
  */
 import { z } from 'zod';
 import { AosError } from '../core/errors.ts';
 import type { JsonValue } from '../core/json.ts';
 import { checkSchema } from '../core/schema-check.ts';
+import type { ActionPriceTable } from '../governance/action-price.ts';
 import type { TurnUsage } from '../runs/event.ts';
 
 /** US dollars per million tokens. */
@@ -17,6 +19,11 @@ export interface Price {
 /** Prices by the names of models, or of deployments. */
 export type PriceTable = Readonly<Record<string, Price>>;
 
+export interface Prices {
+  readonly models: PriceTable;
+  readonly actions: ActionPriceTable;
+}
+
 const usd = z.number().min(0).max(1e6);
 const priceFile = z.strictObject({
   version: z.literal(1),
@@ -24,18 +31,20 @@ const priceFile = z.strictObject({
   per_tokens: z.literal(1_000_000),
   as_of: z.string().optional(),
   note: z.string().optional(),
-  models: z.record(z.string().min(1), z.strictObject({ input: usd, output: usd })),
+  models: z.record(z.string().min(1), z.strictObject({ input: usd, output: usd })).default({}),
+  actions: z.record(z.string().min(1), usd).default({}),
 });
 
 /** The date a provider appends to the name of a model, as in `gpt-4o-2024-08-06`. */
 const DATED = /-\d{4}-\d{2}-\d{2}$/;
 
 /** @param what the table, for the sentence that refuses it @throws AosError invalid_request naming every fault */
-export function readPrices(given: JsonValue, what: string): PriceTable {
+export function readPrices(given: JsonValue, what: string): Prices {
   if (typeof given !== 'object' || given === null || Array.isArray(given)) {
     throw new AosError('invalid_request', `${what} must be a JSON object`);
   }
-  return { ...checkSchema(priceFile, given, what).models };
+  const { models, actions } = checkSchema(priceFile, given, what);
+  return { models, actions };
 }
 
 /**

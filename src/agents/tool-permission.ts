@@ -30,9 +30,6 @@ export interface Judged {
   readonly settling: VerdictSettlement;
 }
 
-/** What budgets count of a tool call. */
-const ONE_CALL = { tool_calls: 1 };
-
 /** @throws the scope's reason when the run is to end */
 export async function permitTool(governor: Governor, scope: RunScope, use: PlannedUse): Promise<ToolPermission> {
   const { tool, args, input, ...proposal } = use;
@@ -44,13 +41,13 @@ export async function permitTool(governor: Governor, scope: RunScope, use: Plann
     description: tool.description,
   });
   const { event } = verdict;
-  const givenBack = { event, settling: settlementOf(verdict, {}) };
+  const givenBack = { event, settling: settlementOf(verdict, false) };
   if (verdict.kind !== 'allow') {
     const { code, message, facts, reason = 'GOVERNANCE_DENIED' } = refusalOf(verdict);
     const refusal = new AosError(code, `the use of ${tool.name} was not allowed: ${message}`, { facts, reason });
     return { ...givenBack, refusal };
   }
-  const judged = { event, settling: settlementOf(verdict, ONE_CALL) };
+  const judged = { event, settling: settlementOf(verdict, true) };
   if (verdict.args === args) return { ...judged, args, input };
   try {
     const changed = checkSchema(tool.input, verdict.args, `what ${tool.name} may be given`);

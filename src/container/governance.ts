@@ -7,6 +7,7 @@ import type { GovernanceConfig } from '../config.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Outbox } from '../egress/outbox.ts';
 import type { Environment } from '../governance/action.ts';
+import type { ActionPriceTable } from '../governance/action-price.ts';
 import type { ApprovalDesk } from '../governance/approval-desk.ts';
 import type { Governor, GovernorCheck } from '../governance/governor.ts';
 import type { Rulebook } from '../governance/rulebook.ts';
@@ -27,13 +28,15 @@ export interface GovernanceOptions {
   readonly actions: readonly string[];
   /** Beside RACI and policy, in every environment; the governor puts them in their order. */
   readonly checks: readonly GovernorCheck[];
+  /** US dollars of one call, by patterns of action names. */
+  readonly prices: ActionPriceTable;
   readonly clock: Clock;
   readonly log: Log;
 }
 
 /** @throws AosError invalid_request when a file of rules cannot be used */
 export async function createGovernance(options: GovernanceOptions) {
-  const { parts, config, environment, database, outbox, approvals, actions, checks, clock, log } = options;
+  const { parts, config, environment, database, outbox, approvals, actions, checks, prices, clock, log } = options;
   const { enforced } = config;
   const decisions = parts.createDecisionStore({ database });
   let made: Promise<Rulebook> | undefined;
@@ -69,6 +72,7 @@ export async function createGovernance(options: GovernanceOptions) {
   const inform = parts.createNotices({ database, outbox, matrixOf: rules.matrixOf, clock });
   const governor: Governor = parts.createGovernor({
     environment,
+    prices: parts.createActionPrices(prices),
     tellsAll: enforced,
     checks: [...rules.checks, ...checks],
     context: rules.context,

@@ -102,22 +102,35 @@ async function loadBudgets() {
 }
 
 async function loadGovernance() {
-  const [decisions, files, rulebook, conditions, rules, sequence, notices, standing, approver, screening, limits] =
-    await Promise.all([
-      import('../governance/decision-store.ts'),
-      import('../governance/rule-file.ts'),
-      import('../governance/rulebook.ts'),
-      import('../governance/policy/condition.ts'),
-      import('../governance/governor-rules.ts'),
-      import('../governance/governor-sequence.ts'),
-      import('../governance/raci/notice.ts'),
-      import('../governance/raci/raci-check.ts'),
-      import('../governance/raci/approver.ts'),
-      loadScreening(),
-      loadLimits(),
-    ]);
+  const [
+    decisions,
+    prices,
+    files,
+    rulebook,
+    conditions,
+    rules,
+    sequence,
+    notices,
+    standing,
+    approver,
+    screening,
+    limits,
+  ] = await Promise.all([
+    import('../governance/decision-store.ts'),
+    import('../governance/action-price.ts'),
+    import('../governance/rule-file.ts'),
+    import('../governance/rulebook.ts'),
+    import('../governance/policy/condition.ts'),
+    import('../governance/governor-rules.ts'),
+    import('../governance/governor-sequence.ts'),
+    import('../governance/raci/notice.ts'),
+    import('../governance/raci/raci-check.ts'),
+    import('../governance/raci/approver.ts'),
+    loadScreening(),
+    loadLimits(),
+  ]);
   const judging = { ...rules, ...sequence, ...notices, ...standing, ...approver };
-  return { ...decisions, ...files, ...rulebook, ...conditions, ...judging, ...screening, ...limits };
+  return { ...decisions, ...prices, ...files, ...rulebook, ...conditions, ...judging, ...screening, ...limits };
 }
 
 async function loadLimits() {

@@ -86,7 +86,7 @@ export async function createRuntime(options: RuntimeOptions) {
   const catalogue = parts.createAgentRegister({ shipped, records, notifications, toolNames });
   const simulatedModel = simulation?.model ?? parts.createModel({ provider: 'simulated', ...quickPace }, { clock });
   const prices = await parts.loadPrices(settings.pricesFile);
-  const model = simulation?.model ?? parts.createModel(config.model, { clock, prices });
+  const model = simulation?.model ?? parts.createModel(config.model, { clock, prices: prices.models });
   const { simulated } = model;
 
   const events = parts.createEventLog({ database, clock, ...acts });
@@ -147,6 +147,7 @@ export async function createRuntime(options: RuntimeOptions) {
     ],
     // The one place for checks beside RACI and policy: rate, screening, budget.
     checks: [parts.createScreeningCheck(dataGuard), budgeting.check],
+    prices: prices.actions,
     clock,
     log,
   });

@@ -23,9 +23,6 @@ export interface Settling {
 /** That nothing was set aside. */
 export const nothingSetAside: Settling = { done: {}, failed: {} };
 
-/** What budgets count of an action. */
-const ONE_ACTION = { tool_calls: 1 };
-
 /**
  * @param name the action's own in the run
  * @param hasBegun whether an execution before this one was allowed to
@@ -41,7 +38,7 @@ export async function permitOrder<Order extends Action & { readonly agentId: str
 ): Promise<Permission<Order> | { readonly refusal: AosError; readonly settling: Settling }> {
   if (governor === undefined) return { order, event: undefined, settling: nothingSetAside };
   const verdict = await governor.allow(scope, { ...proposalOf(name, order), hasBegun });
-  const settling = { done: settlementOf(verdict, ONE_ACTION), failed: settlementOf(verdict, {}) };
+  const settling = { done: settlementOf(verdict, true), failed: settlementOf(verdict, false) };
   if (verdict.kind === 'allow') {
     const allowed = verdict.args === order.data ? order : { ...order, data: verdict.args };
     return { order: allowed, event: verdict.event, settling };

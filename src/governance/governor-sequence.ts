@@ -9,7 +9,8 @@ import type { JsonObject, JsonValue } from '../core/json.ts';
 import type { RunScope } from '../engine/engine.ts';
 import type { GovernanceDecision, KeyedEvent } from '../runs/event.ts';
 import type { Log } from '../telemetry/log.ts';
-import type { Environment, GovernedAction } from './action.ts';
+import { type Environment, type GovernedAction, nameOfAction } from './action.ts';
+import type { ActionPrices } from './action-price.ts';
 import type { ApprovalDesk } from './approval-desk.ts';
 import type { ActionPlace, Demanded, Governor, GovernorCheck } from './governor.ts';
 import { askApprovals } from './governor-approval.ts';
@@ -37,6 +38,8 @@ export interface GovernorParts {
   /** At most one of each name; those that are left out find nothing. */
   readonly checks: readonly GovernorCheck[];
   readonly context: GovernanceContext;
+  /** What actions cost that say nothing of it themselves; nothing is known when left out. */
+  readonly prices?: ActionPrices | undefined;
   /** Who is asked for approvals; what needs one is denied in its absence. */
   readonly approvals?: ApprovalDesk | undefined;
   /** Tells the informed; the same decision is told once. */
@@ -69,7 +72,7 @@ type Stored<T extends { readonly judgement: Judgement }> = Omit<T, 'judgement'> 
 };
 
 export function createGovernor(parts: GovernorParts): Governor {
-  const { environment, tellsAll = true, context, approvals, inform, keep, clock, log } = parts;
+  const { environment, tellsAll = true, context, prices, approvals, inform, keep, clock, log } = parts;
   const checks = checkNames.flatMap((name) => parts.checks.filter((each) => each.name === name));
   if (checks.length < parts.checks.length || new Set(checks.map(({ name }) => name)).size < checks.length) {
     throw new Error('the governor has two checks of one name');
@@ -145,7 +148,8 @@ export function createGovernor(parts: GovernorParts): Governor {
     async allow(place, proposed) {
       const { scope, runId, caller } = placeOf(place);
       const { name, what } = proposed;
-      const action: GovernedAction = { ...proposed, runId, caller, environment, at: clock.now() };
+      const costUsd = proposed.costUsd ?? prices?.(nameOfAction(what));
+      const action: GovernedAction = { ...proposed, costUsd, runId, caller, environment, at: clock.now() };
       const verdictStep = `${name}/verdict`;
       const stored = restored<Judged>(scope?.recorded(verdictStep), action.args);
       const known = stored?.known ?? context.describe(action);

@@ -19,7 +19,7 @@ export type Obligation =
   /** The arguments were changed: these kinds of personal data were taken out of them. */
   | { readonly kind: 'redacted'; readonly types: readonly string[] }
   /** What was set aside for it, under this name in its run, is to be settled or given back. */
-  | { readonly kind: 'settle'; readonly reservation: string };
+  | { readonly kind: 'settle'; readonly reservation: string; readonly amounts: Readonly<Record<string, number>> };
 
 /** Who must agree before the action may go on. */
 export interface ApprovalDemand {
@@ -98,14 +98,13 @@ export interface VerdictSettlement {
 
 /**
  * How the step that ends the action settles what budgets have set aside for it.
- * @param used what it used: none when it was not done
+ * @param isDone whether it was done: what was not gives everything back
  */
-export function settlementOf(
-  { obligations }: Pick<Verdict, 'obligations'>,
-  used: Readonly<Record<string, number>>,
-): VerdictSettlement {
+export function settlementOf({ obligations }: Pick<Verdict, 'obligations'>, isDone: boolean): VerdictSettlement {
   const found = obligations.find((each) => each.kind === 'settle');
-  return found === undefined ? {} : { settle: { of: found.reservation, used: () => used } };
+  if (found === undefined) return {};
+  const used = isDone ? found.amounts : {};
+  return { settle: { of: found.reservation, used: () => used } };
 }
 
 /** A verdict that does not permit, as the error its asker gets. */

@@ -2,7 +2,7 @@ import { describe, expect, it, test } from 'vitest';
 import { costOf, priceOf, readPrices, sumOfCosts } from '../../src/agents/price.ts';
 import { loadPrices } from '../../src/agents/price-file.ts';
 
-const prices = await loadPrices(undefined);
+const { models: prices } = await loadPrices(undefined);
 
 describe('the price of a call', () => {
   test.each([
@@ -25,7 +25,9 @@ describe('the price of a call', () => {
   it('is read from a table that names every fault it has', () => {
     const models = { 'my-deployment': { input: 1, output: 2 } };
     const table = { version: 1, currency: 'USD', per_tokens: 1_000_000, models };
-    expect(readPrices(table, 'the table')).toEqual(models);
+    expect(readPrices(table, 'the table')).toEqual({ models, actions: {} });
+    const actions = { 'fabric:finance:*': 0.02 };
+    expect(readPrices({ ...table, actions }, 'the table')).toEqual({ models, actions });
     const faulty = { ...table, currency: 'EUR', models: { m: { input: -1, output: 2 } } };
     expect(() => readPrices(faulty, 'the table')).toThrow(/the table/);
     expect(() => readPrices([], 'the table')).toThrow('the table must be a JSON object');

@@ -57,7 +57,7 @@ async function failureOf(work: Promise<unknown>): Promise<AosError> {
 
 describe('a model behind HTTP', () => {
   it('streams the answer and says what it used, what it cost and who answered', async () => {
-    const model = createModel(openai(), { clock: systemClock, prices: await loadPrices(undefined) });
+    const model = createModel(openai(), { clock: systemClock, prices: (await loadPrices(undefined)).models });
     expect(await ask(model)).toEqual([
       { type: 'text', text: 'Hello' },
       { type: 'text', text: ' world' },

@@ -40,7 +40,7 @@ beforeAll(async () => {
     catalogue: testCatalogue('ceo', 'cfo', 'cmo'),
     model: createModel(
       { provider: 'openai', apiKey: 'k', model: 'gpt-4o', baseUrl: `${server.url}/v1` },
-      { clock, prices: await loadPrices(undefined) },
+      { clock, prices: (await loadPrices(undefined)).models },
     ),
     memory: createSessionMemory({ tenant: database.tenant, clock }),
     clock,

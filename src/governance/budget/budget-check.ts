@@ -18,7 +18,7 @@ export function createBudgetCheck(budgets: Budgets): GovernorCheck {
       const amounts = { tool_calls: 1, ...(costUsd !== undefined && { cost_usd: costUsd }) };
       const spending = { step: name, kind, agentId, what: title ?? kind, amounts };
       return budgets.reserve(scope, spending).then(
-        () => ({ kind: 'pass', rule: 'reserved', obligations: [{ kind: 'settle', reservation: name }] }),
+        () => ({ kind: 'pass', rule: 'reserved', obligations: [{ kind: 'settle', reservation: name, amounts }] }),
         (thrown: unknown) => {
           if (scope.signal.aborted || !(thrown instanceof AosError) || thrown.code !== 'limit_exceeded') throw thrown;
           return { kind: 'deny', rule: 'used_up', reason: thrown.message, code: thrown.code };
