@@ -24,9 +24,9 @@ import type { Fleet } from './fleet.ts';
 import { permitOrder, type Settling } from './permission.ts';
 import { executionPaths, type PlaneName, planeIdOf } from './plane.ts';
 import type { PlaneWatch } from './plane-watch.ts';
-import { allowsDirect, type Preset } from './preset.ts';
-import { directForbidden, planesFor } from './routing-table.ts';
+import type { Preset } from './preset.ts';
 import type { StandingPlane } from './standing-plane.ts';
+import { readWays } from './way.ts';
 
 /** An action for the router. */
 export interface ActionOrder extends Action {
@@ -80,7 +80,8 @@ type Plan =
   | { kind: 'over' }
   | { kind: 'go'; preset: Preset; planes: PlaneName[] }
   | { kind: 'refused'; status: 'failed' | 'blocked'; code: 'NO_ROUTE' | 'DIRECT_FORBIDDEN'; message: string }
-  | { kind: 'unavailable'; preset: Preset; down: string[] };
+  /** `drills`: until when, ISO-8601 UTC, those of them are down on purpose that are. */
+  | { kind: 'unavailable'; preset: Preset; down: string[]; drills?: Record<string, string> };
 
 /** A run that waits for a plane looks again at least this often, should nobody wake it. */
 const LOOK_AGAIN_MS = 60_000;
@@ -88,62 +89,35 @@ const LOOK_AGAIN_MS = 60_000;
 const FIRST_PAUSE_MS = 300;
 
 export function createRouter(parts: RouterParts): Router {
-  const { contexts, fleet, watch, actions, clock, random, simulation } = parts;
+  const { contexts, fleet, actions, clock, random, simulation } = parts;
 
   async function plan({ tenantId }: { readonly tenantId: string }, order: ActionOrder): Promise<Plan> {
     const record = await actions.load(order.id, { tenantId, userId: '' });
     if (record !== undefined && isOver(record.status)) return { kind: 'over' };
-    const [{ preset, isDirectAllowed }, overrides, states] = await Promise.all([
-      contexts.of(tenantId),
-      contexts.overrides(tenantId),
-      watch.of(tenantId),
-    ]);
+    const ways = await readWays(parts, tenantId);
+    const { preset } = ways;
     await actions.routing(order.id, preset);
-    const pair = pairOf(order.target, order.type);
-    if ((order.plane === 'direct' || allowsDirect(preset)) && !isDirectAllowed) {
-      const { message } = directForbidden(preset);
-      return { kind: 'refused', status: 'blocked', code: 'DIRECT_FORBIDDEN', message };
+    const way = ways.of(order);
+    if (way.kind === 'none') {
+      const { code, message } = way;
+      return { kind: 'refused', status: code === 'DIRECT_FORBIDDEN' ? 'blocked' : 'failed', code, message };
     }
-    const cell = planesFor(preset, order.target, order.type, overrides);
-    const wanted = order.plane === undefined ? cell : cell.filter((plane) => plane === order.plane);
-    const able = wanted.flatMap((name) => {
-      const plane = fleet.find(tenantId, name);
-      return plane?.bindingFor(order.target, order.type) === undefined ? [] : [plane];
-    });
-    if (able.length === 0) {
-      const tried =
-        wanted.length === 0
-          ? `${order.plane} is not one of ${cell.join(', ')}`
-          : `of ${wanted.join(', ')} none carries it`;
-      return {
-        kind: 'refused',
-        status: 'failed',
-        code: 'NO_ROUTE',
-        message: `there is no route for ${pair} under ${preset}: ${tried}`,
-      };
+    for (const { plane, state, isUp } of way.planes) {
+      if (isUp) break;
+      const detail = state?.drill === undefined ? (state?.detail ?? 'DOWN') : 'DRILL';
+      await actions.passed(order.id, plane.name, 'not_sent', detail);
     }
-    const isUp = ({ name, breaker }: StandingPlane) => {
-      const state = states.get(name);
-      // What a look from outside saw does not count against a circuit that is about to probe.
-      return (
-        state?.drill === undefined &&
-        breaker.circuit() !== 'open' &&
-        (state?.status !== 'down' || breaker.circuit() === 'half_open')
-      );
+    const up = way.planes.filter(({ isUp }) => isUp);
+    if (up.length > 0) return { kind: 'go', preset, planes: up.map(({ plane }) => plane.name) };
+    const drilled = way.planes.flatMap(({ plane, state }) =>
+      state?.drill === undefined ? [] : [[plane.id, state.drill.until] as const],
+    );
+    return {
+      kind: 'unavailable',
+      preset,
+      down: way.planes.map(({ plane }) => plane.id),
+      drills: Object.fromEntries(drilled),
     };
-    for (const plane of able) {
-      if (isUp(plane)) break;
-      const drilled = states.get(plane.name)?.drill !== undefined;
-      await actions.passed(
-        order.id,
-        plane.name,
-        'not_sent',
-        drilled ? 'DRILL' : (states.get(plane.name)?.detail ?? 'DOWN'),
-      );
-    }
-    const up = able.filter(isUp);
-    if (up.length === 0) return { kind: 'unavailable', preset, down: able.map(({ id }) => id) };
-    return { kind: 'go', preset, planes: up.map(({ name }) => name) };
   }
 
   async function route(scope: RunScope, name: string, given: ActionOrder, traceContext: Context): Promise<JsonObject> {
@@ -190,7 +164,7 @@ export function createRouter(parts: RouterParts): Router {
         }
       }
       // No plane is left.
-      const message = `no plane can carry ${pairOf(order.target, order.type)} now: ${await downOf(planned)}`;
+      const message = `no plane can carry ${pairOf(order.target, order.type)} now: ${downOf(planned)}`;
       if (order.onUnavailable === 'fail') throw await unavailable(scope, step('end'), order, message);
       const wait = step('plane');
       await scope.step(
@@ -204,15 +178,22 @@ export function createRouter(parts: RouterParts): Router {
       const lookAt = await scope.step(step('look-at'), async () =>
         isoTime(Math.min(clock.now() + LOOK_AGAIN_MS, Date.parse(giveUpAt))),
       );
-      await scope.wait({ name: wait, reason: 'plane', until: lookAt, detail: { action_id: order.id, message } });
+      const detail = { action_id: order.id, message, planes: missed(planned), gives_up_at: giveUpAt };
+      await scope.wait({ name: wait, reason: 'plane', until: lookAt, detail });
       const isLate = await scope.step(step('late'), async () => clock.now() >= Date.parse(giveUpAt));
       if (isLate) throw await unavailable(scope, step('end'), order, message);
     }
 
-    async function downOf(planned: Plan): Promise<string> {
-      if (planned.kind === 'unavailable') return `${planned.down.join(', ')} are down`;
-      const tried = planned.kind === 'go' ? planned.planes.map((plane) => planeIdOf(plane, tenantId)) : [];
-      return `${tried.join(', ')} could not`;
+    function downOf(planned: Plan): string {
+      const ids = missed(planned).map(({ plane_id: id }) => id);
+      return `${ids.join(', ')} ${planned.kind === 'unavailable' ? 'are down' : 'could not'}`;
+    }
+
+    /** The planes that it waits for, as the wait shows them. */
+    function missed(planned: Plan): { plane_id: string; drill_until: string | null }[] {
+      const shown = (id: string, until: string | null = null) => ({ plane_id: id, drill_until: until });
+      if (planned.kind === 'unavailable') return planned.down.map((id) => shown(id, planned.drills?.[id]));
+      return planned.kind === 'go' ? planned.planes.map((plane) => shown(planeIdOf(plane, tenantId))) : [];
     }
   }
 

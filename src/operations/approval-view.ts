@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { type Approval, approvalStatuses, autoActions, countedVotes, requestTypes } from '../governance/approval.ts';
 import { approvalPriorities, escalationLevels } from '../governance/escalation.ts';
+import { type ApprovalPlane, approvalPlaneView } from './approval-plane-view.ts';
 import { freeForm, protocolId, time } from './field.ts';
 
 const level = z.enum(escalationLevels);
@@ -25,6 +26,9 @@ export const approvalView = z
     }),
     requested_args: freeForm.meta({ description: 'The arguments as asked for' }),
     edited: z.boolean().meta({ description: 'Whether an approver put other arguments on the table' }),
+    plane: approvalPlaneView.nullable().meta({
+      description: 'Where it would go now; null unless it is an action for a plane and still open',
+    }),
     step: text.meta({ description: 'The step of the run that waits for it' }),
     step_number: z.int().nullable().meta({ description: 'Steps here have names: always null' }),
     status: z.enum(approvalStatuses),
@@ -71,7 +75,8 @@ export const approvalView = z
 
 export type ApprovalView = z.input<typeof approvalView>;
 
-export function showApproval(approval: Approval): ApprovalView {
+/** @param plane where it would go now, when it is for a plane */
+export function showApproval(approval: Approval, plane: ApprovalPlane | null): ApprovalView {
   const last = approval.assignmentHistory.at(-1);
   const exchange = approval.exchanges.at(-1);
   return {
@@ -89,6 +94,7 @@ export function showApproval(approval: Approval): ApprovalView {
     action_hash: approval.actionHash,
     requested_args: approval.args,
     edited: approval.editedArgs !== null,
+    plane,
     step: approval.stepName,
     step_number: null,
     status: approval.status,
@@ -136,6 +142,7 @@ export const approvalExample = {
   action_hash: '3d1f7e0b9f0c4a58b7d0c5c7c5ab4a2f6e0f9f6b0f3f4a1d9e8c7b6a5f4e3d2c',
   requested_args: { decision: 'hold hiring until Q3' },
   edited: false,
+  plane: null,
   step: 'round-1/cfo/tool-1/record_decision',
   step_number: null,
   status: 'pending',

@@ -6,6 +6,7 @@ import type { ApprovalDecision, ApprovalDesk } from '../governance/approval-desk
 import type { ApprovalFilter, ApprovalPage, ApprovalStore } from '../governance/approval-store.ts';
 import { isAmong } from '../governance/person.ts';
 import { isProved } from '../identity/principal.ts';
+import { type ApprovalPlaneParts, createPlaneForecast } from './approval-plane.ts';
 import {
   answerApproval,
   approveApproval,
@@ -19,20 +20,34 @@ import {
   respondRunApproval,
   runApprovals,
 } from './approval-spec.ts';
-import { showApproval } from './approval-view.ts';
+import { type ApprovalView, showApproval } from './approval-view.ts';
 import { type Operation, type OperationContext, realize } from './operation.ts';
 
 const NO_REASON = 'no reason was given';
 
-export interface ApprovalParts {
+export interface ApprovalParts extends ApprovalPlaneParts {
   readonly desk: Pick<ApprovalDesk, 'decide'>;
   readonly approvals: Pick<ApprovalStore, 'find' | 'list'>;
 }
 
-export function createApprovalOperations({ desk, approvals }: ApprovalParts): readonly Operation[] {
+export function createApprovalOperations(parts: ApprovalParts): readonly Operation[] {
+  const { desk, approvals } = parts;
+  const forecast = createPlaneForecast(parts);
+
+  async function show(approval: Approval): Promise<ApprovalView> {
+    const planes = await forecast([approval]);
+    return showApproval(approval, planes.get(approval.id) ?? null);
+  }
+
+  async function showPage({ items, total, nextCursor }: ApprovalPage) {
+    const planes = await forecast(items);
+    const views = items.map((approval) => showApproval(approval, planes.get(approval.id) ?? null));
+    return { items: views, total, next_cursor: nextCursor };
+  }
+
   async function decide(id: string, decision: ApprovalDecision, context: OperationContext) {
     checkDecider(decision, context);
-    return showApproval(await desk.decide(id, decision, context.caller));
+    return show(await desk.decide(id, decision, context.caller));
   }
 
   return [
@@ -43,9 +58,7 @@ export function createApprovalOperations({ desk, approvals }: ApprovalParts): re
       showPage(await approvals.list(caller, { ...filterOf(asked), status: 'open' })),
     ),
     realize(runApprovals, async (asked, { caller }) => showPage(await approvals.list(caller, filterOf(asked)))),
-    realize(getApproval, async ({ approval_id: id }, { caller }) =>
-      showApproval(found(id, await approvals.find(id, caller))),
-    ),
+    realize(getApproval, async ({ approval_id: id }, { caller }) => show(found(id, await approvals.find(id, caller)))),
     realize(approveApproval, async ({ approval_id: id, notes, args, action_hash: actionHash, by }, context) => {
       // Only a body of JSON comes here.
       const edited = args as JsonObject | undefined;
@@ -112,10 +125,6 @@ interface Response {
 function decisionOf({ approved, notes, rejection_reason: reason, by }: Response): ApprovalDecision {
   if (approved) return { type: 'approve', notes: notes ?? undefined, by };
   return { type: 'reject', reason: reason ?? notes ?? NO_REASON, by };
-}
-
-function showPage({ items, total, nextCursor }: ApprovalPage) {
-  return { items: items.map(showApproval), total, next_cursor: nextCursor };
 }
 
 function found(id: string, approval: Approval | undefined): Approval {

@@ -4,6 +4,7 @@ import { actionTypes, targetSystems } from '../fabric/action.ts';
 import { type ActionRecord, actionStatuses, showRecord } from '../fabric/action-record.ts';
 import type { FabricContext } from '../fabric/fabric-context.ts';
 import { healthStatuses, planeKinds } from '../fabric/plane.ts';
+import type { Drill } from '../fabric/plane-watch.ts';
 import { presetCards, presets } from '../fabric/preset.ts';
 import { freeForm, time } from './field.ts';
 
@@ -125,4 +126,15 @@ export function viewContext(context: FabricContext): z.input<typeof contextView>
 export function viewAction(record: ActionRecord): z.input<typeof actionView> {
   // The record shows itself with exactly these members.
   return showRecord(record) as z.input<typeof actionView>;
+}
+
+export function viewDrill(drill: Drill, planeId: string): z.input<typeof drillView> {
+  return {
+    drill_id: drill.id,
+    plane_id: planeId,
+    started_at: drill.startedAt,
+    until: drill.until,
+    started_by: drill.startedBy,
+    reason: drill.reason ?? null,
+  };
 }

@@ -18,7 +18,7 @@ import {
   type Vendor,
   vendorsOf,
 } from '../fabric/plane.ts';
-import type { Drill, PlaneState } from '../fabric/plane-watch.ts';
+import type { PlaneState } from '../fabric/plane-watch.ts';
 import { type Preset, parsePreset, presetCards } from '../fabric/preset.ts';
 import { type CellOverride, planesFor, routingTable } from '../fabric/routing-table.ts';
 import type { StandingPlane } from '../fabric/standing-plane.ts';
@@ -42,7 +42,7 @@ import {
   settleAction,
   submitAction,
 } from './fabric-spec.ts';
-import { type cellView, type drillView, type planeView, viewAction, viewContext } from './fabric-view.ts';
+import { type cellView, type planeView, viewAction, viewContext, viewDrill } from './fabric-view.ts';
 import { type Operation, realize } from './operation.ts';
 
 export interface FabricOperationParts {
@@ -287,17 +287,6 @@ function countRoutes(plane: StandingPlane): number {
     const [target = '', type = ''] = pair.split(':');
     return plane.bindingFor(targetSystem(target), actionType(type)) !== undefined;
   }).length;
-}
-
-function viewDrill(drill: Drill, planeId: string): z.input<typeof drillView> {
-  return {
-    drill_id: drill.id,
-    plane_id: planeId,
-    started_at: drill.startedAt,
-    until: drill.until,
-    started_by: drill.startedBy,
-    reason: drill.reason ?? null,
-  };
 }
 
 /** @throws AosError unprocessable for a text that names no plane */

@@ -55,7 +55,10 @@ beforeAll(async () => {
   });
   await engine.start();
   outbox = createOutbox({ database, clock });
-  const operations = [...createApprovalOperations({ desk, approvals }), ...createDeliveryOperations({ outbox })];
+  const operations = [
+    ...createApprovalOperations({ desk, approvals, runs: here.runs }),
+    ...createDeliveryOperations({ outbox }),
+  ];
   host = await startApiHost(operations, database, silentLog);
 });
 
@@ -117,6 +120,7 @@ describe('an approval over REST', () => {
       action_type: 'pay',
       action_details: { invoice: 7, amount: 100 },
       edited: false,
+      plane: null,
       quorum: 2,
       requested_by: ['ann'],
       auto_action: 'reject',

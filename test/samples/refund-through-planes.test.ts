@@ -50,10 +50,19 @@ test('a refund outlives kills while it waits for people and for planes, and is m
   const approval = `/api/v1/approvals/${String((items as JsonObject[])[0]?.['id'])}`;
   await call(terminal, `${approval}/approve`, { by: 'ann' });
   expect(await call(terminal, `${approval}/approve`, { by: 'ann' })).toMatchObject({ status: 'pending' });
+  expect(await call(terminal, approval)).toMatchObject({ plane: { outlook: 'goes', plane_id: 'ipaas_default' } });
   for (const plane of ['ipaas', 'api_gateway']) {
     await call(terminal, `/api/v1/fabric/planes/${plane}/drill`, { minutes: 10 });
   }
   await killed();
+  // What an agent wants waits for a plane, and those who are to allow it know.
+  expect(await call(terminal, approval)).toMatchObject({
+    plane: {
+      outlook: 'waits',
+      plane_id: null,
+      planes: [{ drill: { plane_id: 'ipaas_default' } }, { available: false }],
+    },
+  });
   expect(await call(terminal, `${approval}/approve`, { by: 'bob' })).toMatchObject({ status: 'approved' });
   await look('/api/v1/aoa/runs/big', (run) => {
     expect(run).toMatchObject({ status: 'waiting', waiting_for: 'plane' });
