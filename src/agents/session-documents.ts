@@ -28,7 +28,7 @@ export interface DocumentSummary {
 export interface SessionDocuments {
   /** @returns the document as it is stored; what was there under the key stays. @throws AosError payload_too_large */
   add(session: SessionKey, document: NewDocument): Promise<DocumentSummary>;
-  /** Oldest first. */
+  /** Oldest first; for an administrator those of every user's session of that id. */
   list(session: SessionKey): Promise<readonly DocumentSummary[]>;
   /** The passages that fit the words best, best first. */
   search(session: SessionKey, query: string, limit: number): Promise<readonly Passage[]>;
@@ -39,14 +39,15 @@ const MAX_DOCUMENTS = 200;
 const MAX_CHARACTERS = 200_000;
 
 export function createSessionDocuments({ tenant, clock }: { tenant: TenantScopes; clock: Clock }): SessionDocuments {
-  const ofSession = ({ tenantId, userId, sessionId }: SessionKey) =>
+  /** Of all users who call a session so. */
+  const ofSessions = ({ tenantId, sessionId }: SessionKey) =>
     tenant(tenantId)
       .selectFrom('session_documents')
       .where('tenant_id', '=', tenantId)
-      .where('user_id', '=', userId)
       .where('session_id', '=', sessionId)
       .orderBy('created_at')
       .orderBy('id');
+  const ofSession = (session: SessionKey) => ofSessions(session).where('user_id', '=', session.userId);
 
   return {
     async add(session, { key, title, content }) {
@@ -76,7 +77,8 @@ export function createSessionDocuments({ tenant, clock }: { tenant: TenantScopes
     },
 
     async list(session) {
-      return (await ofSession(session).select(['id', 'title', 'characters', 'created_at']).execute()).map(summary);
+      const found = session.oversees ? ofSessions(session) : ofSession(session);
+      return (await found.select(['id', 'title', 'characters', 'created_at']).execute()).map(summary);
     },
 
     async search(session, query, limit) {

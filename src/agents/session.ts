@@ -19,6 +19,7 @@ export interface SessionKey extends Caller {
 
 export interface SessionSummary {
   readonly sessionId: string;
+  readonly userId: string;
   readonly messages: number;
   /** ISO-8601 UTC: when the first and the latest message came. */
   readonly firstAt: string;
@@ -50,7 +51,7 @@ export interface SessionMemory {
 }
 
 export interface SessionRegister {
-  /** The caller's sessions, the one that was spoken in last first. */
+  /** The caller's sessions, an administrator's those of the whole tenant; the one that was spoken in last first. */
   list(caller: Caller, limit: number): Promise<readonly SessionSummary[]>;
   /** Up to `limit` messages of a session with numbers above `after`, in order. */
   messages(session: SessionKey, after: number, limit: number): Promise<readonly SessionMessage[]>;
@@ -120,13 +121,17 @@ export function createSessionMemory({
       return withinBounds(rows.map(messageOf));
     },
 
-    async list({ tenantId, userId }, limit) {
+    async list(caller, limit) {
+      const { tenantId } = caller;
+      // Without oversight a caller without user has the sessions of no user, and not those of all.
+      const userId = caller.oversees ? undefined : caller.userId;
       const rows = await tenant(tenantId)
         .selectFrom('session_messages')
         .where('tenant_id', '=', tenantId)
-        .where('user_id', '=', userId)
-        .groupBy('session_id')
+        .$if(userId !== undefined, (all) => all.where('user_id', '=', userId ?? ''))
+        .groupBy(['user_id', 'session_id'])
         .select(({ fn }) => [
+          'user_id',
           'session_id',
           fn.max('seq').as('messages'),
           fn.min('created_at').as('first_at'),
@@ -134,10 +139,12 @@ export function createSessionMemory({
         ])
         .orderBy('last_at', 'desc')
         .orderBy('session_id')
+        .orderBy('user_id')
         .limit(limit)
         .execute();
-      return rows.map(({ session_id, messages, first_at, last_at }) => ({
+      return rows.map(({ user_id, session_id, messages, first_at, last_at }) => ({
         sessionId: session_id,
+        userId: user_id,
         messages: Number(messages),
         firstAt: isoTime(first_at.getTime()),
         lastAt: isoTime(last_at.getTime()),

@@ -3,7 +3,7 @@ import type { Selectable } from 'kysely';
 import type { Clock } from '../core/clock.ts';
 import { AosError } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
-import type { Caller } from '../runs/run.ts';
+import { type Caller, reachOf } from '../runs/run.ts';
 import type { Database, StoreScope } from '../store/database.ts';
 import type { SharedContextTable } from '../store/tables/delegation.ts';
 
@@ -81,7 +81,7 @@ export function createSharedContexts({
     },
     async update(within, { caller, from, id }, change, scan) {
       const row = await one(within, caller.tenantId, id).forNoKeyUpdate().executeTakeFirst();
-      const isTheirs = caller.userId === '' || row?.user_id === caller.userId;
+      const isTheirs = reachOf(caller) === '' || row?.user_id === caller.userId;
       if (row === undefined || row.from_agent !== from || !isTheirs || !isLive(row)) throw unknownContext(id);
       const merged = Object.entries({ ...row.context, ...change }).filter(([, value]) => value !== null);
       const after = await within

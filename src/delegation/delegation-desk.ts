@@ -7,7 +7,7 @@ import type { Clock } from '../core/clock.ts';
 import { AosError } from '../core/errors.ts';
 import { newUuid } from '../core/ids.ts';
 import type { JsonObject, JsonValue } from '../core/json.ts';
-import { type Caller, isTerminal, type Run } from '../runs/run.ts';
+import { type Caller, doneBy, isTerminal, type Run, reachOf } from '../runs/run.ts';
 import type { RunStore } from '../runs/run-store.ts';
 import type { Database, StoreScope } from '../store/database.ts';
 import { priorityFrom } from '../tasks/priority.ts';
@@ -123,6 +123,8 @@ export interface Ending extends DelegationOutcome {
   readonly status: 'completed' | 'failed' | 'cancelled' | 'timeout';
   /** ISO-8601 UTC; now when left out. */
   readonly at?: string;
+  /** The administrator who ends it, when it is another user's. */
+  readonly by?: string | undefined;
 }
 
 export interface DelegationDeskParts {
@@ -349,7 +351,7 @@ export function createDelegationDesk(parts: DelegationDeskParts): DelegationDesk
   /** Whether the caller's work, or an agent of theirs, has to do with it. */
   async function concerns(delegation: Delegation, caller: Caller): Promise<boolean> {
     if (delegation.caller.tenantId !== caller.tenantId) return false;
-    if (caller.userId === '' || delegation.caller.userId === caller.userId) return true;
+    if (reachOf(caller) === '' || delegation.caller.userId === caller.userId) return true;
     return (await isTheirs(caller, delegation.from)) || (await isTheirs(caller, delegation.to));
   }
 
@@ -391,7 +393,7 @@ export function createDelegationDesk(parts: DelegationDeskParts): DelegationDesk
 
   /** @param said whether whoever ended it has written to the delegator already */
   async function close(trx: StoreScope, before: Delegation, ending: Ending, said = false): Promise<Delegation> {
-    const { status, result, outputContext, failure, tokens, costUsd, steps, at } = ending;
+    const { status, result, outputContext, failure, tokens, costUsd, steps, at, by } = ending;
     await trx
       .updateTable('delegations')
       .set({
@@ -412,6 +414,7 @@ export function createDelegationDesk(parts: DelegationDeskParts): DelegationDesk
     await log.tell(trx, {
       delegation: after,
       ...(status === 'cancelled' && { action: 'A2A_CANCEL', outcome: 'cancelled' }),
+      by,
       fact: status,
     });
     if (!said) await log.answer(trx, 'ended', after);
@@ -492,11 +495,12 @@ export function createDelegationDesk(parts: DelegationDeskParts): DelegationDesk
       const delegation = await loadDelegation(tenant(caller.tenantId), id);
       const mayCancel =
         delegation?.caller.tenantId === caller.tenantId &&
-        (caller.userId === '' ||
+        (reachOf(caller) === '' ||
           delegation.caller.userId === caller.userId ||
           (await isTheirs(caller, delegation.from)));
       if (delegation === undefined || !mayCancel) throw unknownDelegation(id);
-      const after = await end(id, cancelledEnding(reason));
+      const by = doneBy(delegation.caller, caller).changed_by;
+      const after = await end(id, { ...cancelledEnding(reason), by });
       if (after !== undefined) return after;
       throw ended((await loadDelegation(tenant(caller.tenantId), id)) ?? delegation);
     },

@@ -50,6 +50,8 @@ export interface DelegationChange {
   /** Left out where the audit log has nothing to tell: its task tells it. */
   readonly action?: AuditAction;
   readonly outcome?: AuditOutcome;
+  /** The administrator who did it, where it was none of the agents. */
+  readonly by?: string | undefined;
   /** The feed's word, after `delegation.`. */
   readonly fact: string;
 }
@@ -79,17 +81,20 @@ export function createDelegationLog({ mail, audit, feed, compose }: DelegationLo
   return {
     answer: (within, kind, delegation) => write(within, { kind, delegation }, false),
     withdraw: (within, delegation) => write(within, { kind: 'withdrawn', delegation }, true),
-    async tell(within, { delegation, action, outcome = 'success', fact }) {
+    async tell(within, { delegation, action, outcome = 'success', by, fact }) {
       const { id, caller, from, to, status, failure, taskId, runId, parentRunId } = delegation;
       const { tenantId, userId } = caller;
       if (action !== undefined) {
         await audit.write(within, {
           tenantId,
           action,
-          actor: {
-            type: 'agent',
-            id: action === 'A2A_DELEGATE_ACCEPT' || action === 'A2A_DELEGATE_REJECT' ? to : from,
-          },
+          actor:
+            by === undefined
+              ? {
+                  type: 'agent',
+                  id: action === 'A2A_DELEGATE_ACCEPT' || action === 'A2A_DELEGATE_REJECT' ? to : from,
+                }
+              : { type: 'user', id: by },
           outcome,
           from_agent: from,
           to_agent: to,
@@ -116,6 +121,7 @@ export function createDelegationLog({ mail, audit, feed, compose }: DelegationLo
           task_id: taskId,
           parent_run_id: parentRunId,
           ...(failure !== null && { code: failure.code }),
+          ...(by !== undefined && { changed_by: by }),
         },
       });
     },

@@ -2,7 +2,7 @@
 import { type Kysely, type RawBuilder, type Selectable, sql } from 'kysely';
 import { AosError } from '../core/errors.ts';
 import type { JsonValue } from '../core/json.ts';
-import type { Caller } from '../runs/run.ts';
+import { type Caller, reachOf } from '../runs/run.ts';
 import type { StoreScope } from '../store/database.ts';
 import type { Schema } from '../store/schema.ts';
 import type { DelegationTable } from '../store/tables/delegation.ts';
@@ -133,7 +133,7 @@ export async function listDelegations(
     throw new AosError('invalid_request', `"cursor" must be the next_cursor of the page before, got "${cursor}"`);
   }
   const column = direction === 'sent' ? sql`d.from_agent` : sql`d.to_agent`;
-  const seesAll = caller.userId === '' || (!agent.isOurs && isOwner(agent, caller));
+  const seesAll = reachOf(caller) === '' || (!agent.isOurs && isOwner(agent, caller));
   const conditions = [
     sql`d.tenant_id = ${agent.tenantId}`,
     sql`${column} = ${agent.id}`,
@@ -156,7 +156,9 @@ export async function listDelegations(
   return { items, nextCursor, total: counted.rows[0]?.total ?? 0 };
 }
 
-export async function delegationFigures(db: Kysely<Schema>, { tenantId, userId }: Caller): Promise<DelegationFigures> {
+export async function delegationFigures(db: Kysely<Schema>, caller: Caller): Promise<DelegationFigures> {
+  const { tenantId } = caller;
+  const userId = reachOf(caller);
   const { rows: found } = await sql<FigureRow>`
     select ${status} as status, count(*)::integer as count, coalesce(sum(d.tokens_used), 0)::float8 as tokens,
            coalesce(sum(d.cost_usd), 0)::float8 as cost,

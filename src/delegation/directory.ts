@@ -9,7 +9,7 @@ import { AosError } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { Audit } from '../governance/audit/audit.ts';
 import type { Feed } from '../runs/feed.ts';
-import type { Caller } from '../runs/run.ts';
+import { type Caller, reachOf } from '../runs/run.ts';
 import type { Database, StoreScope } from '../store/database.ts';
 import type { AgentCardTable } from '../store/tables/delegation.ts';
 import { type AgentCard, type AgentHealth, cardOfOurs, type ListedAgent } from './agent-card.ts';
@@ -158,12 +158,13 @@ export function createAgentDirectory({ database, ours, audit, feed, clock }: Dir
       return need(tenantId, agentId);
     },
     async unregister(caller, agentId) {
-      const { tenantId, userId } = caller;
+      const { tenantId } = caller;
       await tenant(tenantId)
         .transaction()
         .execute(async (trx) => {
           let gone = trx.deleteFrom('agent_cards').where('tenant_id', '=', tenantId).where('agent_id', '=', agentId);
-          if (userId !== '') gone = gone.where('user_id', 'in', [userId, '']);
+          const user = reachOf(caller);
+          if (user !== '') gone = gone.where('user_id', 'in', [user, '']);
           if ((await gone.executeTakeFirst()).numDeletedRows === 0n) throw unknownAgent(agentId);
           await tell(trx, caller, agentId, false);
         });
@@ -191,7 +192,7 @@ export function createAgentDirectory({ database, ours, audit, feed, clock }: Dir
 
 /** Whether the agent is the caller's; a caller without user is the operator of the tenant. */
 export function isOwner({ tenantId, ownerId }: ListedAgent, caller: Caller): boolean {
-  return tenantId === caller.tenantId && (caller.userId === '' || ownerId === '' || ownerId === caller.userId);
+  return tenantId === caller.tenantId && (reachOf(caller) === '' || ownerId === '' || ownerId === caller.userId);
 }
 
 export function unknownAgent(agentId: string): AosError {

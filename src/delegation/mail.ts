@@ -7,7 +7,7 @@ import { type Selectable, sql } from 'kysely';
 import { type Clock, isoTime } from '../core/clock.ts';
 import { AosError } from '../core/errors.ts';
 import { canonicalJson, type JsonObject } from '../core/json.ts';
-import type { Caller } from '../runs/run.ts';
+import { type Caller, reachOf } from '../runs/run.ts';
 import type { Database, StoreScope } from '../store/database.ts';
 import type { AgentMessageTable } from '../store/tables/delegation.ts';
 import type { ListedAgent } from './agent-card.ts';
@@ -102,7 +102,7 @@ export function createMail({ database, news, clock }: MailParts): Mail {
       .orderBy('seq')
       .limit(limit);
     // Everybody of the tenant works with the agents of this server: each reads what belongs to their own work.
-    if (agent.isOurs && caller.userId !== '') query = query.where('user_id', '=', caller.userId);
+    if (agent.isOurs && reachOf(caller) !== '') query = query.where('user_id', '=', caller.userId);
     return (await query.execute()).map(toLetter);
   }
 
@@ -197,7 +197,7 @@ export function mayRead(
   caller: Caller,
 ): boolean {
   if (letter.caller.tenantId !== caller.tenantId) return false;
-  if (caller.userId === '' || letter.caller.userId === caller.userId) return true;
+  if (reachOf(caller) === '' || letter.caller.userId === caller.userId) return true;
   return ends.some((agent) => agent !== undefined && !agent.isOurs && isOwner(agent, caller));
 }
 

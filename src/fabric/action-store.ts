@@ -9,7 +9,7 @@ import { AosError } from '../core/errors.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '../core/json.ts';
 import type { Settlement } from '../engine/settlement.ts';
 import type { Feed } from '../runs/feed.ts';
-import type { Caller } from '../runs/run.ts';
+import { type Caller, reachOf } from '../runs/run.ts';
 import type { Database, StoreScope } from '../store/database.ts';
 import type { FabricActionTable } from '../store/tables/fabric.ts';
 import { type Action, actionType, targetSystem } from './action.ts';
@@ -381,7 +381,9 @@ function failing(status: ActionStatus, failure: ActionFailure) {
   return { status, status_message: failure.message, error: JSON.stringify(failure) };
 }
 
-function owned(db: StoreScope, { tenantId, userId }: Caller) {
+function owned(db: StoreScope, caller: Caller) {
+  const { tenantId } = caller;
+  const userId = reachOf(caller);
   const ofTenant = db.selectFrom('fabric_actions').selectAll().where('tenant_id', '=', tenantId);
   return userId === '' ? ofTenant : ofTenant.where('user_id', 'in', [userId, '']);
 }

@@ -1,7 +1,7 @@
 /** Approvals in PostgreSQL: reading them for people, and the row-locked writes that `approval-change.ts` is made of. */
 import { type Selectable, type SelectQueryBuilder, sql } from 'kysely';
 import { AosError } from '../core/errors.ts';
-import type { Caller } from '../runs/run.ts';
+import { type Caller, reachOf } from '../runs/run.ts';
 import type { Database, StoreScope } from '../store/database.ts';
 import type { Schema } from '../store/schema.ts';
 import type { ApprovalTable } from '../store/tables/approval.ts';
@@ -60,7 +60,7 @@ export interface ApprovalStore {
 export function createApprovalStore({ db, tenant }: Pick<Database, 'db' | 'tenant'>): ApprovalStore {
   const visible = (caller: Caller) => {
     const ofTenant = tenant(caller.tenantId).selectFrom('approvals').where('tenant_id', '=', caller.tenantId);
-    if (caller.userId === '') return ofTenant;
+    if (reachOf(caller) === '') return ofTenant;
     const name = [principal(caller.userId)];
     return ofTenant.where(({ or, eb }) => or([eb('audience', 'is', null), eb('audience', '@>', sql.val(name))]));
   };

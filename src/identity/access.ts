@@ -86,6 +86,11 @@ export function allows(rights: Rights, { access, what }: Need): boolean {
   return rights.get(EVERYWHERE)?.has(access) === true || rights.get(area)?.has(access) === true;
 }
 
+/** Whether the rights are those of an administrator of everything, not of one area. */
+export function isAdministrator(rights: Rights): boolean {
+  return rights.get(EVERYWHERE)?.has('admin') === true;
+}
+
 /** The refusal of one whose rights do not reach; it names the right and what the caller holds. */
 export function rightMissing({ access, what }: Need, held: Roles): AosError {
   const words = [...held.roles, ...held.scopes];

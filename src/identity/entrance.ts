@@ -3,10 +3,10 @@
  * whatever the door, belongs into `admit`.
  */
 import { AosError } from '../core/errors.ts';
-import { allows, type Need, rightMissing } from './access.ts';
+import { allows, isAdministrator, type Need, rightMissing } from './access.ts';
 import type { Authenticator } from './authenticator.ts';
 import type { Presented } from './presented.ts';
-import type { Principal } from './principal.ts';
+import { isProved, type Principal } from './principal.ts';
 
 export interface Entrance {
   /**
@@ -43,7 +43,7 @@ export interface EntranceParts {
 export function createEntrance({ authenticator, onRefused = () => {} }: EntranceParts): Entrance {
   async function identify(presented: Presented): Promise<Principal> {
     try {
-      return await authenticator.identify(presented);
+      return overseeing(await authenticator.identify(presented));
     } catch (thrown) {
       if (thrown instanceof AosError && (thrown.status === 401 || thrown.status === 403)) {
         const why = String(thrown.facts['why'] ?? thrown.reason ?? thrown.code);
@@ -68,4 +68,10 @@ export function createEntrance({ authenticator, onRefused = () => {} }: Entrance
       return principal;
     },
   };
+}
+
+/** An administrator whose name is proved is the operator of the tenant; with `off`, whoever names no user is. */
+function overseeing(principal: Principal): Principal {
+  if (!isProved(principal) || !isAdministrator(principal.rights)) return principal;
+  return { ...principal, caller: { ...principal.caller, oversees: true } };
 }

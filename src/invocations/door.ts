@@ -12,7 +12,7 @@ import type { Entrance } from '../identity/entrance.ts';
 import { type Expiry, watchExpiry } from '../identity/expiry.ts';
 import type { Principal } from '../identity/principal.ts';
 import type { EventLog } from '../runs/event-log.ts';
-import { isTerminal, type Run } from '../runs/run.ts';
+import { enderOf, isTerminal, type Run } from '../runs/run.ts';
 import type { RunStore } from '../runs/run-store.ts';
 import type { Envelope } from './envelope.ts';
 import { prefersEventStream, startAfter, streamEvents } from './event-stream.ts';
@@ -134,7 +134,7 @@ export function createInvocationDoor(parts: DoorParts): InvocationDoor {
     const reason = await readCancelReason(request);
     const before = await find(context, principal);
     if (before.status === 'cancelled') return answer(before, 200);
-    const asked = (await gate.cancel(before.id, reason, before.caller)) ?? before;
+    const asked = (await gate.cancel(before.id, reason, enderOf(before.caller, principal.caller))) ?? before;
     const patience = new AbortController();
     const timer = clock.after(CANCEL_WAIT_MS, () => patience.abort());
     const run = await ended(asked, AbortSignal.any([patience.signal, request.signal]));

@@ -221,7 +221,7 @@ export const auditLogSpecs = [listAuditLog, exportAuditLog, signAuditLog, verify
 export function createAuditLogOperations({ audit }: { audit: Audit }): readonly Operation[] {
   return [
     realize(listAuditLog, async ({ cursor: from, limit, ...asked }, context) => {
-      const { tenantId, userId } = overseerOf(context, listAuditLog.name);
+      const { tenantId, userId } = overseerOf(context);
       await audit.seal(tenantId);
       const found = await audit.trail.find(tenantId, {
         action: asked.action,
@@ -243,7 +243,7 @@ export function createAuditLogOperations({ audit }: { audit: Audit }): readonly 
       };
     }),
     realize(exportAuditLog, async ({ after, limit, format, people }, context) => {
-      const caller = overseerOf(context, exportAuditLog.name);
+      const caller = overseerOf(context);
       refuseUsers(caller);
       const page = await exportPage(audit, caller.tenantId, { after, limit, withPeople: people });
       const view = format === 'ocsf' ? ocsfOf : cloudEventOf;

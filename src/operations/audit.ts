@@ -124,7 +124,7 @@ export function createAuditOperations({
 }): readonly Operation[] {
   return [
     realize(getAuditTrail, async ({ start_time: since, end_time: until, limit, cursor: from }, context) => {
-      const { tenantId, userId } = overseerOf(context, getAuditTrail.name);
+      const { tenantId, userId } = overseerOf(context);
       await audit.seal(tenantId);
       const found = await audit.trail.find(tenantId, {
         since,

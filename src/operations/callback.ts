@@ -7,7 +7,7 @@ import type { Clock } from '../core/clock.ts';
 import { asError } from '../core/errors.ts';
 import type { Outbox } from '../egress/outbox.ts';
 import type { EventLog } from '../runs/event-log.ts';
-import type { Caller, Run } from '../runs/run.ts';
+import { type Caller, type Run, reachOf } from '../runs/run.ts';
 import type { RunStore } from '../runs/run-store.ts';
 import type { Database } from '../store/database.ts';
 import type { Log } from '../telemetry/log.ts';
@@ -108,20 +108,22 @@ export function createCallbacks(parts: CallbackParts): Callbacks {
       stopping.abort();
       await Promise.all(underWay);
     },
-    async note(runId, url, { tenantId, userId }) {
+    async note(runId, url, caller) {
+      const { tenantId } = caller;
       await tenant(tenantId)
         .insertInto('run_callbacks')
-        .values({ run_id: runId, url, tenant_id: tenantId, user_id: userId })
+        .values({ run_id: runId, url, tenant_id: tenantId, user_id: reachOf(caller) })
         .onConflict((conflict) => conflict.columns(['run_id', 'url', 'tenant_id', 'user_id']).doNothing())
         .execute();
     },
-    async forget(runId, url, { tenantId, userId }) {
+    async forget(runId, url, caller) {
+      const { tenantId } = caller;
       await tenant(tenantId)
         .deleteFrom('run_callbacks')
         .where('run_id', '=', runId)
         .where('url', '=', url)
         .where('tenant_id', '=', tenantId)
-        .where('user_id', '=', userId)
+        .where('user_id', '=', reachOf(caller))
         .execute();
     },
     watch(run) {

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { AosError } from '../core/errors.ts';
 import { type Delivery, deliveryStatuses, type Outbox } from '../egress/outbox.ts';
 import { cursor, nextCursor, pageSize, protocolId, time } from './field.ts';
-import { type Operation, realize, specify } from './operation.ts';
+import { type Operation, overseerOf, realize, specify } from './operation.ts';
 
 const PATH = '/api/v1/aoa/deliveries';
 
@@ -86,16 +86,18 @@ export interface DeliveryOperationParts {
 
 export function createDeliveryOperations({ outbox }: DeliveryOperationParts): readonly Operation[] {
   return [
-    realize(listDeliveries, async (filter, { caller }) => {
-      const { items, nextCursor: next } = await outbox.list(caller, filter);
+    realize(listDeliveries, async (filter, context) => {
+      const { items, nextCursor: next } = await outbox.list(overseerOf(context), filter);
       return { items: items.map(showDelivery), next_cursor: next };
     }),
-    realize(getDelivery, async ({ delivery_id: id }, { caller }) => {
-      const delivery = await outbox.find(id, caller);
+    realize(getDelivery, async ({ delivery_id: id }, context) => {
+      const delivery = await outbox.find(id, overseerOf(context));
       if (delivery !== undefined) return showDelivery(delivery);
       throw new AosError('not_found', `Delivery ${id} not found`, { reason: 'DELIVERY_NOT_FOUND' });
     }),
-    realize(retryDelivery, async ({ delivery_id: id }, { caller }) => showDelivery(await outbox.retry(id, caller))),
+    realize(retryDelivery, async ({ delivery_id: id }, context) =>
+      showDelivery(await outbox.retry(id, overseerOf(context))),
+    ),
   ];
 }
 

@@ -89,14 +89,14 @@ export function createGovernanceOperations({
       };
     }),
     realize(listGovernanceDecisions, async ({ limit, ...filter }, context) => {
-      const kept = await decisions.list(overseerOf(context, listGovernanceDecisions.name), {
+      const kept = await decisions.list(overseerOf(context), {
         ...filterOf(filter),
         limit,
       });
       return { items: kept.map(viewDecision) };
     }),
     realize(getAccountable, async (filter, context) => {
-      const found = await decisions.accountable(overseerOf(context, getAccountable.name), filterOf(filter));
+      const found = await decisions.accountable(overseerOf(context), filterOf(filter));
       return {
         items: found.map(({ agentId, approvedBy, firstAt, lastAt, ...counts }) => ({
           ...counts,

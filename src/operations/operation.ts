@@ -7,9 +7,9 @@ import { AosError, type ErrorCode } from '../core/errors.ts';
 import { isJsonObject, type JsonObject, type JsonValue } from '../core/json.ts';
 import { checkSchema } from '../core/schema-check.ts';
 import type { ActionKind } from '../governance/action.ts';
-import { type Access, allows, type Need } from '../identity/access.ts';
+import type { Access, Need } from '../identity/access.ts';
 import type { Principal } from '../identity/principal.ts';
-import type { Caller } from '../runs/run.ts';
+import { type Caller, reachOf } from '../runs/run.ts';
 
 /** How a family of routes words its errors: `{"error": "<text>"}` or `{"detail": "<text>"}`, each with more members. */
 export type ErrorFamily = 'flat' | 'detail';
@@ -115,12 +115,11 @@ export function needOf({ name, access, rest }: OperationSpec): Need {
 }
 
 /**
- * Whose records of what was done and decided the caller may look through: an administrator's are those of the whole
- * tenant, like those of a caller whom nobody has to prove to be a user; anybody else's his own.
+ * The caller as the owner of all that he reaches, for records that are looked through by their owner: an administrator's
+ * are those of the whole tenant, anybody else's his own.
  */
-export function overseerOf({ caller, principal }: OperationContext, what: string): Caller {
-  const isAdmin = principal !== undefined && allows(principal.rights, { access: 'admin', what });
-  return isAdmin && principal.proof !== 'none' ? { ...caller, userId: '' } : caller;
+export function overseerOf({ caller }: Pick<OperationContext, 'caller'>): Caller {
+  return { tenantId: caller.tenantId, userId: reachOf(caller) };
 }
 
 /** Gives a spec its type. */

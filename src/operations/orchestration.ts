@@ -8,7 +8,7 @@ import { newUuid } from '../core/ids.ts';
 import type { Gate, WorkRequest } from '../dispatch.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { EventLog } from '../runs/event-log.ts';
-import type { Caller, Run } from '../runs/run.ts';
+import { type Caller, enderOf, type Run } from '../runs/run.ts';
 import type { RunStore } from '../runs/run-store.ts';
 import type { Callbacks } from './callback.ts';
 import { type Operation, realize, type StreamItem } from './operation.ts';
@@ -167,7 +167,8 @@ export function createOrchestrationOperations(parts: OrchestrationParts): readon
     realize(cancelOrchestration, async ({ orchestration_id: id, reason }, { caller, signal }) => {
       const before = await find(id, caller);
       if (hasEnded(before)) return refuse('cancel', before);
-      const asked = (await engine.cancel(id, reason ?? 'cancelled by the caller', before.caller)) ?? before;
+      const asked =
+        (await engine.cancel(id, reason ?? 'cancelled by the caller', enderOf(before.caller, caller))) ?? before;
       const run = await settled(asked, caller, CANCEL_WAIT_MS, signal);
       // It may have come to another end while it was asked to.
       return hasEnded(run) && run.status !== 'cancelled' ? refuse('cancel', run) : view(run);

@@ -403,11 +403,18 @@ export const listSessions = specify({
   summary: "The caller's sessions, the one that was spoken in last first",
   input: z.object({ limit: pageSize }),
   output: z.object({
-    items: z.array(z.object({ session_id: z.string(), messages: z.int(), first_at: time, last_at: time })),
+    items: z.array(
+      z.object({ session_id: z.string(), user_id: z.string(), messages: z.int(), first_at: time, last_at: time }),
+    ),
     next_cursor: nextCursor,
   }),
   rest: { method: 'GET', path: SESSIONS_PATH, status: 200, family: 'detail' },
-  example: { output: { items: [{ session_id: 'board', messages: 4, first_at: T0, last_at: T0 }], next_cursor: null } },
+  example: {
+    output: {
+      items: [{ session_id: 'board', user_id: '', messages: 4, first_at: T0, last_at: T0 }],
+      next_cursor: null,
+    },
+  },
 });
 
 export const getSession = specify({

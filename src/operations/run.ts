@@ -14,7 +14,7 @@ import type { Audit } from '../governance/audit/audit.ts';
 import type { RunEvent } from '../runs/event.ts';
 import { type EventAnchor, verifyAnchors, verifyEvents } from '../runs/event-chain.ts';
 import type { EventLog } from '../runs/event-log.ts';
-import type { Caller, Run } from '../runs/run.ts';
+import { type Caller, enderOf, type Run } from '../runs/run.ts';
 import { createRunInsight } from '../runs/run-insight.ts';
 import type { RunStore } from '../runs/run-store.ts';
 import type { TenantScopes } from '../store/tenant-scopes.ts';
@@ -170,7 +170,8 @@ export function createRunOperations(parts: RunParts): readonly Operation[] {
       const before = await find(id, caller);
       if (before.status === 'cancelled') return viewRun(before);
       if (isOver(before)) throw over(before);
-      const asked = (await engine.cancel(id, reason || 'cancelled by the caller', before.caller)) ?? before;
+      const asked =
+        (await engine.cancel(id, reason || 'cancelled by the caller', enderOf(before.caller, caller))) ?? before;
       if (!isOver(asked)) await awaitEvents(asked, asked.lastEvent, CANCEL_WAIT_MS, signal, () => false);
       return viewRun(await find(id, caller));
     }),
@@ -308,8 +309,9 @@ export function createRunOperations(parts: RunParts): readonly Operation[] {
 
     realize(listSessions, async ({ limit }, { caller }) => {
       const found = await sessions.list(caller, limit);
-      const items = found.map(({ sessionId, messages, firstAt, lastAt }) => ({
+      const items = found.map(({ sessionId, userId, messages, firstAt, lastAt }) => ({
         session_id: sessionId,
+        user_id: userId,
         messages,
         first_at: firstAt,
         last_at: lastAt,

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import type { Recorder, Recording } from '../egress/recorder.ts';
 import { cursor, nextCursor, pageSize, time } from './field.ts';
-import { type Operation, realize, specify } from './operation.ts';
+import { type Operation, overseerOf, realize, specify } from './operation.ts';
 
 /** What a server that simulates everything does so with. */
 export interface SimulationState {
@@ -78,7 +78,7 @@ export function createSimulationOperations({ recorder, simulation }: SimulationO
       seed: simulation?.seed ?? null,
     })),
     realize(listRecordings, async (filter, { caller }) => {
-      const { items, nextCursor: next } = await recorder.list(caller, filter);
+      const { items, nextCursor: next } = await recorder.list(overseerOf({ caller }), filter);
       return { items: items.map(showRecording), next_cursor: next };
     }),
   ];

@@ -12,7 +12,7 @@ import { AosError } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { Database, StoreScope } from '../store/database.ts';
 import { isConnectionFailure } from '../store/persist.ts';
-import type { Caller } from './run.ts';
+import { type Caller, reachOf } from './run.ts';
 
 const PAGE_SIZE = 500;
 /** How long a follower trusts silence. Facts of other processes are not announced: this is how late they come. */
@@ -76,7 +76,8 @@ export function createFeed({ database, clock, simulation = false }: FeedParts): 
 
   async function read(caller: Caller, after: string, limit: number): Promise<readonly FeedItem[]> {
     const { xid, pos } = parsePosition(after);
-    const { tenantId, userId } = caller;
+    const { tenantId } = caller;
+    const userId = reachOf(caller);
     const { rows } = await sql<FeedRow>`
       (select e.xid, e.pos, e.type, e.run_id as subject, e.at, e.data, e.seq
         from aos.run_events e join aos.runs r on r.id = e.run_id

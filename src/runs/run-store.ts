@@ -23,6 +23,8 @@ import {
   type RunFailure,
   type RunKind,
   type RunStatus,
+  reaches,
+  reachOf,
   sourcesOf,
   type WaitReason,
 } from './run.ts';
@@ -226,6 +228,9 @@ export function createRunStore(parts: RunStoreParts): RunStore {
   }
 
   async function requestCancel(id: string, reason: string, caller: Caller): Promise<CancelRequest | undefined> {
+    // Whose a run is never changes, so it may be read before.
+    const owner = caller.oversees ? (await loadFor(caller.tenantId, id))?.caller : caller;
+    if (owner === undefined) return undefined;
     const { value } = await perform(
       { kind: 'cancel', runId: id, name: '', tenantId: caller.tenantId },
       async (within) => {
@@ -239,7 +244,7 @@ export function createRunStore(parts: RunStoreParts): RunStore {
         const end: KeyedEvent = { key: 'run.cancelled', type: 'run.cancelled', data: { reason } };
         const { rows } = await sql<RunRow & AftermathRow & { seqs: number[]; ended: boolean }>`
         select (asked.run).*, asked.seqs, asked.ended, asked.next_run, asked.parent_woken, asked.parent_executor,
-          asked.parent_kind from aos.request_cancel(${id}, ${caller.tenantId}, ${caller.userId}, ${reason}, ${at},
+          asked.parent_kind from aos.request_cancel(${id}, ${owner.tenantId}, ${owner.userId}, ${reason}, ${at},
           ${encodeEvents(id, [event], at)}, ${encodeEvents(id, [end], at)}) asked`.execute(within);
         return { value: rows[0], written: rows[0]?.seqs.filter((seq) => seq > 0) ?? [] };
       },
@@ -257,12 +262,12 @@ export function createRunStore(parts: RunStoreParts): RunStore {
     requestCancel,
     async find(id, caller) {
       const run = await loadFor(caller.tenantId, id);
-      return run !== undefined && isSame(run.caller, caller) ? run : undefined;
+      if (run === undefined) return undefined;
+      return isSame(run.caller, caller) || (caller.oversees && reaches(caller, run.caller)) ? run : undefined;
     },
     async findInTenant(id, caller) {
       const run = await loadFor(caller.tenantId, id);
-      if (run?.caller.tenantId !== caller.tenantId) return undefined;
-      return caller.userId === '' || caller.userId === run.caller.userId ? run : undefined;
+      return run !== undefined && reaches(caller, run.caller) ? run : undefined;
     },
     list: (caller, filter) => listRuns(tenant(caller.tenantId), caller, filter),
     async steps({ id, caller }) {
@@ -356,7 +361,8 @@ async function moveRun(within: StoreScope, clock: Clock, id: string, to: RunStat
 async function listRuns(db: StoreScope, caller: Caller, filter: RunFilter): Promise<RunPage> {
   const { status, kind, sessionId, parentId, since, limit, cursor } = filter;
   let query = db.selectFrom('runs').selectAll().where('tenant_id', '=', caller.tenantId);
-  if (caller.userId !== '') query = query.where('user_id', '=', caller.userId);
+  const user = reachOf(caller);
+  if (user !== '') query = query.where('user_id', '=', user);
   if (status !== undefined) query = query.where('status', 'in', [status].flat());
   if (kind !== undefined) query = query.where('kind', '=', kind);
   if (sessionId !== undefined) query = query.where('session_id', '=', sessionId);

@@ -47,6 +47,32 @@ export const DEFAULT_TENANT = 'default';
 export interface Caller {
   readonly tenantId: string;
   readonly userId: string;
+  /**
+   * An administrator reaches what belongs to other users of the tenant too; what is made and done stays in the name of
+   * `userId`. Only the entrance of the doors says so, and no stored caller has it.
+   */
+  readonly oversees?: true;
+}
+
+/** Whose things the caller reaches: those of this user, or with '' those of the whole tenant. */
+export function reachOf({ userId, oversees }: Caller): string {
+  return oversees ? '' : userId;
+}
+
+/** Whether the caller reaches what belongs to `owner`. */
+export function reaches(caller: Caller, owner: Caller): boolean {
+  const user = reachOf(caller);
+  return owner.tenantId === caller.tenantId && (user === '' || owner.userId === user);
+}
+
+/** In whose name somebody's run is ended: the administrator's who asks for it, else its owner's. */
+export function enderOf(owner: Caller, caller: Caller): Caller {
+  return caller.oversees ? caller : owner;
+}
+
+/** What a fact about somebody's thing says of the administrator who did it; its owner goes without saying. */
+export function doneBy(owner: Caller, caller: Caller): { readonly changed_by?: string } {
+  return caller.oversees && owner.userId !== caller.userId ? { changed_by: caller.userId } : {};
 }
 
 /** The first step that a fork does again, and the run it was forked from. */

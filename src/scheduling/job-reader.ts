@@ -3,7 +3,7 @@
  */
 import { type Clock, isoTime } from '../core/clock.ts';
 import { AosError } from '../core/errors.ts';
-import type { Caller } from '../runs/run.ts';
+import { type Caller, reachOf } from '../runs/run.ts';
 import type { TenantScopes } from '../store/tenant-scopes.ts';
 import { type Job, toJob } from './job.ts';
 import { type JobRun, type JobRunStatus, toJobRun } from './job-run.ts';
@@ -72,7 +72,8 @@ export function createJobReader({
 }): JobReader {
   function visible(caller: Caller) {
     const ofTenant = tenant(caller.tenantId).selectFrom('jobs').where('jobs.tenant_id', '=', caller.tenantId);
-    return caller.userId === '' ? ofTenant : ofTenant.where('jobs.user_id', '=', caller.userId);
+    const user = reachOf(caller);
+    return user === '' ? ofTenant : ofTenant.where('jobs.user_id', '=', user);
   }
 
   return {

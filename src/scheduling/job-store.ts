@@ -9,7 +9,7 @@ import type { JsonObject } from '../core/json.ts';
 import { admit } from '../governance/admission.ts';
 import { keepDecision } from '../governance/decision-store.ts';
 import type { Governor } from '../governance/governor.ts';
-import type { Caller } from '../runs/run.ts';
+import { type Caller, doneBy, reaches } from '../runs/run.ts';
 import type { Database, StoreScope } from '../store/database.ts';
 import type { TaskQueue } from '../tasks/task-queue.ts';
 import { type Job, type JobPlan, planColumns, toJob } from './job.ts';
@@ -110,8 +110,8 @@ export function createJobStore({ database, queue, feed, clock, fabric, governor 
     return row !== undefined;
   }
 
-  const tell = (trx: StoreScope, type: JobFact, job: Job) =>
-    tellJob(feed, trx, type, job, { status: job.status, next_run_at: job.nextRunAt });
+  const tell = (trx: StoreScope, type: JobFact, job: Job, by: Caller = job.owner) =>
+    tellJob(feed, trx, type, job, { status: job.status, next_run_at: job.nextRunAt, ...doneBy(job.owner, by) });
 
   /** What may be scheduled of a plan, and what is to be kept of the verdict. */
   async function permit(type: 'schedule' | 'update', id: string, asked: JobPlan, caller: Caller) {
@@ -179,7 +179,7 @@ export function createJobStore({ database, queue, feed, clock, fabric, governor 
         const { plan, decision } = await permit('update', id, makePlan(job), caller);
         if (decision !== undefined) await keepDecision(trx, { caller, runId: null, at: clock.now() }, decision);
         const changed = await write(trx, id, { ...planColumns(plan), ...replanned(job, plan, clock.now()) });
-        await tell(trx, 'job.changed', changed);
+        await tell(trx, 'job.changed', changed, caller);
         return changed;
       });
     },
@@ -189,7 +189,7 @@ export function createJobStore({ database, queue, feed, clock, fabric, governor 
         if (job.status === 'paused') return job;
         await dropQueued(trx, id, clock.now(), 'the job was paused');
         const paused = await write(trx, id, { status: 'paused', next_run_at: null });
-        await tell(trx, 'job.paused', paused);
+        await tell(trx, 'job.paused', paused, caller);
         return paused;
       });
     },
@@ -209,7 +209,7 @@ export function createJobStore({ database, queue, feed, clock, fabric, governor 
           next_run_at: next === undefined ? null : new Date(next),
           consecutive_failures: 0,
         });
-        await tell(trx, 'job.resumed', resumed);
+        await tell(trx, 'job.resumed', resumed, caller);
         if (status === 'completed') await tell(trx, 'job.completed', resumed);
         return resumed;
       });
@@ -226,7 +226,11 @@ export function createJobStore({ database, queue, feed, clock, fabric, governor 
           run_count: runCount,
           ...(spent && { next_run_at: null }),
         });
-        await tellJob(feed, trx, 'job.triggered', changed, { planned_at: row.plannedAt, run_number: runCount });
+        await tellJob(feed, trx, 'job.triggered', changed, {
+          planned_at: row.plannedAt,
+          run_number: runCount,
+          ...doneBy(job.owner, caller),
+        });
         return { job: changed, run: row };
       });
     },
@@ -243,7 +247,7 @@ export function createJobStore({ database, queue, feed, clock, fabric, governor 
           .execute();
         tasks.push(...running.flatMap(({ task_id }) => task_id ?? []));
         const over = await write(trx, id, { status: 'cancelled', next_run_at: null });
-        await tell(trx, 'job.cancelled', over);
+        await tell(trx, 'job.cancelled', over, caller);
         return over;
       });
       for (const task of tasks) await cancelPending(queue, task, reason, cancelled?.owner ?? caller);
@@ -311,7 +315,7 @@ function firstAfterPause({ schedule, anchor, runCount }: Job, now: number): numb
 }
 
 function isCallers({ owner }: Job, caller: Caller): boolean {
-  return owner.tenantId === caller.tenantId && (caller.userId === '' || owner.userId === caller.userId);
+  return reaches(caller, owner);
 }
 
 function refuseOver({ status }: Job): void {

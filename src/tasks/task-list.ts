@@ -1,6 +1,6 @@
 /** The tasks of a caller, newest first, page by page. */
 import { AosError } from '../core/errors.ts';
-import type { Caller } from '../runs/run.ts';
+import { type Caller, reachOf } from '../runs/run.ts';
 import type { StoreScope } from '../store/database.ts';
 import type { Task, TaskType } from './task.ts';
 import type { TaskStatus } from './task-state.ts';
@@ -32,7 +32,8 @@ export async function listTasks(db: StoreScope, caller: Caller, filter: TaskFilt
     throw new AosError('invalid_request', `"cursor" must be the next_cursor of the page before, got "${cursor}"`);
   }
   let query = db.selectFrom('tasks').where('tenant_id', '=', caller.tenantId);
-  if (caller.userId !== '') query = query.where('user_id', '=', caller.userId);
+  const user = reachOf(caller);
+  if (user !== '') query = query.where('user_id', '=', user);
   if (status !== undefined) query = query.where('status', '=', status);
   if (taskType !== undefined) query = query.where('task_type', '=', taskType);
   if (agentId !== undefined) query = query.where('agent_id', '=', agentId);

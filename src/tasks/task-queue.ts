@@ -8,7 +8,7 @@ import type { JsonObject } from '../core/json.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { Governor } from '../governance/governor.ts';
 import type { Feed } from '../runs/feed.ts';
-import type { Caller } from '../runs/run.ts';
+import { type Caller, enderOf } from '../runs/run.ts';
 import type { Database, StoreScope } from '../store/database.ts';
 import type { Log } from '../telemetry/log.ts';
 import { attemptRunId, type NewTask, type Task } from './task.ts';
@@ -124,11 +124,11 @@ export function createTaskQueue(parts: TaskQueueParts): TaskQueue {
         .where('id', '=', id)
         .returningAll()
         .executeTakeFirstOrThrow();
-      await tellFact(feed, trx, 'task.cancelled', toTask(row));
+      await tellFact(feed, trx, 'task.cancelled', toTask(row), caller);
       return toTask(row);
     });
     if (cancelled === undefined) return undefined;
-    await engine.cancel(attemptRunId(cancelled), reason, cancelled.caller);
+    await engine.cancel(attemptRunId(cancelled), reason, enderOf(cancelled.caller, caller));
     notifications.announce(TASK_CHANNEL, `ended ${id}`, `ended ${id}`);
     return cancelled;
   }
@@ -155,7 +155,7 @@ export function createTaskQueue(parts: TaskQueueParts): TaskQueue {
         .where('id', '=', id)
         .returningAll()
         .executeTakeFirstOrThrow();
-      await tellFact(feed, trx, 'task.retrying', toTask(row));
+      await tellFact(feed, trx, 'task.retrying', toTask(row), caller);
       return toTask(row);
     });
     if (task !== undefined) announceWork();

@@ -6,7 +6,7 @@ import type { Selectable } from 'kysely';
 import type { ErrorCode } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { Feed } from '../runs/feed.ts';
-import type { Caller, WaitReason } from '../runs/run.ts';
+import { type Caller, doneBy, reaches, type WaitReason } from '../runs/run.ts';
 import type { StoreScope } from '../store/database.ts';
 import type { TaskTable } from '../store/tables/task.ts';
 import { priorityNumbers } from './priority.ts';
@@ -71,11 +71,17 @@ export async function lockTask(within: StoreScope, id: string): Promise<Task | u
 
 /** Whether the task is the caller's; a caller without user is the operator of its tenant. */
 export function isCallers({ caller: owner }: Task, caller: Caller): boolean {
-  return owner.tenantId === caller.tenantId && (caller.userId === '' || owner.userId === caller.userId);
+  return reaches(caller, owner);
 }
 
-/** Tells a change in the transaction that makes it. */
-export function tellFact(feed: Pick<Feed, 'write'>, within: StoreScope, type: TaskFact, task: Task): Promise<void> {
+/** Tells a change in the transaction that makes it. @param by who made it, when it was not the owner or the server */
+export function tellFact(
+  feed: Pick<Feed, 'write'>,
+  within: StoreScope,
+  type: TaskFact,
+  task: Task,
+  by: Caller = task.caller,
+): Promise<void> {
   const { submission, caller } = task;
   const data: JsonObject = {
     task_type: submission.task_type,
@@ -85,6 +91,7 @@ export function tellFact(feed: Pick<Feed, 'write'>, within: StoreScope, type: Ta
     status: task.status,
     attempt: task.attempt,
     retry_count: task.retryCount,
+    ...doneBy(caller, by),
     ...(task.workerId !== null && { worker_id: task.workerId }),
     ...(task.statusMessage !== null && { status_message: task.statusMessage }),
     ...(task.status === 'retrying' && { next_attempt_at: task.dueAt }),

@@ -193,10 +193,7 @@ describe('tenants and users', () => {
     const ann = await bearer({ sub: 'ann' });
     const started = await invoke(ann, { message: 'Hello' });
     const id = String(started.body['invocation_id']);
-    const strangers = [
-      await bearer({ sub: 'ann', tenant: 'other', roles: ['admin'] }),
-      await bearer({ sub: 'bob', roles: ['admin'] }),
-    ];
+    const strangers = [await bearer({ sub: 'ann', tenant: 'other', roles: ['admin'] }), await bearer({ sub: 'bob' })];
     for (const stranger of strangers) {
       expect((await ask('GET', `/invocations/${id}`, stranger)).status).toBe(404);
       expect((await ask('POST', `/invocations/${id}/cancel`, stranger)).status).toBe(404);
