@@ -110,7 +110,7 @@ describe('a body that cannot be used is refused with what to do', () => {
     [{ message: 'x', agent_id: 'ceo', agent_ids: ['cfo'] }, 'agent_id "ceo" and agent_ids ["cfo"] differ'],
     [
       { message: 'x', agnt: 'ceo' },
-      'unknown field "agnt" (known: message, agent_id, agent_ids, second_message, background)',
+      'unknown field "agnt" (known: message, agent_id, agent_ids, second_message, simulation, background)',
     ],
   ])('%j', (body, message) => {
     expect(refusal(body).message).toContain(message);
