@@ -74,13 +74,12 @@ export async function startContainer(options: ContainerOptions): Promise<Contain
   // First of all, so that its process is at work while the rest of the code is read and compiled.
   const { startEmbeddedPostgres } = await import('./store/embedded-postgres.ts');
   const { AgentServer } = await import('./host/agent-server.ts');
-  // Both documents are filled in while the database starts, long before anybody can ask for them.
-  const openapi: JsonObject = {};
-  const asyncapi: JsonObject = {};
+  // Both documents are made when they are first asked for: describing every operation takes longer than opening the database.
+  let describe = { openapi: (): JsonObject => ({}), asyncapi: (): JsonObject => ({}) };
   let app: FetchApp | undefined;
   const server = new AgentServer({
-    openapi,
-    asyncapi,
+    openapi: () => describe.openapi(),
+    asyncapi: () => describe.asyncapi(),
     app: { fetch: (request) => app?.fetch(request) ?? new Response(null, { status: 503 }) },
     environment,
     clock,
@@ -95,8 +94,7 @@ export async function startContainer(options: ContainerOptions): Promise<Contain
   const databaseServer = startDatabaseServer(startEmbeddedPostgres, options, log);
   starting.defer(async () => (await databaseServer.catch(() => undefined))?.stop());
   const loading = loadParts().then((loaded) => {
-    Object.assign(openapi, loaded.describeOpenApi());
-    Object.assign(asyncapi, loaded.describeAsyncApi());
+    describe = { openapi: loaded.describeOpenApi, asyncapi: loaded.describeAsyncApi };
     return loaded;
   });
   const [{ url, pid }, parts] = await Promise.all([databaseServer, loading]);
@@ -163,7 +161,7 @@ export async function startContainer(options: ContainerOptions): Promise<Contain
     simulated: model.simulated,
     agents,
   };
-  const front = parts.createFrontRoutes(page, openapi);
+  const front = parts.createFrontRoutes(page, parts.describeOpenApi);
   const api = createApiApp({
     parts,
     entrance,

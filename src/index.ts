@@ -6,7 +6,7 @@ export { currentCall } from './core/call.ts';
 export type { JsonObject, JsonValue } from './core/json.ts';
 export { AgentServer, type AgentServerOptions, type ServerAddress } from './host/agent-server.ts';
 export { type AgentSocket, SocketClosedError, type SocketMessage } from './host/agent-socket.ts';
-export type { FetchApp, InvocationHandler } from './host/endpoints.ts';
+export type { DocumentSource, FetchApp, InvocationHandler } from './host/endpoints.ts';
 export { eventStream, type ServerSentEvent } from './host/event-stream.ts';
 export { NotImplementedError, platformError } from './host/failure.ts';
 export type { InvocationContext } from './host/http-call.ts';

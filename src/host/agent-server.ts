@@ -9,7 +9,13 @@ import type { JsonObject } from '../core/json.ts';
 import type { Exporters } from '../telemetry/export.ts';
 import { createLog, createTurnSink, type Log, type LogSink } from '../telemetry/log.ts';
 import { createTextSink } from '../telemetry/log-text.ts';
-import { createEndpoints, type FetchApp, type Handlers, type InvocationHandler } from './endpoints.ts';
+import {
+  createEndpoints,
+  type DocumentSource,
+  type FetchApp,
+  type Handlers,
+  type InvocationHandler,
+} from './endpoints.ts';
 import { createHostLog, type HostLog } from './host-log.ts';
 import { hostProcess } from './host-process.ts';
 import { startHostTelemetry, telemetryTargets } from './host-telemetry.ts';
@@ -29,10 +35,10 @@ export interface AgentServerOptions {
   readonly hostname?: string;
   /** What `GET /readiness` says beside `"status": "healthy"`. */
   readonly readiness?: JsonObject;
-  /** Served at `/invocations/docs/openapi.json` as given. */
-  readonly openapi?: JsonObject;
-  /** Served at `/invocations/docs/asyncapi.json` as given. */
-  readonly asyncapi?: JsonObject;
+  /** Served at `/invocations/docs/openapi.json` as given. One that takes long to make is made when it is first asked for. */
+  readonly openapi?: DocumentSource;
+  /** The same for `/invocations/docs/asyncapi.json`. */
+  readonly asyncapi?: DocumentSource;
   /** Served at `/invocations/docs/asyncapi.yaml` to the letter. */
   readonly asyncapiYaml?: string;
   /**

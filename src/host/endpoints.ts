@@ -18,6 +18,9 @@ import { isEventStream, keepAlive } from './sse-keep-alive.ts';
 /** Serves one request. The request's body is unread; the response may stream. */
 export type InvocationHandler = (request: Request, context: InvocationContext) => Response | Promise<Response>;
 
+/** A document, or what makes it; that is called once, when somebody first asks for it. */
+export type DocumentSource = JsonObject | (() => JsonObject);
+
 /** Whatever answers the paths the protocol does not own; a Hono app fits. */
 export interface FetchApp {
   fetch(request: Request): Response | Promise<Response>;
@@ -31,8 +34,8 @@ export interface Handlers {
 
 export interface EndpointOptions {
   readonly handlers: Handlers;
-  readonly openapi: JsonObject | undefined;
-  readonly asyncapi: JsonObject | undefined;
+  readonly openapi: DocumentSource | undefined;
+  readonly asyncapi: DocumentSource | undefined;
   readonly asyncapiYaml: string | undefined;
   readonly app: FetchApp | undefined;
   /** What `/readiness` says beside that it is healthy. */
@@ -55,8 +58,8 @@ export type Endpoints = (request: Request, call: HttpCall) => Response | Promise
 export function createEndpoints(options: EndpointOptions): Endpoints {
   const { handlers, log, clock, environmentSessionId, sseKeepAliveMs, startSpan, flushTelemetry, app } = options;
   const readiness = JSON.stringify({ status: 'healthy', ...options.readiness });
-  const openapi = options.openapi === undefined ? undefined : JSON.stringify(options.openapi);
-  const asyncapi = options.asyncapi === undefined ? undefined : JSON.stringify(options.asyncapi);
+  const openapi = documentText(options.openapi);
+  const asyncapi = documentText(options.asyncapi);
 
   return (request, call) => {
     const route = matchRoute(call.incoming.method ?? 'GET', decodePath(call.path));
@@ -74,9 +77,9 @@ export function createEndpoints(options: EndpointOptions): Endpoints {
       case 'cancel':
         return lookUp(spanName.cancelInvocation, handlers.cancel, endpoint.pathId, request, call);
       case 'openapi':
-        return document(openapi, 'application/json', 'No OpenAPI spec registered');
+        return document(openapi(), 'application/json', 'No OpenAPI spec registered');
       case 'asyncapi-json':
-        return document(asyncapi, 'application/json', 'No AsyncAPI spec registered');
+        return document(asyncapi(), 'application/json', 'No AsyncAPI spec registered');
       case 'asyncapi-yaml':
         return document(options.asyncapiYaml, 'application/yaml', 'No AsyncAPI spec registered');
       case 'readiness':
@@ -235,6 +238,15 @@ function checkResponse(answer: unknown): Response {
 /** By its tag: `fetch` returns Node's own class, which is not the one the HTTP server has put in its place. */
 function isResponse(answer: unknown): answer is Response {
   return Object.prototype.toString.call(answer) === '[object Response]';
+}
+
+function documentText(source: DocumentSource | undefined): () => string | undefined {
+  let made: string | undefined;
+  return () => {
+    if (source === undefined) return undefined;
+    made ??= JSON.stringify(typeof source === 'function' ? source() : source);
+    return made;
+  };
 }
 
 function document(content: string | undefined, contentType: string, missing: string): Response {

@@ -8,7 +8,8 @@ import { type FrontPage, viewHtml, viewJson, viewText } from './front-page.ts';
 
 const TYPES = ['text/plain', 'application/json', 'text/html'];
 
-export function createFrontRoutes(page: FrontPage, openapi: JsonObject): Hono {
+export function createFrontRoutes(page: FrontPage, describe: () => JsonObject): Hono {
+  let openapi: JsonObject | undefined;
   const app = new Hono();
   app.get('/', (context) => {
     const base = new URL(context.req.url).origin;
@@ -25,6 +26,9 @@ export function createFrontRoutes(page: FrontPage, openapi: JsonObject): Hono {
   // As the protocol host answers an unknown path when it has no app behind it (protocol §6.8).
   const headers = { 'content-type': 'text/plain; charset=utf-8' };
   app.notFound(() => new Response('Not Found', { status: 404, headers }));
-  app.get('/openapi.json', (context) => context.json(openapi));
+  app.get('/openapi.json', (context) => {
+    openapi ??= describe();
+    return context.json(openapi);
+  });
   return app;
 }
