@@ -6,7 +6,6 @@ import { globSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 
 const asTheSystem: Readonly<Record<string, string>> = {
-  'src/governance/limits/limit-book.ts': 'limits of all tenants are looked up in memory',
   'src/governance/limits/socket-room.ts': 'counts of connections are this server’s own',
   'src/governance/limits/rate-limiter.ts': 'buckets are this server’s own, and their keys name their tenants',
   'src/api/idempotency.ts': 'forgets the answers of a day ago',
@@ -27,8 +26,7 @@ const asTheSystem: Readonly<Record<string, string>> = {
   'src/governance/budget/budget-book.ts': 'reads the budgets of all tenants',
   'src/governance/budget/budget-ledger.ts': 'sets aside for runs as they are executed, and gives back',
   'src/governance/budget/budget-watch.ts': 'wakes runs of all tenants that wait for room',
-  'src/governance/rulebook.ts': 'reads the rules of all tenants',
-  'src/governance/screening/screening-book.ts': 'reads the rules of all tenants',
+  'src/governance/document-book.ts': 'reads the documents of all tenants',
   'src/operations/callback.ts': 'finds the runs that have ended',
   'src/operations/figure.ts': 'counts for the instruments of the operator',
   'src/operations/health.ts': 'asks whether the database answers',
