@@ -169,7 +169,7 @@ async function loadWork() {
 }
 
 async function loadDelegation() {
-  const [directory, probe, news, mail, contexts, log, desk, watch, rules] = await Promise.all([
+  const [directory, probe, news, mail, contexts, log, desk, watch, rules, tool] = await Promise.all([
     import('../delegation/directory.ts'),
     import('../delegation/agent-probe.ts'),
     import('../delegation/news.ts'),
@@ -179,8 +179,9 @@ async function loadDelegation() {
     import('../delegation/delegation-desk.ts'),
     import('../delegation/delegation-watch.ts'),
     import('../delegation/delegation-rules.ts'),
+    import('../delegation/delegate-tool.ts'),
   ]);
-  return { ...directory, ...probe, ...news, ...mail, ...contexts, ...log, ...desk, ...watch, ...rules };
+  return { ...directory, ...probe, ...news, ...mail, ...contexts, ...log, ...desk, ...watch, ...rules, ...tool };
 }
 
 async function loadAgentProtocol() {

@@ -80,7 +80,13 @@ export async function createRuntime(options: RuntimeOptions) {
   });
   // The fabric is made from the governor, which knows the tools by name.
   const actionTool = parts.createActionTool((...order) => fabric.router.route(...order));
-  const tools = parts.createToolSet([...standardTools, actionTool]);
+  // What hands work on comes last of all: it needs the queue.
+  const delegateTool = parts.createDelegateTool({
+    handOver: (work) => delegation.delegating.handOver(work),
+    find: (caller, id) => delegation.delegationDesk.find(caller, id),
+    clock,
+  });
+  const tools = parts.createToolSet([...standardTools, actionTool, delegateTool]);
   const toolNames = Object.keys(tools.versions);
   const shipped = await parts.loadCatalogue(config.registryPath, toolNames);
   const catalogue = parts.createAgentRegister({ shipped, records, notifications, toolNames });
@@ -263,6 +269,7 @@ export async function createRuntime(options: RuntimeOptions) {
     feed,
     queue,
     runs,
+    signal,
     outbox,
     fetch,
     clock,
