@@ -134,12 +134,13 @@ async function loadGovernance() {
 }
 
 async function loadLimits() {
-  const [book, limiter, room] = await Promise.all([
+  const [book, quotas, limiter, room] = await Promise.all([
     import('../governance/limits/limit-book.ts'),
+    import('../governance/limits/quota-ledger.ts'),
     import('../governance/limits/rate-limiter.ts'),
     import('../governance/limits/socket-room.ts'),
   ]);
-  return { ...book, ...limiter, ...room };
+  return { ...book, ...quotas, ...limiter, ...room };
 }
 
 async function loadScreening() {

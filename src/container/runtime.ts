@@ -96,7 +96,13 @@ export async function createRuntime(options: RuntimeOptions) {
   const { simulated } = model;
 
   const events = parts.createEventLog({ database, clock, ...acts });
-  const runs = parts.createRunStore({ database, events, clock, ...acts });
+  const runs = parts.createRunStore({
+    database,
+    events,
+    clock,
+    onQuota: (caller, refusal) => onQuota(caller, refusal),
+    ...acts,
+  });
   const feed = parts.createFeed({ database, clock, simulation: isSimulation });
   const audit = parts.createAudit({
     database,
@@ -111,7 +117,8 @@ export async function createRuntime(options: RuntimeOptions) {
     plane: (tenantId) => fabric.contexts.of(tenantId),
   });
   const limits = parts.createLimitBook({ database, clock, log });
-  const socketRoom = parts.createSocketRoom({ database, limits, clock, log });
+  const onQuota = parts.createQuotaLedger({ database, audit, clock, log });
+  const socketRoom = parts.createSocketRoom({ database, limits, onQuota, clock, log });
   const rates = settings.rateLimits ? parts.createRateLimiter({ database, limits, audit, clock, log }) : undefined;
   const screen = parts.createScreen({ clock });
   const screeningBook = parts.createScreeningBook({ database, standard: settings.screening, clock, log });
@@ -229,6 +236,7 @@ export async function createRuntime(options: RuntimeOptions) {
     fabric: fabricOf,
     governor,
     hasQuotas: (tenantId) => hasTaskQuotas(limits.of(tenantId)),
+    onQuota,
     simulation: isSimulation,
   });
   const claims = parts.createTaskClaims({ database, feed, settings: taskSettings, clock, random: randomUnit });
