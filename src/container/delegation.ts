@@ -3,6 +3,7 @@ import type { DelegationConfig } from '../config.ts';
 import type { Clock } from '../core/clock.ts';
 import type { GuardedFetch } from '../egress/guarded-fetch.ts';
 import type { Outbox } from '../egress/outbox.ts';
+import type { Engine } from '../engine/engine.ts';
 import type { Fabric } from '../fabric/fabric.ts';
 import type { Audit } from '../governance/audit/audit.ts';
 import type { Governor } from '../governance/governor.ts';
@@ -27,6 +28,8 @@ export interface DelegationOptions {
   readonly feed: Feed;
   readonly queue: TaskQueue;
   readonly runs: RunStore;
+  /** Wakes runs; the engine's. */
+  readonly signal: Engine['signal'];
   readonly outbox: Outbox;
   /** For addresses that others named. */
   readonly fetch: GuardedFetch;
@@ -59,6 +62,7 @@ export function createDelegation(options: DelegationOptions) {
     ...shared,
     log: parts.createDelegationLog({ mail, audit, feed, compose }),
     runs: options.runs,
+    signal: options.signal,
     maxDepth: config.maxDepth,
   });
   const watch = parts.createDelegationWatch({ database, desk, mail, compose, queue, clock, log });

@@ -134,12 +134,13 @@ async function loadGovernance() {
 }
 
 async function loadLimits() {
-  const [book, limiter, room] = await Promise.all([
+  const [book, quotas, limiter, room] = await Promise.all([
     import('../governance/limits/limit-book.ts'),
+    import('../governance/limits/quota-ledger.ts'),
     import('../governance/limits/rate-limiter.ts'),
     import('../governance/limits/socket-room.ts'),
   ]);
-  return { ...book, ...limiter, ...room };
+  return { ...book, ...quotas, ...limiter, ...room };
 }
 
 async function loadScreening() {
@@ -169,7 +170,7 @@ async function loadWork() {
 }
 
 async function loadDelegation() {
-  const [directory, probe, news, mail, contexts, log, desk, watch, rules] = await Promise.all([
+  const [directory, probe, news, mail, contexts, log, desk, watch, rules, tool] = await Promise.all([
     import('../delegation/directory.ts'),
     import('../delegation/agent-probe.ts'),
     import('../delegation/news.ts'),
@@ -179,8 +180,9 @@ async function loadDelegation() {
     import('../delegation/delegation-desk.ts'),
     import('../delegation/delegation-watch.ts'),
     import('../delegation/delegation-rules.ts'),
+    import('../delegation/delegate-tool.ts'),
   ]);
-  return { ...directory, ...probe, ...news, ...mail, ...contexts, ...log, ...desk, ...watch, ...rules };
+  return { ...directory, ...probe, ...news, ...mail, ...contexts, ...log, ...desk, ...watch, ...rules, ...tool };
 }
 
 async function loadAgentProtocol() {

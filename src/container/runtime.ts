@@ -80,7 +80,13 @@ export async function createRuntime(options: RuntimeOptions) {
   });
   // The fabric is made from the governor, which knows the tools by name.
   const actionTool = parts.createActionTool((...order) => fabric.router.route(...order));
-  const tools = parts.createToolSet([...standardTools, actionTool]);
+  // What hands work on comes last of all: it needs the queue.
+  const delegateTool = parts.createDelegateTool({
+    handOver: (work) => delegation.delegating.handOver(work),
+    find: (caller, id) => delegation.delegationDesk.find(caller, id),
+    clock,
+  });
+  const tools = parts.createToolSet([...standardTools, actionTool, delegateTool]);
   const toolNames = Object.keys(tools.versions);
   const shipped = await parts.loadCatalogue(config.registryPath, toolNames);
   const catalogue = parts.createAgentRegister({ shipped, records, notifications, toolNames });
@@ -90,7 +96,13 @@ export async function createRuntime(options: RuntimeOptions) {
   const { simulated } = model;
 
   const events = parts.createEventLog({ database, clock, ...acts });
-  const runs = parts.createRunStore({ database, events, clock, ...acts });
+  const runs = parts.createRunStore({
+    database,
+    events,
+    clock,
+    onQuota: (caller, refusal) => onQuota(caller, refusal),
+    ...acts,
+  });
   const feed = parts.createFeed({ database, clock, simulation: isSimulation });
   const audit = parts.createAudit({
     database,
@@ -105,7 +117,8 @@ export async function createRuntime(options: RuntimeOptions) {
     plane: (tenantId) => fabric.contexts.of(tenantId),
   });
   const limits = parts.createLimitBook({ database, clock, log });
-  const socketRoom = parts.createSocketRoom({ database, limits, clock, log });
+  const onQuota = parts.createQuotaLedger({ database, audit, clock, log });
+  const socketRoom = parts.createSocketRoom({ database, limits, onQuota, clock, log });
   const rates = settings.rateLimits ? parts.createRateLimiter({ database, limits, audit, clock, log }) : undefined;
   const screen = parts.createScreen({ clock });
   const screeningBook = parts.createScreeningBook({ database, standard: settings.screening, clock, log });
@@ -223,6 +236,7 @@ export async function createRuntime(options: RuntimeOptions) {
     fabric: fabricOf,
     governor,
     hasQuotas: (tenantId) => hasTaskQuotas(limits.of(tenantId)),
+    onQuota,
     simulation: isSimulation,
   });
   const claims = parts.createTaskClaims({ database, feed, settings: taskSettings, clock, random: randomUnit });
@@ -263,6 +277,7 @@ export async function createRuntime(options: RuntimeOptions) {
     feed,
     queue,
     runs,
+    signal,
     outbox,
     fetch,
     clock,

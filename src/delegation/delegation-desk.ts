@@ -7,6 +7,7 @@ import type { Clock } from '../core/clock.ts';
 import { AosError } from '../core/errors.ts';
 import { newUuid } from '../core/ids.ts';
 import type { JsonObject, JsonValue } from '../core/json.ts';
+import type { Engine } from '../engine/engine.ts';
 import { type Caller, doneBy, isTerminal, type Run, reachOf } from '../runs/run.ts';
 import type { RunStore } from '../runs/run-store.ts';
 import type { Database, StoreScope } from '../store/database.ts';
@@ -22,6 +23,7 @@ import {
   type DelegationFailure,
   type DelegationKind,
   type Effort,
+  endSignal,
   isOpen,
 } from './delegation.ts';
 import type { DelegationLog, Push } from './delegation-log.ts';
@@ -139,6 +141,8 @@ export interface DelegationDeskParts {
   readonly clock: Clock;
   readonly maxDepth: number;
   readonly push?: Push | undefined;
+  /** Wakes the run that waits for what it handed on; the engine's. Nobody is woken when left out. */
+  readonly signal?: Engine['signal'] | undefined;
 }
 
 /** Any constant does, as long as it stays. */
@@ -238,7 +242,7 @@ export function createDelegationDesk(parts: DelegationDeskParts): DelegationDesk
             : run && leftOf(budgetOfRun(run), await spentInRun(trx, run.id));
         const asked = { steps: request.maxSteps, costUsd: request.maxCostUsd };
         const granted = budgetFor(asked, left);
-        const rejection = refusal ?? ('code' in granted ? granted : undefined);
+        const rejection = refusal ?? outsideOf(run, to) ?? ('code' in granted ? granted : undefined);
         const budget: Budget = 'code' in granted ? { steps: asked.steps ?? 0, costUsd: asked.costUsd ?? 0 } : granted;
         const taken = rejection === undefined && to.isOurs;
         const now = clock.now();
@@ -312,6 +316,7 @@ export function createDelegationDesk(parts: DelegationDeskParts): DelegationDesk
             timeout_seconds: Math.max(30, (deadline - now) / 1000),
             // What may be repeated is repeated within the attempt; another attempt would spend the budget once more.
             max_retries: 0,
+            simulation: run?.simulation === true,
             metadata: { delegation_id: id, delegated_by: from.id },
           };
           await queue.submit(task, caller, {
@@ -346,6 +351,13 @@ export function createDelegationDesk(parts: DelegationDeskParts): DelegationDesk
 
   function announce({ id, caller: { tenantId }, from, to }: Delegation): void {
     for (const key of [`delegation ${id}`, inboxKey(tenantId, from), inboxKey(tenantId, to)]) news.tell(key);
+  }
+
+  /** A run that is not woken looks again by itself. */
+  async function wake({ id, parentRunId, kind, status }: Delegation): Promise<void> {
+    if (isOpen(status) || parentRunId === null || kind === 'async') return;
+    const name = endSignal(id);
+    await parts.signal?.(parentRunId, { id: name, name, payload: { status }, actor: 'system' }).catch(() => false);
   }
 
   /** Whether the caller's work, or an agent of theirs, has to do with it. */
@@ -384,6 +396,7 @@ export function createDelegationDesk(parts: DelegationDeskParts): DelegationDesk
         return { after: (await lockDelegation(trx, id)) ?? delegation, isLate: false };
       });
     announce(heard.after);
+    await wake(heard.after);
     if (!heard.isLate) return heard.after;
     throw new AosError('conflict', `The time of delegation ${id} has passed`, {
       reason: 'DELEGATION_TIMEOUT',
@@ -429,6 +442,7 @@ export function createDelegationDesk(parts: DelegationDeskParts): DelegationDesk
     });
     if (after === undefined) return undefined;
     announce(after);
+    await wake(after);
     if (ending.status === 'cancelled' || ending.status === 'timeout') await stopWork(after);
     return after;
   }
@@ -523,6 +537,13 @@ export function lateEnding({ status, acceptBy, deadlineAt }: Delegation): Ending
 }
 
 const nothing = { result: null, outputContext: null, tokens: null, costUsd: null, steps: null };
+
+/** A simulated run reaches nobody outside. */
+function outsideOf(run: Run | undefined, { id, isOurs }: ListedAgent): Rejection | undefined {
+  if (run?.simulation !== true || isOurs) return undefined;
+  const message = `Agent ${id} is not of this server, and a simulated run reaches nobody outside`;
+  return { code: 'NOT_DELEGABLE', message };
+}
 
 /** What the delegatee is told beside its input. */
 function contextFor(request: DelegationRequest, from: string, shared: readonly JsonObject[]): JsonObject {

@@ -112,3 +112,8 @@ export function isOpen(status: DelegationStatus): boolean {
 export function durationOf({ acceptedAt, createdAt, completedAt }: Delegation): number | null {
   return completedAt === null ? null : Date.parse(completedAt) - Date.parse(acceptedAt ?? createdAt);
 }
+
+/** The signal that a run gets when what it handed on has ended. */
+export function endSignal(delegationId: string): string {
+  return `delegation/${delegationId}`;
+}

@@ -4,6 +4,7 @@ import { isoTime } from '../core/clock.ts';
 import { AosError } from '../core/errors.ts';
 import { newUuid } from '../core/ids.ts';
 import type { JsonObject, JsonValue } from '../core/json.ts';
+import type { HandOver } from '../delegation/delegate-tool.ts';
 import {
   type Delegation,
   delegationTimeout,
@@ -28,7 +29,7 @@ import {
   receivedDelegations,
   sentDelegations,
 } from './a2a-delegation-spec.ts';
-import type { AskedDelegation } from './a2a-field.ts';
+import { type AskedDelegation, askedDelegation } from './a2a-field.ts';
 import type { Ingress } from './a2a-ingress.ts';
 import { jsonOf, viewDelegation } from './a2a-view.ts';
 import { type Operation, realize } from './operation.ts';
@@ -54,6 +55,8 @@ export interface DelegationOrder {
 export interface Delegating {
   /** Does it, or gives what the same order made before. @throws what the desk and the ingress do */
   order(order: DelegationOrder): Promise<Asked>;
+  /** The same for an agent in the course of its run. */
+  handOver(work: HandOver): Promise<Delegation>;
   /** The delegation when it has ended, or as it is after `ms`. */
   awaitEnd(delegation: Delegation, ms: number, signal: AbortSignal): Promise<Delegation>;
 }
@@ -68,7 +71,20 @@ export interface DelegatingParts {
 }
 
 export function createDelegating({ desk, mail, news, ingress, directory, clock }: DelegatingParts): Delegating {
-  return {
+  const delegating: Delegating = {
+    async handOver({ caller, id, from, to, correlationId, ...work }) {
+      const asked = askedDelegation.parse({
+        input: work.input,
+        capability_id: work.capability,
+        delegation_reason: work.reason,
+        max_steps: work.maxSteps,
+        max_cost_usd: work.maxCostUsd,
+        timeout_seconds: work.timeoutSeconds,
+        run_id: work.runId,
+      });
+      const open = { fabric: {}, metadata: {}, expiresAt: undefined, policy: undefined, region: undefined, callId: '' };
+      return (await delegating.order({ caller, id, from, to, asked, correlationId, ...open })).delegation;
+    },
     async order(order) {
       const { caller, id, from, asked } = order;
       const requestHash = hashLetter(sameOrder(order));
@@ -160,6 +176,7 @@ export function createDelegating({ desk, mail, news, ingress, directory, clock }
       }
     },
   };
+  return delegating;
 }
 
 /** What makes an order the same as another. */

@@ -141,7 +141,7 @@ export const setPreset = specify({
   access: 'admin',
   description:
     'Counts for actions that run from now on; those on their way stay as they are. Planes that the preset needs and that ' +
-    'are not configured are named in a 409, unless `force`.',
+    'are not configured are named in a 409, unless `force`, in the body or as `?force=true`.',
   input: z.object({
     preset: presetText.optional(),
     fabric_preset: presetText.optional().meta({ description: 'The same as preset' }),
@@ -156,7 +156,7 @@ export const setPreset = specify({
     changed_at: time.nullable(),
     audit_seq: z.int().nullable().meta({ description: 'Where the audit log has it' }),
   }),
-  rest: rest('POST', '/preset'),
+  rest: { ...rest('POST', '/preset'), query: ['force'] },
   errors: ['unprocessable', 'conflict', 'forbidden'],
   example: {
     input: { preset: 'preset_4_event_bus_first', reason: 'load test' },

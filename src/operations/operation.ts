@@ -47,6 +47,8 @@ export interface RestRoute {
   /** A status other than `status`, when the output asks for one (503 for an unhealthy health). */
   readonly statusOf?: (output: JsonObject) => number | undefined;
   readonly stream?: RestStream;
+  /** Members of the body that clients of the seed systems give in the query; the body's count more. */
+  readonly query?: readonly string[];
   /** May be asked for as often as anybody likes: for those who look after the server. */
   readonly unlimited?: true;
   /** The output as lines of JSON, for clients that ask for `application/x-ndjson`. */

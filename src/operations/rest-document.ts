@@ -191,7 +191,7 @@ function describeInput(spec: OperationSpec, hasBody: boolean, schemas: JsonObjec
       };
   return {
     path: inPath.map((name) => at('path', name)),
-    query: hasBody ? [] : others.map((name) => at('query', name)),
+    query: (hasBody ? (spec.rest.query ?? []) : others).map((name) => at('query', name)),
     body,
   };
 }

@@ -13,7 +13,7 @@ import { type ActPerformer, performDirectly } from './durable-act.ts';
 import type { KeyedEvent, NewRunEvent } from './event.ts';
 import { encodeEvents, traceIdOf } from './event-encoding.ts';
 import type { EventLog } from './event-log.ts';
-import { type QuotaRefusal, quotaExceeded } from './quota.ts';
+import { type OnQuota, type QuotaRefusal, quotaExceeded } from './quota.ts';
 import {
   type Caller,
   type ForkOrigin,
@@ -161,6 +161,7 @@ export interface RunStoreParts {
   readonly clock: Clock;
   /** Stands between the store and the database, for tests. */
   readonly perform?: ActPerformer;
+  readonly onQuota?: OnQuota;
 }
 
 export function createRunStore(parts: RunStoreParts): RunStore {
@@ -177,7 +178,10 @@ export function createRunStore(parts: RunStoreParts): RunStore {
     // Somebody has it whom this tenant must not know of.
     if (value === undefined) throw taken(admission.id);
     const { outcome, refusal, ...row } = value;
-    if (refusal !== null) throw quotaExceeded(refusal, clock.now());
+    if (refusal !== null) {
+      parts.onQuota?.(admission.caller, refusal);
+      throw quotaExceeded(refusal, clock.now());
+    }
     if (outcome === 'busy') throw busySession(admission);
     const run = toRun(row);
     if (outcome === 'created') {

@@ -8,7 +8,7 @@ import { admit } from '../governance/admission.ts';
 import { keepDecision } from '../governance/decision-store.ts';
 import type { Governor } from '../governance/governor.ts';
 import type { Feed } from '../runs/feed.ts';
-import { takeTaskRoom } from '../runs/quota.ts';
+import { type OnQuota, takeTaskRoom } from '../runs/quota.ts';
 import type { Caller } from '../runs/run.ts';
 import type { Database, StoreScope } from '../store/database.ts';
 import { rankOf } from './priority.ts';
@@ -40,6 +40,7 @@ export interface TaskAdmissionParts {
   readonly fabric?: ((tenantId: string) => Promise<JsonObject>) | undefined;
   /** Whether the tenant has quotas that a submission may exceed; looked up for each when left out. */
   readonly hasQuotas?: ((tenantId: string) => boolean) | undefined;
+  readonly onQuota?: OnQuota | undefined;
   /** Judges what is submitted; everything is taken when left out. */
   readonly governor?: Governor | undefined;
   /** Whether all tasks are simulated, whatever they say. */
@@ -109,7 +110,7 @@ export function createTaskAdmission(parts: TaskAdmissionParts): TaskAdmission {
     const requestHash = hashSubmission(asked);
     const context = await fabric?.(caller.tenantId);
     const enter = async (trx: StoreScope): Promise<Task> => {
-      if (hasQuotas(caller.tenantId)) await takeTaskRoom(trx, caller.tenantId, id, clock);
+      if (hasQuotas(caller.tenantId)) await takeTaskRoom(trx, caller, id, parts);
       const created = await trx
         .insertInto('tasks')
         .values({

@@ -8,6 +8,7 @@ import type { JsonObject } from '../core/json.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { Governor } from '../governance/governor.ts';
 import type { Feed } from '../runs/feed.ts';
+import type { OnQuota } from '../runs/quota.ts';
 import { type Caller, enderOf } from '../runs/run.ts';
 import type { Database, StoreScope } from '../store/database.ts';
 import type { Log } from '../telemetry/log.ts';
@@ -68,6 +69,7 @@ export interface TaskQueueParts {
   readonly fabric?: ((tenantId: string) => Promise<JsonObject>) | undefined;
   /** Whether the tenant has quotas that a submission may exceed; looked up for each when left out. */
   readonly hasQuotas?: ((tenantId: string) => boolean) | undefined;
+  readonly onQuota?: OnQuota | undefined;
   /** Judges what is submitted; everything is taken when left out. */
   readonly governor?: Governor | undefined;
   /** Whether all tasks are simulated. */

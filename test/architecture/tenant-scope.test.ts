@@ -7,6 +7,7 @@ import { expect, test } from 'vitest';
 
 const asTheSystem: Readonly<Record<string, string>> = {
   'src/governance/limits/socket-room.ts': 'counts of connections are this server’s own',
+  'src/governance/limits/quota-ledger.ts': 'when a refusal by a quota was told, beside the buckets of rates',
   'src/governance/limits/rate-limiter.ts': 'buckets are this server’s own, and their keys name their tenants',
   'src/api/idempotency.ts': 'forgets the answers of a day ago',
   'src/container/egress.ts': 'writes down what was refused to leave',

@@ -70,6 +70,10 @@ describe('a container with planes', () => {
     expect((await api.get('/api/v1/fabric/routes?target_system=crm')).body).toMatchObject({ total: 9 });
     const missing = await api.post('/api/v1/fabric/preset', { preset: 'preset_4_event_bus_first' });
     expect([missing.status, missing.body]).toMatchObject([409, { code: 'PLANES_MISSING', missing: ['event_bus'] }]);
+    const forced = await api.post('/api/v1/fabric/preset?force=true', { preset: 'preset_4_event_bus_first' });
+    expect([forced.status, forced.body]).toMatchObject([200, { fabric_preset: 'preset_4_event_bus_first' }]);
+    const back = { preset: String(forced.body['previous_preset']) };
+    expect((await api.post('/api/v1/fabric/preset', back)).status).toBe(200);
     expect(await api.post('/api/v1/fabric/preset', { preset: 'nonsense' })).toMatchObject({
       status: 422,
       body: { code: 'UNKNOWN_PRESET' },

@@ -153,6 +153,29 @@ describe('quotas', () => {
     expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0);
   });
 
+  test('are told in the audit log when they refuse, once a minute each, with rule and accountable party', async () => {
+    await setLimits('told', { quotas: { queued_tasks: 0, concurrent_runs: 0 } });
+    const [task, run] = [{ task_type: 'health_check' }, { agent_ids: ['ceo'], task: { type: 'x' } }];
+    for (let time = 0; time < 3; time++) {
+      expect((await api.post('/api/v1/aoa/tasks', task, of('told'))).status).toBe(429);
+      expect((await api.post('/api/orchestrations', run, of('told'))).status).toBe(429);
+    }
+    const entries = async () => {
+      const { body } = await api.get('/api/v1/aoa/audit?action=RATE_LIMITED', of('told'));
+      return (body['items'] as JsonObject[]).toSorted((a, b) => String(a['reason']).localeCompare(String(b['reason'])));
+    };
+    await vi.waitFor(async () => expect(await entries()).toHaveLength(2), 5_000);
+    expect(await entries()).toMatchObject([
+      {
+        reason: 'rate/quota.concurrent_runs',
+        outcome: 'denied',
+        details: { code: 'QUOTA_EXCEEDED', limit: 0, used: 0 },
+      },
+      { reason: 'rate/quota.queued_tasks', outcome: 'denied', details: { code: 'QUOTA_EXCEEDED', limit: 0, used: 0 } },
+    ]);
+    for (const entry of await entries()) expect(String(entry['raci_accountable'])).toMatch(/\w/);
+  });
+
   test('of open connections hold for all containers together, and one that is closed makes room', async () => {
     await setLimits('default', { quotas: { websockets: 2 } });
     const sockets: WebSocket[] = [];

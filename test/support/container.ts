@@ -18,6 +18,8 @@ export interface TestContainer extends AsyncDisposable {
 export interface TestContainerOptions {
   /** Another container's database; a new one when left out. */
   readonly databaseUrl?: string;
+  /** A file of agents in place of those that ship. */
+  readonly registryPath?: string;
   readonly model?: Config['model'];
   readonly runtime?: Partial<Config['runtime']>;
   readonly seams?: ContainerOptions['seams'];
@@ -31,7 +33,7 @@ export async function startTestContainer(options: TestContainerOptions = {}): Pr
     config: {
       dataDir: '/nowhere',
       databaseUrl,
-      registryPath: undefined,
+      registryPath: options.registryPath,
       model: options.model ?? { provider: 'simulated', firstTokenMs: 0, tokenMs: 0 },
       captureContent: true,
       runtime: { ...runtimeDefaults, ...options.runtime },

@@ -7,6 +7,7 @@
  * - `search_documents`: "search the documents for the lease"
  * - `http_fetch`: "fetch https://example.org/"
  * - `fabric_action` (waits as the rules say): "refund 250 EUR to cust_1042 for order 7781"
+ * - `delegate` (waits for the other agent): "delegate to cfo: what does the plan cost?"
  * - `record_decision` (waits for an approval): "record the decision: we stay in Berlin"
  */
 import { isJsonObject, type JsonObject, type JsonValue } from '../../core/json.ts';
@@ -55,6 +56,14 @@ const rules: Readonly<Record<string, Rule>> = {
       const around = others.length > 0 ? `, past ${others.map(textOf).join(', ')}` : '';
       return `The refund is ${textOf(status)}: ${textOf(plane)} took it${around}.`;
     },
+  },
+  delegate: {
+    match(message) {
+      const work = /\bdelegate to (?<agent>[A-Za-z0-9._-]+)[:,]\s*(?<task>\S[\s\S]*)/i.exec(message);
+      const { agent, task } = work?.groups ?? {};
+      return agent === undefined || task === undefined ? undefined : { agent_id: agent, task: task.trim() };
+    },
+    say: ({ agent_id: agent, result }) => `${textOf(agent)} has done it: “${shortened(textOf(result))}”.`,
   },
   record_decision: {
     match(message) {

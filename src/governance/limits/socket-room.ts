@@ -6,7 +6,7 @@ import { sql } from 'kysely';
 import { type Clock, isoTime, type Timer } from '../../core/clock.ts';
 import { asError } from '../../core/errors.ts';
 import { newHexId } from '../../core/ids.ts';
-import { type QuotaRefusal, quotaExceeded } from '../../runs/quota.ts';
+import { type OnQuota, type QuotaRefusal, quotaExceeded } from '../../runs/quota.ts';
 import type { Database } from '../../store/database.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { LimitBook } from './limit-book.ts';
@@ -25,6 +25,7 @@ export interface SocketRoom {
 export interface SocketRoomParts {
   readonly database: Pick<Database, 'db'>;
   readonly limits: Pick<LimitBook, 'of'>;
+  readonly onQuota?: OnQuota;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -32,7 +33,7 @@ export interface SocketRoomParts {
 const VALID_MS = 60_000;
 const RENEW_MS = 20_000;
 
-export function createSocketRoom({ database, limits, clock, log }: SocketRoomParts): SocketRoom {
+export function createSocketRoom({ database, limits, onQuota = () => {}, clock, log }: SocketRoomParts): SocketRoom {
   const { db } = database;
   const self = newHexId(8);
   const open = new Map<string, number>();
@@ -73,6 +74,7 @@ export function createSocketRoom({ database, limits, clock, log }: SocketRoomPar
         : null;
       if (refusal !== null) {
         move(tenantId, -1);
+        onQuota({ tenantId, userId: '' }, refusal);
         throw quotaExceeded(refusal, clock.now());
       }
       let isOpen = true;

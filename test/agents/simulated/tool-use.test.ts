@@ -12,6 +12,12 @@ const callsFor = (message: string, offered: readonly string[] = ALL) =>
   ).map(({ name, arguments: given }) => [name, JSON.parse(given)]);
 
 describe('the simulated model asks for a tool', () => {
+  test('to hand work to another agent', () => {
+    const args = { agent_id: 'cfo', task: 'what does it cost?' };
+    expect(callsFor('Delegate to cfo: what does it cost?', ['delegate'])).toEqual([['delegate', args]]);
+    expect(callsFor('Delegate to cfo: what does it cost?')).toEqual([]);
+  });
+
   test.each([
     ['what is 17 * 23?', 'calculator', { expression: '17 * 23' }],
     ['What is 17*23?', 'calculator', { expression: '17*23' }],
