@@ -1,6 +1,7 @@
 /** Agents among themselves put together: their directory, mail, delegations, and the protocol over them. */
 import type { DelegationConfig } from '../config.ts';
 import type { Clock } from '../core/clock.ts';
+import { jsonOf } from '../core/json.ts';
 import type { GuardedFetch } from '../egress/guarded-fetch.ts';
 import type { Outbox } from '../egress/outbox.ts';
 import type { Engine } from '../engine/engine.ts';
@@ -53,9 +54,7 @@ export function createDelegation(options: DelegationOptions) {
   const compose = parts.createCompose({ actions: fabric.actions });
   const letterEgress = parts.createLetterEgress(options.dataGuard);
   const push = config.push
-    ? parts.pushThrough(options.outbox, async (letter) =>
-        parts.jsonOf(parts.viewMessage(await letterEgress.letter(letter))),
-      )
+    ? parts.pushThrough(options.outbox, async (letter) => jsonOf(parts.viewMessage(await letterEgress.letter(letter))))
     : undefined;
   const shared = { database, directory, contexts, mail, news, queue, audit, clock, push };
   const desk = parts.createDelegationDesk({

@@ -186,15 +186,16 @@ async function loadDelegation() {
 }
 
 async function loadAgentProtocol() {
-  const [views, letters, ingress, egress, delegating, post] = await Promise.all([
-    import('../operations/a2a-view.ts'),
+  const [protocol, views, letters, ingress, egress, delegating, post] = await Promise.all([
+    import('../operations/a2a-protocol.ts'),
+    import('../operations/a2a-message-view.ts'),
     import('../operations/a2a-letter.ts'),
     import('../operations/a2a-ingress.ts'),
     import('../operations/a2a-egress.ts'),
     import('../operations/a2a-delegation.ts'),
     import('../operations/a2a-post.ts'),
   ]);
-  return { ...views, ...letters, ...ingress, ...egress, ...delegating, ...post };
+  return { ...protocol, ...views, ...letters, ...ingress, ...egress, ...delegating, ...post };
 }
 
 async function loadTasks() {

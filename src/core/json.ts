@@ -8,6 +8,12 @@ export function isJsonObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
+/** JSON that a schema let through is JSON. */
+export function jsonOf(value: unknown): JsonObject {
+  const json = JSON.parse(JSON.stringify(value ?? {})) as JsonObject;
+  return isJsonObject(json) ? json : {};
+}
+
 /** The value as JSON with object keys sorted and no blanks: equal values give equal text. */
 export function canonicalJson(value: JsonValue): string {
   if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;

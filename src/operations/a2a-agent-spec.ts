@@ -2,8 +2,9 @@
 import { z } from 'zod';
 import type { JsonObject } from '../core/json.ts';
 import { capabilityOf, cardOf, type ListedAgent } from '../delegation/agent-card.ts';
+import { cardView, viewCard } from './a2a-card-view.ts';
 import { askedCard, askedFilter } from './a2a-field.ts';
-import { A2A_PATH, cardView, viewCard, WELL_KNOWN } from './a2a-view.ts';
+import { A2A_PATH, WELL_KNOWN } from './a2a-protocol.ts';
 import { agentId } from './field.ts';
 import { type RestRoute, specify } from './operation.ts';
 

@@ -19,8 +19,8 @@ import {
   registerCard,
   unregisterCard,
 } from './a2a-agent-spec.ts';
+import { viewCard } from './a2a-card-view.ts';
 import { cardFrom, filterFrom } from './a2a-field.ts';
-import { viewCard } from './a2a-view.ts';
 import { type Operation, realize } from './operation.ts';
 
 export interface A2aAgentParts {

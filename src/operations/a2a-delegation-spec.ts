@@ -3,8 +3,8 @@ import { z } from 'zod';
 import type { JsonObject } from '../core/json.ts';
 import { delegationStatuses } from '../delegation/delegation.ts';
 import { a2aRest } from './a2a-agent-spec.ts';
+import { delegationView } from './a2a-delegation-view.ts';
 import { askedDelegation, askedFabric, expiry, patience, piiPolicy, region } from './a2a-field.ts';
-import { delegationView } from './a2a-view.ts';
 import { agentId, cursor, freeForm, nextCursor, pageSize, protocolId, reason } from './field.ts';
 import { specify } from './operation.ts';
 

@@ -3,7 +3,7 @@ import type { Clock } from '../core/clock.ts';
 import { isoTime } from '../core/clock.ts';
 import { AosError } from '../core/errors.ts';
 import { newUuid } from '../core/ids.ts';
-import type { JsonObject, JsonValue } from '../core/json.ts';
+import { type JsonObject, type JsonValue, jsonOf } from '../core/json.ts';
 import type { HandOver } from '../delegation/delegate-tool.ts';
 import {
   type Delegation,
@@ -29,9 +29,9 @@ import {
   receivedDelegations,
   sentDelegations,
 } from './a2a-delegation-spec.ts';
+import { viewDelegation } from './a2a-delegation-view.ts';
 import { type AskedDelegation, askedDelegation } from './a2a-field.ts';
 import type { Ingress } from './a2a-ingress.ts';
-import { jsonOf, viewDelegation } from './a2a-view.ts';
 import { type Operation, realize } from './operation.ts';
 
 /** A delegation as a message or the REST route asks for it. */

@@ -18,7 +18,7 @@ import {
 import { delegationKinds, delegationPriority, delegationTimeout } from '../delegation/delegation.ts';
 import type { AgentFilter } from '../delegation/discovery.ts';
 import { screeningActions } from '../governance/screening/policy.ts';
-import { messageTypes } from './a2a-view.ts';
+import { messageTypes } from './a2a-protocol.ts';
 import { agentId, askedTime, freeForm, givenName, protocolId } from './field.ts';
 
 const word = z.string().min(1).max(200);

@@ -15,7 +15,7 @@ import type { DataGuard } from '../governance/screening/data-guard.ts';
 import type { ScreeningAction } from '../governance/screening/policy.ts';
 import { refusalOf } from '../governance/verdict.ts';
 import type { Caller } from '../runs/run.ts';
-import type { MessageType } from './a2a-view.ts';
+import type { MessageType } from './a2a-protocol.ts';
 
 export interface IngressParts {
   readonly fabric: Pick<Fabric, 'contexts'>;

@@ -6,7 +6,7 @@ import type { SentLetter } from '../delegation/mail.ts';
 import { type ActionRecord, showRecord } from '../fabric/action-record.ts';
 import type { ActionStore } from '../fabric/action-store.ts';
 import type { Task } from '../tasks/task.ts';
-import type { MessageType } from './a2a-view.ts';
+import type { MessageType } from './a2a-protocol.ts';
 
 export interface ComposeParts {
   readonly actions: Pick<ActionStore, 'load'>;

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { a2aRest } from './a2a-agent-spec.ts';
 import { askedFabric, expiry, messageType, patience, piiPolicy, region } from './a2a-field.ts';
-import { fabricView, type MessageView, messageView } from './a2a-view.ts';
+import { fabricView, type MessageView, messageView } from './a2a-message-view.ts';
 import { agentId, askedTime, eventNumber, freeForm, pageSize, protocolId, time } from './field.ts';
 import { specify } from './operation.ts';
 

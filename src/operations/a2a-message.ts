@@ -7,8 +7,8 @@ import { type Inbox, inboxKey, type Mail, mayRead, type SentLetter } from '../de
 import type { News } from '../delegation/news.ts';
 import type { LetterEgress } from './a2a-egress.ts';
 import { getContext, getMessage, readInbox, sendMessage, shareContext } from './a2a-message-spec.ts';
+import { viewMessage } from './a2a-message-view.ts';
 import type { Post } from './a2a-post.ts';
-import { viewMessage } from './a2a-view.ts';
 import { type Operation, realize, type StreamItem } from './operation.ts';
 
 export interface A2aMessageParts {
