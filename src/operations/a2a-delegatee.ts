@@ -2,7 +2,9 @@
 import { z } from 'zod';
 import { type JsonValue, jsonOf } from '../core/json.ts';
 import { checkSchema } from '../core/schema-check.ts';
-import { type DelegateeWord, type DelegationDesk, unknownDelegation } from '../delegation/delegation-desk.ts';
+import type { DelegateeWord } from '../delegation/delegatee-word.ts';
+import type { DelegationDesk } from '../delegation/delegation-desk.ts';
+import { unknownDelegation } from '../delegation/delegation-fault.ts';
 import type { Mail } from '../delegation/mail.ts';
 import type { PassOn } from './a2a-answer.ts';
 import type { Call, Correspondence, Handlers } from './a2a-correspondence.ts';

@@ -12,9 +12,11 @@ import {
   MAX_INPUT_CHARACTERS,
   openStatuses,
 } from '../delegation/delegation.ts';
-import { type Asked, type DelegationDesk, unknownDelegation } from '../delegation/delegation-desk.ts';
+import type { DelegationDesk } from '../delegation/delegation-desk.ts';
+import { unknownDelegation } from '../delegation/delegation-fault.ts';
 import { delegationFigures } from '../delegation/delegation-store.ts';
 import type { AgentDirectory } from '../delegation/directory.ts';
+import type { Asked } from '../delegation/hand-over.ts';
 import { hashLetter, letterExists, type Mail } from '../delegation/mail.ts';
 import type { News } from '../delegation/news.ts';
 import type { ScreeningAction } from '../governance/screening/policy.ts';

@@ -12,7 +12,7 @@ const asTheSystem: Readonly<Record<string, string>> = {
   'src/api/idempotency.ts': 'forgets the answers of a day ago',
   'src/container/egress.ts': 'writes down what was refused to leave',
   'src/container.ts': 'gives it what it writes with',
-  'src/delegation/delegation-desk.ts': 'ends delegations of all, for the watch',
+  'src/delegation/delegation-ending.ts': 'ends delegations of all, for the watch',
   'src/delegation/delegation-watch.ts': 'looks after the delegations of all',
   'src/delegation/directory.ts': 'knows which agents of all are to be asked how they are',
   'src/delegation/mail.ts': 'forgets old messages of all',

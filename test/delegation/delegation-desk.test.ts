@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it, test } from 'vitest';
 import { type AgentCard, cardOf } from '../../src/delegation/agent-card.ts';
 import type { Delegation } from '../../src/delegation/delegation.ts';
-import type { DelegationRequest } from '../../src/delegation/delegation-desk.ts';
+import type { DelegationRequest } from '../../src/delegation/delegation-request.ts';
 import type { Caller } from '../../src/runs/run.ts';
 import type { Database } from '../../src/store/database.ts';
 import { openTestDatabase } from '../support/database.ts';

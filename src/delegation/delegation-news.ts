@@ -1,0 +1,31 @@
+/** The news of delegations, told after what they tell is committed: to whoever listens, and to the run that waits. */
+import type { Engine } from '../engine/engine.ts';
+import { type Delegation, endSignal, isOpen } from './delegation.ts';
+import { inboxKey } from './mail.ts';
+import type { News } from './news.ts';
+
+export interface DelegationNews {
+  /** Something happened to it: wakes whoever waits for it, or at the inbox of one of its agents. */
+  announce(delegation: Delegation): void;
+  /** Wakes the run that handed it on, if it has ended. A run that is not woken looks again by itself. */
+  wake(delegation: Delegation): Promise<void>;
+}
+
+export interface DelegationNewsParts {
+  readonly news: News;
+  /** Wakes the run that waits for what it handed on; the engine's. Nobody is woken when left out. */
+  readonly signal?: Engine['signal'] | undefined;
+}
+
+export function createDelegationNews({ news, signal }: DelegationNewsParts): DelegationNews {
+  return {
+    announce({ id, caller: { tenantId }, from, to }) {
+      for (const key of [`delegation ${id}`, inboxKey(tenantId, from), inboxKey(tenantId, to)]) news.tell(key);
+    },
+    async wake({ id, parentRunId, kind, status }) {
+      if (isOpen(status) || parentRunId === null || kind === 'async') return;
+      const name = endSignal(id);
+      await signal?.(parentRunId, { id: name, name, payload: { status }, actor: 'system' }).catch(() => false);
+    },
+  };
+}
