@@ -164,4 +164,33 @@ export const tenancyMigrations: readonly Migration[] = [
       select aos.protect_tenant_rows('audit_people', 'select, insert, delete');
       select aos.prepare_tenant_role() where aos.is_tenant_role_ours();`,
   },
+  {
+    // As before; whose the step is comes from the row of the run, which is there, rather than from the trigger.
+    name: '030-step-tenant',
+    sql: `
+      create or replace function aos.store_step(
+        p_run text, p_executor text, p_epoch integer, p_now timestamptz, p_name text, p_outcome json, p_effect text,
+        p_started timestamptz, p_events json
+      ) returns table (lost boolean, seqs integer[]) language plpgsql as $$
+      declare
+        v_run record;
+        v_written record;
+      begin
+        select r.tenant_id, r.last_event, r.last_hash, r.last_step, r.completed_at, r.executor, r.epoch into v_run
+          from aos.runs r where r.id = p_run for no key update;
+        if not found or v_run.completed_at is not null or v_run.executor is distinct from p_executor
+          or v_run.epoch <> p_epoch then
+          return query select true, '{}'::integer[];
+          return;
+        end if;
+        insert into aos.run_steps (run_id, tenant_id, name, ordinal, outcome, effect, started_at, completed_at, epoch)
+          values (p_run, v_run.tenant_id, p_name, v_run.last_step + 1, p_outcome, p_effect, p_started, p_now, p_epoch)
+          on conflict do nothing;
+        select * into v_written
+          from aos.write_events(p_run, v_run.tenant_id, true, p_now, p_events, v_run.last_event, v_run.last_hash);
+        update aos.runs set last_step = v_run.last_step + 1, last_event = v_written.p_last, last_hash = v_written.p_hash
+          where id = p_run;
+        return query select false, v_written.seqs;
+      end $$;`,
+  },
 ];
