@@ -87,10 +87,24 @@ export class Lineage implements AsyncDisposable {
     while (!isOver) {
       const serving = heir.serve();
       heir = this.#prepare(environment(deaths.length + 2));
-      const end = await Promise.race([serving, ended.then(() => undefined)]);
+      const end = await Promise.race([serving, ended.then(() => this.#fateOf(serving))]);
       if (end !== undefined) deaths.push(end);
     }
     return deaths;
+  }
+
+  /**
+   * How a process ended whose last word was heard before its end was: its database tells others of a commit as soon as
+   * itself. Undefined for one that still answers.
+   */
+  #fateOf(serving: Promise<string>): Promise<string | undefined> {
+    const asked = this.address.then(async (address) => {
+      const isAlive = await fetch(`${address}/readiness`)
+        .then(({ ok }) => ok)
+        .catch(() => false);
+      return isAlive ? undefined : serving;
+    });
+    return Promise.race([serving, asked]);
   }
 
   /** A client that wants every event: asks until it is heard, and goes on where it was whenever it is cut off. */
