@@ -18,7 +18,7 @@ import { checkDepth } from './orchestration/limits.ts';
 import { workflowOfRun } from './orchestration/patterns.ts';
 import { configOf } from './orchestration/plan.ts';
 import type { EventLog } from './runs/event-log.ts';
-import { type Caller, type ForkOrigin, isTerminal, type RunKind } from './runs/run.ts';
+import { type Caller, type ForkOrigin, isTerminal, keyOfRun, type RunKind, runKey } from './runs/run.ts';
 import type { Admitted, RunStore } from './runs/run-store.ts';
 import { currentTraceparent } from './telemetry/tracing.ts';
 
@@ -105,7 +105,7 @@ export function createGate(parts: GateParts): Gate {
 
   /** What is let in of the work, and what is to be told of it. */
   function permit({ id, kind, caller, body, fork }: WorkRequest) {
-    const isThere = async () => (await runs.load(id))?.caller.tenantId === caller.tenantId;
+    const isThere = async () => (await runs.load(runKey(caller.tenantId, id))) !== undefined;
     return admit(
       governor,
       { caller, becomes: id, isThere },
@@ -186,7 +186,7 @@ export function createGate(parts: GateParts): Gate {
       // Joined or not: should the first attempt have died between admission and start, this one starts the run.
       if (isTerminal(admitted.run.status)) return admitted;
       if (answering !== undefined) await steer(parts, admitted.run, answering);
-      await engine.begin(admitted.run.id);
+      await engine.begin(keyOfRun(admitted.run));
       return admitted;
     },
   };
@@ -228,10 +228,8 @@ async function checkNesting(
   { limits }: Order,
 ): Promise<void> {
   if (parentId === undefined) return;
-  const parent = await runs.load(parentId);
-  // A run of another tenant is as unknown as one that never was; else the end of the child would wake it.
-  if (parent?.caller.tenantId !== caller.tenantId)
-    throw new AosError('not_found', `There is no run "${parentId}" to start a run under.`);
+  const parent = await runs.load(runKey(caller.tenantId, parentId));
+  if (parent === undefined) throw new AosError('not_found', `There is no run "${parentId}" to start a run under.`);
   checkDepth(parent.depth + 1, limits);
 }
 

@@ -8,7 +8,7 @@ import type { NewSignal } from '../src/engine/engine.ts';
 import type { Definition } from '../src/orchestration/definition.ts';
 import { workflows } from '../src/orchestration/patterns.ts';
 import type { NewRunEvent } from '../src/runs/event.ts';
-import type { Run, RunStatus } from '../src/runs/run.ts';
+import { partsOfKey, type Run, type RunStatus } from '../src/runs/run.ts';
 import type { RunAdmission } from '../src/runs/run-store.ts';
 import { testGovernor, testPolicy, unenforcedGovernor } from './support/governance.ts';
 import { testRun } from './support/run.ts';
@@ -56,11 +56,11 @@ function build({ status = 'queued', active = [], oldestWaitMs = 0, parent, signa
       load: async () => (parent === undefined ? undefined : testRun(parent)),
     },
     engine: {
-      async begin(id) {
-        begun.push(id);
+      async begin(run) {
+        begun.push(partsOfKey(run).runId);
       },
-      async signal(to, signal) {
-        signals.push({ to, signal });
+      async signal(run, signal) {
+        signals.push({ to: partsOfKey(run).runId, signal });
         return signalled;
       },
       backlog: () => ({ executing: 0, queued: 3, oldestWaitMs }),
@@ -70,7 +70,8 @@ function build({ status = 'queued', active = [], oldestWaitMs = 0, parent, signa
       },
     },
     events: {
-      async append(runId, key, event) {
+      async append(run, key, event) {
+        const { runId } = partsOfKey(run);
         const appended = !told.some((one) => one.runId === runId && key === one.event.type.replace('run.', ''));
         told.push({ runId, event });
         return { seq: 1, appended };

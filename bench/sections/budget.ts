@@ -3,6 +3,7 @@
  * count each of them, in turns. Then how many reservations and settlements of one account a database does per second,
  * when everybody wants the same.
  */
+
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -17,6 +18,7 @@ import { createBudgetLedger } from '../../src/governance/budget/budget-ledger.ts
 import { createBudgets } from '../../src/governance/budget/budgets.ts';
 import { createEventLog } from '../../src/runs/event-log.ts';
 import { createFeed } from '../../src/runs/feed.ts';
+import { keyOfRun } from '../../src/runs/run.ts';
 import { createRunStore } from '../../src/runs/run-store.ts';
 import { openDatabase } from '../../src/store/database.ts';
 import { startEmbeddedPostgres } from '../../src/store/embedded-postgres.ts';
@@ -82,8 +84,8 @@ export async function benchBudget({ rounds, windowMs }: Effort): Promise<Section
       simulated: true,
       callId: 'c',
     });
-    await engine.begin(run.id);
-    for await (const _event of events.follow(run.id, 0));
+    await engine.begin(keyOfRun(run));
+    for await (const _event of events.follow(keyOfRun(run), 0));
   }
 
   async function change(documents: readonly Partial<BudgetDocument>[]): Promise<void> {
@@ -127,7 +129,9 @@ export async function benchBudget({ rounds, windowMs }: Effort): Promise<Section
         for (let nth = 0; systemClock.monotonic() - begun < windowMs; nth++) {
           const asks = accountsOf(book.of(caller.tenantId), spender, spending, systemClock.now());
           await ledger.reserve({ tenantId: caller.tenantId, runId, step: `s${nth}`, asks });
-          await sql`select aos.settle_budget(${runId}, ${`s${nth}`}, '{"tokens": 900}', now())`.execute(database.db);
+          await sql`select aos.settle_budget(${caller.tenantId}, ${runId}, ${`s${nth}`}, '{"tokens": 900}', now())`.execute(
+            database.db,
+          );
           done += 1;
         }
       }),

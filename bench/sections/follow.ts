@@ -2,6 +2,7 @@
  * How soon an event that one process writes reaches a follower in another one on the same database: from the append's
  * call to the follower's hand. Both clocks are the machine's own.
  */
+
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -10,6 +11,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { isoTime, systemClock } from '../../src/core/clock.ts';
 import { createEventLog } from '../../src/runs/event-log.ts';
+import { DEFAULT_TENANT, runKey } from '../../src/runs/run.ts';
 import { createRunStore } from '../../src/runs/run-store.ts';
 import { openDatabase } from '../../src/store/database.ts';
 import { startEmbeddedPostgres } from '../../src/store/embedded-postgres.ts';
@@ -54,7 +56,10 @@ export async function benchFollow(effort: Effort): Promise<SectionResult> {
     for (let index = 0; index < count; index++) {
       const arrived = once(follower, 'message') as Promise<[number]>;
       const began = performance.timeOrigin + performance.now();
-      await events.append(runId, `progress:${index}`, { type: 'run.progress', data: { progress: index / count } });
+      await events.append(runKey(DEFAULT_TENANT, runId), `progress:${index}`, {
+        type: 'run.progress',
+        data: { progress: index / count },
+      });
       const [at] = await Promise.race([arrived, ended]);
       latencies.push(at - began);
       await systemClock.sleep(gapMs);

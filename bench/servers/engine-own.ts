@@ -1,5 +1,7 @@
 /** Our engine, from the built package, on the database whose URL is the first argument. */
+
 import { randomUUID } from 'node:crypto';
+import { DEFAULT_TENANT, partsOfKey, runKey } from '../../src/runs/run.ts';
 import { type Contestant, serveTasks, sleep, wallMs } from '../load/engine-task.ts';
 
 // By computed addresses: type checking must not depend on the build, and what is measured is the build.
@@ -38,8 +40,8 @@ const engine = createEngine({
   // The end of a run, heard where it is stored: a door would follow the log, which is not what is measured here.
   perform: async (act, work) => {
     const done = await work(database.db);
-    if (act.kind === 'move') ends.get(act.runId)?.();
-    if (act.kind === 'wait') waiting.add(act.runId);
+    if (act.kind === 'move') ends.get(partsOfKey(act.run).runId)?.();
+    if (act.kind === 'wait') waiting.add(act.run);
     return done;
   },
 });
@@ -49,7 +51,7 @@ async function start(request: Record<string, number | boolean>, id: string = ran
   ends.set(id, ended.resolve);
   const caller = { tenantId: 'default', userId: '' };
   await runs.admit({ id, kind: 'orchestration', sessionId: 's', caller, request, simulated: true, callId: '' });
-  await engine.begin(id);
+  await engine.begin(runKey(DEFAULT_TENANT, id));
   return { done: ended.promise.finally(() => ends.delete(id)) };
 }
 
@@ -64,8 +66,9 @@ const contestant: Contestant = {
     await done;
   },
   async *follow(id) {
-    while ((await runs.load(id)) === undefined) await sleep(5);
-    for await (const event of events.follow(id, 0)) if (event.type === 'run.progress') yield event.data.progress;
+    while ((await runs.load(runKey(DEFAULT_TENANT, id))) === undefined) await sleep(5);
+    for await (const event of events.follow(runKey(DEFAULT_TENANT, id), 0))
+      if (event.type === 'run.progress') yield event.data.progress;
   },
 };
 

@@ -77,6 +77,7 @@ export function createSessionMemory({
           const there = await trx
             .selectFrom('session_messages')
             .select('seq')
+            .where('tenant_id', '=', tenantId)
             .where('run_id', '=', runId)
             .where('role', '=', role)
             .executeTakeFirst();

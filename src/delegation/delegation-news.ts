@@ -1,5 +1,7 @@
 /** The news of delegations, told after what they tell is committed: to whoever listens, and to the run that waits. */
+
 import type { Engine } from '../engine/engine.ts';
+import { runKey } from '../runs/run.ts';
 import { type Delegation, endSignal, isOpen } from './delegation.ts';
 import { inboxKey } from './mail.ts';
 import type { News } from './news.ts';
@@ -22,10 +24,15 @@ export function createDelegationNews({ news, signal }: DelegationNewsParts): Del
     announce({ id, caller: { tenantId }, from, to }) {
       for (const key of [`delegation ${id}`, inboxKey(tenantId, from), inboxKey(tenantId, to)]) news.tell(key);
     },
-    async wake({ id, parentRunId, kind, status }) {
+    async wake({ id, caller, parentRunId, kind, status }) {
       if (isOpen(status) || parentRunId === null || kind === 'async') return;
       const name = endSignal(id);
-      await signal?.(parentRunId, { id: name, name, payload: { status }, actor: 'system' }).catch(() => false);
+      await signal?.(runKey(caller.tenantId, parentRunId), {
+        id: name,
+        name,
+        payload: { status },
+        actor: 'system',
+      }).catch(() => false);
     },
   };
 }

@@ -2,7 +2,7 @@
 import { type Kysely, type RawBuilder, type Selectable, sql } from 'kysely';
 import { AosError } from '../core/errors.ts';
 import type { JsonValue } from '../core/json.ts';
-import { type Caller, reachOf } from '../runs/run.ts';
+import { type Caller, partsOfKey, type RunKey, reachOf, runKey } from '../runs/run.ts';
 import type { StoreScope } from '../store/database.ts';
 import type { Schema } from '../store/schema.ts';
 import type { DelegationTable } from '../store/tables/delegation.ts';
@@ -85,17 +85,18 @@ export async function spentBy(within: StoreScope, parent: Delegation): Promise<r
     within,
     sql`d.parent_delegation_id = ${parent.id} and d.status <> 'rejected'`,
   );
-  const own = parent.runId === null ? [] : [await spentByRun(within, parent.runId)];
+  const own = parent.runId === null ? [] : [await spentByRun(within, runKey(parent.caller.tenantId, parent.runId))];
   return [...own, ...children.map(spentOn)];
 }
 
 /** What a run that is no delegation's has spent, and what it has handed on may or did. */
-export async function spentInRun(within: StoreScope, runId: string): Promise<readonly Budget[]> {
+export async function spentInRun(within: StoreScope, run: RunKey): Promise<readonly Budget[]> {
+  const { tenantId, runId } = partsOfKey(run);
   const children = await selectDelegations(
     within,
-    sql`d.parent_run_id = ${runId} and d.parent_delegation_id is null and d.status <> 'rejected'`,
+    sql`d.tenant_id = ${tenantId} and d.parent_run_id = ${runId} and d.parent_delegation_id is null and d.status <> 'rejected'`,
   );
-  return [await spentByRun(within, runId), ...children.map(spentOn)];
+  return [await spentByRun(within, run), ...children.map(spentOn)];
 }
 
 /** What is open may still spend all it was given; what said nothing counts as if it had. */
@@ -103,11 +104,13 @@ function spentOn({ completedAt, budget, steps, costUsd }: Delegation): Budget {
   return completedAt === null ? budget : { steps: steps ?? budget.steps, costUsd: costUsd ?? budget.costUsd };
 }
 
-async function spentByRun(within: StoreScope, runId: string): Promise<Budget> {
+async function spentByRun(within: StoreScope, run: RunKey): Promise<Budget> {
+  const { tenantId, runId } = partsOfKey(run);
   const { rows: found } = await sql<{ cost: number; steps: string }>`
     select coalesce(sum((data->'usage'->>'cost_usd')::numeric) filter (where type = 'turn.completed'), 0)::float8 as cost,
            count(*) filter (where type = 'tool.called') as steps
-      from aos.run_events where run_id = ${runId} and type in ('turn.completed', 'tool.called')`.execute(within);
+      from aos.run_events
+     where tenant_id = ${tenantId} and run_id = ${runId} and type in ('turn.completed', 'tool.called')`.execute(within);
   return { steps: Number(found[0]?.steps ?? 0), costUsd: found[0]?.cost ?? 0 };
 }
 

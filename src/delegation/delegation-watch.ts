@@ -66,7 +66,7 @@ export function createDelegationWatch(parts: DelegationWatchParts): DelegationWa
     const orphans = await selectDelegations(
       db,
       sql`d.completed_at is null and d.kind <> 'async' and (
-        exists (select from aos.runs r where r.id = d.parent_run_id and r.completed_at is not null)
+        exists (select from aos.runs r where r.tenant_id = d.tenant_id and r.id = d.parent_run_id and r.completed_at is not null)
         or exists (select from aos.delegations p where p.id = d.parent_delegation_id and p.completed_at is not null))`,
       sql`limit ${PAGE}`,
     );

@@ -3,7 +3,7 @@ import { sql } from 'kysely';
 import type { Clock } from '../core/clock.ts';
 import { AosError } from '../core/errors.ts';
 import { newUuid } from '../core/ids.ts';
-import { isTerminal, type Run } from '../runs/run.ts';
+import { isTerminal, keyOfRun, type Run } from '../runs/run.ts';
 import type { RunStore } from '../runs/run-store.ts';
 import type { Database } from '../store/database.ts';
 import { taskIdOf } from '../tasks/task.ts';
@@ -114,7 +114,7 @@ export function createHandOver(parts: HandOverParts): Delegate {
         const left =
           parent !== undefined
             ? leftOf(parent.budget, await spentBy(trx, parent))
-            : run && leftOf(budgetOfRun(run), await spentInRun(trx, run.id));
+            : run && leftOf(budgetOfRun(run), await spentInRun(trx, keyOfRun(run)));
         const asked = { steps: request.maxSteps, costUsd: request.maxCostUsd };
         const granted = budgetFor(asked, left);
         const rejection = refusal ?? outsideOf(run, to) ?? ('code' in granted ? granted : undefined);

@@ -5,7 +5,7 @@ import type { JsonObject } from '../core/json.ts';
 import type { Engine } from '../engine/engine.ts';
 import { STEER_SIGNAL } from '../orchestration/chat.ts';
 import type { EventLog } from '../runs/event-log.ts';
-import type { Run } from '../runs/run.ts';
+import { keyOfRun, type Run } from '../runs/run.ts';
 import type { Admitted, RunAdmission, RunStore } from '../runs/run-store.ts';
 
 /** It is refused · answered afterwards · answered in its place · handed to the run that is answering, which answers both. */
@@ -45,11 +45,14 @@ export async function steer(
   into: Run,
 ): Promise<void> {
   // First what this run has to know of it: should the other take the message, this one must not answer again.
-  const { appended } = await events.append(run.id, 'steering', { type: 'run.steering', data: { into: into.id } });
+  const { appended } = await events.append(keyOfRun(run), 'steering', {
+    type: 'run.steering',
+    data: { into: into.id },
+  });
   // Sent again: it was handed over before, perhaps to another run, and is not to be answered twice.
   if (!appended) return;
   const payload = { run_id: run.id, message: run.request['message'] ?? '' };
-  await engine.signal(into.id, { id: `steer/${run.id}`, name: STEER_SIGNAL, payload, actor: `run:${run.id}` });
+  await engine.signal(keyOfRun(into), { id: `steer/${run.id}`, name: STEER_SIGNAL, payload, actor: `run:${run.id}` });
 }
 
 /** Admits, and names the run in the way when the session is busy. */

@@ -125,7 +125,7 @@ export function createOutbox({ database, clock }: { database: Database; clock: C
           created_at: now,
           next_attempt_at: now,
           // What a simulated run tells is simulated, whoever tells it.
-          simulation: sql<boolean>`exists (select from aos.runs r where r.id = ${subject} and r.simulation)`,
+          simulation: sql<boolean>`exists (select from aos.runs r where r.tenant_id = ${tenantId} and r.id = ${subject} and r.simulation)`,
         })
         .onConflict((conflict) => conflict.columns(['tenant_id', 'dedupe_key']).doNothing())
         .returning('id')

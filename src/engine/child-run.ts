@@ -6,12 +6,12 @@ import { createHash } from 'node:crypto';
 import { AosError } from '../core/errors.ts';
 import { isProtocolId } from '../core/ids.ts';
 import type { JsonObject } from '../core/json.ts';
-import { isTerminal, type Run } from '../runs/run.ts';
+import { isTerminal, type Run, type RunKey, runKey } from '../runs/run.ts';
 import type { ChildWork, RunScope } from './engine.ts';
 
 export interface ChildStepParts extends Pick<RunScope, 'run' | 'step' | 'wait'> {
   readonly start: (parent: Run, id: string, work: ChildWork) => Promise<Run>;
-  readonly load: (runId: string) => Promise<Run | undefined>;
+  readonly load: (run: RunKey) => Promise<Run | undefined>;
 }
 
 export async function childStep(parts: ChildStepParts, name: string, work: ChildWork): Promise<Run> {
@@ -26,7 +26,7 @@ export async function childStep(parts: ChildStepParts, name: string, work: Child
   );
   const id = String(begun['run_id']);
   if (begun['ended'] !== true) await wait({ name, signal: `run/${id}`, reason: 'run', detail: { run_id: id } });
-  const child = await load(id);
+  const child = await load(runKey(run.caller.tenantId, id));
   if (child === undefined) throw new AosError('not_found', `The run "${id}" that this one started is gone.`);
   return child;
 }

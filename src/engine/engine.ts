@@ -9,7 +9,7 @@
  */
 import type { JsonObject, JsonValue } from '../core/json.ts';
 import type { KeyedEvent, NewRunEvent, RunEvent } from '../runs/event.ts';
-import type { Caller, Run, RunKind, WaitReason } from '../runs/run.ts';
+import type { Caller, Run, RunKey, RunKind, WaitReason } from '../runs/run.ts';
 import type { StoreScope } from '../store/database.ts';
 
 /** What a step does to the world: nothing · something here (our own records) · something that others see. */
@@ -170,7 +170,7 @@ export interface Engine {
   /** Lets go of the runs: those that have not ended go on at the next start, here or elsewhere. */
   stop(): Promise<void>;
   /** Starts executing an admitted run as soon as there is room; harmless when it is executing already, here or elsewhere. */
-  begin(runId: string): Promise<void>;
+  begin(run: RunKey): Promise<void>;
   /**
    * Asks for the end of a run and of the runs it started. The executing process aborts its signal at once and the run
    * ends as `cancelled`; one that is queued or waiting ends at once.
@@ -182,11 +182,11 @@ export interface Engine {
    * @param within a transaction of the caller's; the run is woken when it is committed
    * @returns false when the run has ended or there is none
    */
-  signal(runId: string, signal: NewSignal, within?: StoreScope): Promise<boolean>;
+  signal(run: RunKey, signal: NewSignal, within?: StoreScope): Promise<boolean>;
   /**
    * Executes the run here and now, whatever the limit; for the workers of tasks.
    * @returns the run when it has ended or waits; as it is when it is not to be executed (another process does, or nothing it waits for has come)
    */
-  perform(runId: string): Promise<Run>;
+  perform(run: RunKey): Promise<Run>;
   backlog(): Backlog;
 }

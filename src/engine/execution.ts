@@ -10,7 +10,7 @@ import { type Clock, isoTime, type Timer } from '../core/clock.ts';
 import { AosError, asError } from '../core/errors.ts';
 import type { JsonValue } from '../core/json.ts';
 import type { KeyedEvent } from '../runs/event.ts';
-import { isTerminal, type Run } from '../runs/run.ts';
+import { globalKey, isTerminal, type Run, type RunKey } from '../runs/run.ts';
 import { persist } from '../store/persist.ts';
 import type { Log } from '../telemetry/log.ts';
 import { childStep } from './child-run.ts';
@@ -34,7 +34,7 @@ export interface ExecutionParts {
   readonly events: HistoryParts['events'];
   /** Starts a run, once, and returns it as it is then. */
   readonly startChild: (parent: Run, id: string, work: ChildWork) => Promise<Run>;
-  readonly load: (runId: string) => Promise<Run | undefined>;
+  readonly load: (run: RunKey) => Promise<Run | undefined>;
 }
 
 /** How an execution left the process. */
@@ -45,7 +45,7 @@ export type Departure =
   | { readonly how: 'lost' | 'stopped' };
 
 export interface Execution {
-  readonly runId: string;
+  readonly run: RunKey;
   /** Never rejects. */
   readonly departure: Promise<Departure>;
   /** Aborts the run's signal. */
@@ -119,11 +119,11 @@ export function startExecution(parts: ExecutionParts, claimed: Claimed): Executi
 
   /** Somebody wants the run to end, and the word of it has not come here yet. */
   async function heardCancel(): Promise<void> {
-    const now = await surely(() => parts.load(runId));
+    const now = await surely(() => parts.load(hold.run));
     if (now?.cancelReason != null) abort.abort(cancelled(now.cancelReason));
   }
 
-  const history = createHistory({ events: parts.events, runId, isFresh: hold.epoch === 1 });
+  const history = createHistory({ events: parts.events, run: hold.run, isFresh: hold.epoch === 1 });
 
   async function store(name: string, outcome: StepOutcome, write: () => Promise<unknown>): Promise<JsonValue> {
     await surely(write);
@@ -145,7 +145,7 @@ export function startExecution(parts: ExecutionParts, claimed: Claimed): Executi
     return under(async () => {
       const startedAt = isoTime(clock.now());
       const outcome = await attemptStep(body, {
-        key: `${runId}/${name}`,
+        key: globalKey(run.caller.tenantId, `${runId}/${name}`),
         retry: options.retry,
         signal,
         clock,
@@ -225,7 +225,7 @@ export function startExecution(parts: ExecutionParts, claimed: Claimed): Executi
     },
     child: (name, work) =>
       childStep(
-        { run, step, wait, start: parts.startChild, load: (id) => under(() => surely(() => parts.load(id))) },
+        { run, step, wait, start: parts.startChild, load: (key) => under(() => surely(() => parts.load(key))) },
         name,
         work,
       ),
@@ -286,7 +286,7 @@ export function startExecution(parts: ExecutionParts, claimed: Claimed): Executi
   });
 
   return {
-    runId,
+    run: hold.run,
     departure,
     cancel: (reason) => abort.abort(cancelled(reason)),
     news: () => room.news(),

@@ -7,10 +7,11 @@ import { isJsonObject, type JsonObject } from '../core/json.ts';
 import type { RunEvent } from '../runs/event.ts';
 import { referenceOf } from '../runs/event-encoding.ts';
 import type { EventLog } from '../runs/event-log.ts';
+import type { RunKey } from '../runs/run.ts';
 
 export interface HistoryParts {
   readonly events: Pick<EventLog, 'read' | 'readTurn' | 'payload'>;
-  readonly runId: string;
+  readonly run: RunKey;
   /** Whether this is the first execution of the run. */
   readonly isFresh: boolean;
 }
@@ -21,14 +22,14 @@ export interface History {
   read(filter?: { readonly turn: string }): Promise<readonly RunEvent[]>;
 }
 
-export function createHistory({ events, runId, isFresh }: HistoryParts): History {
+export function createHistory({ events, run, isFresh }: HistoryParts): History {
   /** Everything that a key written so far begins with, up to one of its colons. */
   const begun = new Set<string>();
 
   async function readAll(): Promise<readonly RunEvent[]> {
     const all: RunEvent[] = [];
     for (;;) {
-      const page = await events.read(runId, all.length);
+      const page = await events.read(run, all.length);
       if (page.length === 0) return all;
       all.push(...page);
     }
@@ -40,7 +41,7 @@ export function createHistory({ events, runId, isFresh }: HistoryParts): History
     let changed = false;
     for (const [name, value] of Object.entries(data)) {
       const digest = isJsonObject(value) ? referenceOf(value) : undefined;
-      const body = digest === undefined ? undefined : await events.payload(runId, digest);
+      const body = digest === undefined ? undefined : await events.payload(run, digest);
       if (body === undefined) continue;
       data[name] = body;
       changed = true;
@@ -54,7 +55,7 @@ export function createHistory({ events, runId, isFresh }: HistoryParts): History
     },
     async read(filter) {
       if (filter !== undefined && isFresh && !begun.has(filter.turn)) return [];
-      const found = filter === undefined ? await readAll() : await events.readTurn(runId, filter.turn);
+      const found = filter === undefined ? await readAll() : await events.readTurn(run, filter.turn);
       return Promise.all(found.map(whole));
     },
   };

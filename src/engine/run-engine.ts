@@ -12,7 +12,7 @@ import { newUuid } from '../core/ids.ts';
 import type { Aftermath, Told } from '../runs/aftermath.ts';
 import type { ActPerformer } from '../runs/durable-act.ts';
 import type { EventLog } from '../runs/event-log.ts';
-import { isTerminal, type Run } from '../runs/run.ts';
+import { isTerminal, keyOfRun, type Run, type RunKey, toRunKey } from '../runs/run.ts';
 import type { RunStore } from '../runs/run-store.ts';
 import type { Database } from '../store/database.ts';
 import { persist } from '../store/persist.ts';
@@ -53,13 +53,13 @@ export function createEngine(parts: EngineParts): Engine {
   const executorId = newUuid();
   const ledger = createRunLedger({ ...parts, executorId });
   const places = createPlaces(maxRuns, clock);
-  const executions = new Map<string, Execution>();
+  const executions = new Map<RunKey, Execution>();
   /** Tasks that workers of this process perform. */
-  const performing = new Map<string, Promise<unknown>>();
+  const performing = new Map<RunKey, Promise<unknown>>();
   /** Runs to be looked at again as soon as they have left their place. */
-  const again = new Set<string>();
+  const again = new Set<RunKey>();
   /** Runs that are due and found no place yet, the most urgent first; only as many as are soon taken. */
-  let ready: string[] = [];
+  let ready: RunKey[] = [];
   const stopping = new AbortController();
   const timers: Timer[] = [];
   const unlisten: (() => void)[] = [];
@@ -78,14 +78,14 @@ export function createEngine(parts: EngineParts): Engine {
   const executionParts = { ...parts, ledger, load: runs.load, startChild };
 
   /** Executes the run in a place that is taken for it. @returns how it left; undefined when it is not to be executed here */
-  async function execute(runId: string, tasksToo: boolean): Promise<Departure | undefined> {
-    const claim = () => ledger.claim(runId, tasksToo);
+  async function execute(run: RunKey, tasksToo: boolean): Promise<Departure | undefined> {
+    const claim = () => ledger.claim(run, tasksToo);
     const claimed = await persist(claim, { clock, log, signal: stopping.signal });
     if (claimed === undefined || stopping.signal.aborted) return undefined;
     const execution = startExecution(executionParts, claimed);
-    executions.set(runId, execution);
+    executions.set(run, execution);
     const departure = await execution.departure;
-    executions.delete(runId);
+    executions.delete(run);
     if (departure.how === 'waiting') wakes.expect(departure.wakeAt);
     if (departure.how === 'ended') await settle(departure.ended);
     return departure;
@@ -102,21 +102,21 @@ export function createEngine(parts: EngineParts): Engine {
   }
 
   /** Takes the run up if there is room here. */
-  function offer(runId: string): void {
+  function offer(run: RunKey): void {
     if (stopping.signal.aborted) return;
     // It may be just about to leave its place: what it was offered for must not be lost.
-    if (places.has(runId)) again.add(runId);
+    if (places.has(run)) again.add(run);
     else if (places.free === 0) places.expectMore();
-    else take(runId);
+    else take(run);
   }
 
-  function take(runId: string): void {
-    places.take(runId);
-    execute(runId, false)
+  function take(run: RunKey): void {
+    places.take(run);
+    execute(run, false)
       .catch(complain('a run could not be taken up'))
       .finally(() => {
-        places.give(runId);
-        if (again.delete(runId)) offer(runId);
+        places.give(run);
+        if (again.delete(run)) offer(run);
         fill();
       });
   }
@@ -135,9 +135,9 @@ export function createEngine(parts: EngineParts): Engine {
 
   function takeReady(): void {
     while (places.free > 0) {
-      const runId = ready.shift();
-      if (runId === undefined) return;
-      if (!places.has(runId)) take(runId);
+      const run = ready.shift();
+      if (run === undefined) return;
+      if (!places.has(run)) take(run);
     }
   }
 
@@ -145,11 +145,11 @@ export function createEngine(parts: EngineParts): Engine {
     // Those that have a place here and are not claimed yet are due as well.
     const limit = maxRuns + READ_AHEAD;
     const due = await ledger.due(queuedBefore, limit);
-    for (const { id, kind } of due) if (kind === 'task') notifications.announce('aos_tasks', id, id);
-    const own = due.filter(({ id, kind }) => kind !== 'task' && !places.has(id)).map(({ id }) => id);
+    for (const { run, kind } of due) if (kind === 'task') notifications.announce('aos_tasks', run, run);
+    const own = due.filter(({ run, kind }) => kind !== 'task' && !places.has(run)).map(({ run }) => run);
     ready = own.slice(0, places.free + READ_AHEAD);
     takeReady();
-    const left = own.filter((id) => !places.has(id));
+    const left = own.filter((run) => !places.has(run));
     places.settle(left, due.length < limit);
     wakes.expect(await ledger.nextWake());
   }
@@ -162,34 +162,35 @@ export function createEngine(parts: EngineParts): Engine {
 
   function hear(told: Told): void {
     const isTask = told.kind === 'task';
-    if (told.executor === executorId) executions.get(told.runId)?.news();
-    else if (told.woken && !isTask && places.free > 0) offer(told.runId);
+    if (told.executor === executorId) executions.get(told.run)?.news();
+    else if (told.woken && !isTask && places.free > 0) offer(told.run);
     else {
       if (told.woken && !isTask) places.expectMore();
       announceTold(notifications, told);
     }
   }
 
-  async function heardCancel(runId: string): Promise<void> {
-    const run = await runs.load(runId);
-    if (run === undefined || run.cancelReason === null || isTerminal(run.status)) return;
-    executions.get(runId)?.cancel(run.cancelReason);
+  async function heardCancel(run: RunKey): Promise<void> {
+    const now = await runs.load(run);
+    if (now === undefined || now.cancelReason === null || isTerminal(now.status)) return;
+    executions.get(run)?.cancel(now.cancelReason);
   }
 
-  async function cancelChildren({ id }: Run, reason: string): Promise<void> {
-    for (const child of await ledger.children(id)) await cancel(child.id, reason, child.caller);
+  async function cancelChildren(run: Run, reason: string): Promise<void> {
+    for (const child of await ledger.children(keyOfRun(run))) await cancel(child.id, reason, child.caller);
   }
 
   const cancel: Engine['cancel'] = async (runId, reason, caller) => {
     const asked = await runs.requestCancel(runId, reason, caller);
     if (asked === undefined) return undefined;
     const { run } = asked;
+    const key = keyOfRun(run);
     if (asked.ended) {
-      if (run.kind === 'task') notifications.announce('aos_tasks', runId, runId);
+      if (run.kind === 'task') notifications.announce('aos_tasks', key, key);
       await settle(asked);
     } else if (run.cancelReason !== null && !isTerminal(run.status)) {
       // In this process without the way through the database; every other one is notified.
-      executions.get(runId)?.cancel(run.cancelReason);
+      executions.get(key)?.cancel(run.cancelReason);
       await cancelChildren(run, run.cancelReason);
     }
     return run;
@@ -215,27 +216,27 @@ export function createEngine(parts: EngineParts): Engine {
       priority,
       actor: `run:${parent.id}`,
     });
-    if (!isTerminal(run.status)) await begin(id);
+    if (!isTerminal(run.status)) await begin(keyOfRun(run));
     return run;
   }
 
-  async function begin(runId: string): Promise<void> {
+  async function begin(run: RunKey): Promise<void> {
     // An admitted run is not lost by this: it is begun at the next start.
     if (stopping.signal.aborted) throw shuttingDown();
-    if (places.has(runId)) return;
+    if (places.has(run)) return;
     if (places.free > 0 && !places.expectsMore) {
-      take(runId);
+      take(run);
       return;
     }
     // Others wait already: the database says whose turn it is.
-    places.queue(runId);
+    places.queue(run);
     fill();
   }
 
   function recheck(): void {
     for (const execution of executions.values()) {
       execution.news();
-      heardCancel(execution.runId).catch(complain('a cancellation could not be looked up'));
+      heardCancel(execution.run).catch(complain('a cancellation could not be looked up'));
     }
     places.expectMore();
     fill();
@@ -249,11 +250,12 @@ export function createEngine(parts: EngineParts): Engine {
     async start() {
       unlock = await database.locks.tryHold(executorLock(executorId));
       if (unlock === undefined) throw new Error('the database connection broke while the engine was starting');
-      const heard: Record<string, (runId: string) => void> = {
-        aos_cancels: (runId) => void heardCancel(runId).catch(complain('a cancellation could not be looked up')),
-        aos_signals: (runId) => executions.get(runId)?.news(),
-        aos_wakes: (runId) => {
-          if (runId !== '') return offer(runId);
+      const heard: Record<string, (payload: string) => void> = {
+        aos_cancels: (payload) =>
+          void heardCancel(toRunKey(payload)).catch(complain('a cancellation could not be looked up')),
+        aos_signals: (payload) => executions.get(toRunKey(payload))?.news(),
+        aos_wakes: (payload) => {
+          if (payload !== '') return offer(toRunKey(payload));
           places.expectMore();
           fill();
         },
@@ -291,28 +293,28 @@ export function createEngine(parts: EngineParts): Engine {
       await unlock?.();
     },
 
-    async signal(runId, signal, within) {
-      const told = await ledger.signal(runId, signal, within);
+    async signal(run, signal, within) {
+      const told = await ledger.signal(run, signal, within);
       if (told === undefined) return false;
       if (within === undefined) hear(told);
       else await announceTold(within, told);
       return true;
     },
 
-    async perform(runId) {
+    async perform(run) {
       if (stopping.signal.aborted) throw shuttingDown();
       // A process may claim again what it has (the answer may have been lost), so it does so for one at a time.
-      for (let before = performing.get(runId); before !== undefined; before = performing.get(runId)) await before;
-      const executing = execute(runId, true);
+      for (let before = performing.get(run); before !== undefined; before = performing.get(run)) await before;
+      const executing = execute(run, true);
       const over = executing.then(
-        () => performing.delete(runId),
-        () => performing.delete(runId),
+        () => performing.delete(run),
+        () => performing.delete(run),
       );
-      performing.set(runId, over);
+      performing.set(run, over);
       await executing;
-      const run = await runs.load(runId);
-      if (run === undefined) throw new AosError('not_found', `There is no run "${runId}".`);
-      return run;
+      const performed = await runs.load(run);
+      if (performed === undefined) throw new AosError('not_found', `There is no run "${run}".`);
+      return performed;
     },
   };
 }

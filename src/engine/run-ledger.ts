@@ -11,7 +11,16 @@ import { type ActPerformer, type DurableAct, performDirectly } from '../runs/dur
 import type { KeyedEvent } from '../runs/event.ts';
 import { encodeEvents, traceIdOf } from '../runs/event-encoding.ts';
 import type { EventLog } from '../runs/event-log.ts';
-import { isTerminal, type Run, type RunFailure, type RunKind, type RunStatus } from '../runs/run.ts';
+import {
+  isTerminal,
+  partsOfKey,
+  type Run,
+  type RunFailure,
+  type RunKey,
+  type RunKind,
+  type RunStatus,
+  runKey,
+} from '../runs/run.ts';
 import { type RunRow, toRun } from '../runs/run-record.ts';
 import type { Database, StoreScope } from '../store/database.ts';
 import type { NewSignal, StepEffect, Wait } from './engine.ts';
@@ -24,7 +33,7 @@ export class RunLost extends Error {
 
 /** A run as one execution has it. */
 export interface Hold {
-  readonly runId: string;
+  readonly run: RunKey;
   readonly epoch: number;
   readonly traceId: string | undefined;
 }
@@ -70,13 +79,13 @@ export interface Ended extends Aftermath {
 }
 
 export interface DueRun {
-  readonly id: string;
+  readonly run: RunKey;
   readonly kind: RunKind;
 }
 
 export interface RunLedger {
   /** Takes the run for this process. @returns undefined when it is not to be executed (now) */
-  claim(runId: string, tasksToo: boolean): Promise<Claimed | undefined>;
+  claim(key: RunKey, tasksToo: boolean): Promise<Claimed | undefined>;
   storeStep(hold: Hold, step: StoredStep): Promise<void>;
   append(hold: Hold, event: KeyedEvent): Promise<void>;
   /** @param park whether to let the run go when none of them is over */
@@ -85,7 +94,7 @@ export interface RunLedger {
   checkpoint(hold: Hold, state: JsonObject): Promise<void>;
   end(hold: Hold, ending: Ending): Promise<Ended>;
   /** @returns undefined when the run has ended or there is none */
-  signal(runId: string, signal: NewSignal, within?: StoreScope): Promise<Told | undefined>;
+  signal(key: RunKey, signal: NewSignal, within?: StoreScope): Promise<Told | undefined>;
   /** The processes that have runs. */
   executors(): Promise<readonly string[]>;
   /** Takes everything from a process. @returns how many runs */
@@ -95,7 +104,7 @@ export interface RunLedger {
   /** When the next wait ends by itself, epoch milliseconds. */
   nextWake(): Promise<number | undefined>;
   /** The runs a run has started that have not ended. */
-  children(runId: string): Promise<readonly Run[]>;
+  children(of: RunKey): Promise<readonly Run[]>;
 }
 
 export interface LedgerParts {
@@ -123,44 +132,51 @@ export function createRunLedger(parts: LedgerParts): RunLedger {
       return { value: row, written: seqs.filter((seq) => seq > 0) };
     });
     const newest = written.at(-1);
-    if (newest !== undefined) events.announce(about.runId, newest);
+    if (newest !== undefined) events.announce(about.run, newest);
     return value;
   }
 
-  function encoded({ runId, traceId }: Hold, list: readonly KeyedEvent[], at: string): string | null {
-    return list.length === 0 ? null : encodeEvents(runId, list, at, traceId);
+  function encoded({ run, traceId }: Hold, list: readonly KeyedEvent[], at: string): string | null {
+    return list.length === 0 ? null : encodeEvents(partsOfKey(run).runId, list, at, traceId);
   }
 
+  /** Which run, for the functions of the database. */
+  const named = (run: RunKey) => {
+    const { tenantId, runId } = partsOfKey(run);
+    return sql`${tenantId}, ${runId}`;
+  };
+
   return {
-    async claim(runId, tasksToo) {
+    async claim(key, tasksToo) {
       const at = now();
+      const { runId } = partsOfKey(key);
       // Written only when the run was waiting; what it waited for is known by the event before.
       const resumed: KeyedEvent = { key: `resumed:${newUuid()}`, type: 'run.resumed', data: {} };
-      const row = await act({ kind: 'claim', runId, name: '' }, (within) =>
+      const row = await act({ kind: 'claim', run: key, name: '' }, (within) =>
         sql<RunRow & { steps: { name: string; outcome: StepOutcome }[] | null }>`
           select (claimed.run).*, claimed.steps from aos.claim_run(
-            ${runId}, ${executorId}, ${at}, ${tasksToo}, ${encodeEvents(runId, [resumed], at)}) claimed`.execute(
+            ${named(key)}, ${executorId}, ${at}, ${tasksToo}, ${encodeEvents(runId, [resumed], at)}) claimed`.execute(
           within,
         ),
       );
       if (row === undefined) return undefined;
       const run = toRun(row);
       const steps = new Map(row.steps?.map(({ name, outcome }) => [name, outcome]));
-      const hold = { runId, epoch: row.epoch, traceId: traceIdOf(run.traceparent) };
+      const hold = { run: key, epoch: row.epoch, traceId: traceIdOf(run.traceparent) };
       return { run, hold, steps, executions: row.executions, checkpoint: row.checkpoint ?? undefined };
     },
 
     async storeStep(hold, { name, outcome, effect, startedAt, settled, events: told }) {
       const at = now();
-      const stored = sql`aos.store_step(${hold.runId}, ${executorId}, ${hold.epoch}, ${at}, ${name},
+      const stored = sql`aos.store_step(${named(hold.run)}, ${executorId}, ${hold.epoch}, ${at}, ${name},
         ${JSON.stringify(outcome)}, ${effect}, ${startedAt}, ${encoded(hold, told, at)})`;
       const used = settled?.used == null ? null : JSON.stringify(settled.used);
       const whole =
         settled === undefined
           ? sql`select * from ${stored}`
           : sql`select s.lost, s.seqs, case when not s.lost then
-              aos.settle_budget(${hold.runId}, ${settled.name}, ${used}, ${at}) is null end as settled from ${stored} s`;
-      const row = await act({ kind: 'step', runId: hold.runId, name }, (within) =>
+              aos.settle_budget(${named(hold.run)}, ${settled.name}, ${used}, ${at}) is null end as settled from ${stored} s`;
+      const row = await act({ kind: 'step', run: hold.run, name }, (within) =>
         sql<{ lost: boolean; seqs: number[] }>`${whole}`.execute(within),
       );
       if (row === undefined || row.lost) throw new RunLost();
@@ -168,10 +184,10 @@ export function createRunLedger(parts: LedgerParts): RunLedger {
 
     async append(hold, event) {
       const at = now();
-      const row = await act({ kind: 'append', runId: hold.runId, name: event.key }, (within) =>
+      const row = await act({ kind: 'append', run: hold.run, name: event.key }, (within) =>
         sql<{ lost: boolean; seqs: number[] }>`
           select * from aos.append_events(
-            ${hold.runId}, ${executorId}, ${hold.epoch}, ${at}, ${encoded(hold, [event], at)})`.execute(within),
+            ${named(hold.run)}, ${executorId}, ${hold.epoch}, ${at}, ${encoded(hold, [event], at)})`.execute(within),
       );
       if (row === undefined || row.lost) throw new RunLost();
     },
@@ -189,9 +205,9 @@ export function createRunLedger(parts: LedgerParts): RunLedger {
       const asked = waits.map(({ name, signal = name, until = null }) => ({ name, signal, until }));
       const untils = waits.flatMap(({ until }) => (until === undefined ? [] : [Date.parse(until)]));
       const wake = untils.length === 0 ? null : isoTime(Math.min(...untils));
-      const row = await act({ kind: 'wait', runId: hold.runId, name: waits[0]?.name ?? '' }, (within) =>
+      const row = await act({ kind: 'wait', run: hold.run, name: waits[0]?.name ?? '' }, (within) =>
         sql<WaitRow>`
-          select * from aos.wait_run(${hold.runId}, ${executorId}, ${hold.epoch}, ${at}, ${JSON.stringify(asked)},
+          select * from aos.wait_run(${named(hold.run)}, ${executorId}, ${hold.epoch}, ${at}, ${JSON.stringify(asked)},
             ${park}, ${reason}, ${wake}, ${encoded(hold, [waiting], at)})`.execute(within),
       );
       if (row === undefined || row.state === 'lost') throw new RunLost();
@@ -201,49 +217,49 @@ export function createRunLedger(parts: LedgerParts): RunLedger {
     },
 
     async poll(hold, step, signalName) {
-      const row = await act({ kind: 'poll', runId: hold.runId, name: step }, (within) =>
+      const row = await act({ kind: 'poll', run: hold.run, name: step }, (within) =>
         sql<{ lost: boolean; outcome: StepOutcome }>`
           select * from aos.poll_signals(
-            ${hold.runId}, ${executorId}, ${hold.epoch}, ${now()}, ${step}, ${signalName})`.execute(within),
+            ${named(hold.run)}, ${executorId}, ${hold.epoch}, ${now()}, ${step}, ${signalName})`.execute(within),
       );
       if (row === undefined || row.lost) throw new RunLost();
       return row.outcome;
     },
 
     async checkpoint(hold, state) {
-      const row = await act({ kind: 'checkpoint', runId: hold.runId, name: '' }, (within) =>
+      const row = await act({ kind: 'checkpoint', run: hold.run, name: '' }, (within) =>
         sql<{ kept: boolean }>`
-          select aos.checkpoint_run(${hold.runId}, ${executorId}, ${hold.epoch}, ${JSON.stringify(state)}) kept`.execute(
+          select aos.checkpoint_run(${named(hold.run)}, ${executorId}, ${hold.epoch}, ${JSON.stringify(state)}) kept`.execute(
           within,
         ),
       );
       if (row?.kept !== true) throw new RunLost();
     },
 
-    async end({ runId, epoch, traceId }, { status, event, result, error }) {
+    async end({ run: key, epoch, traceId }, { status, event, result, error }) {
       const at = now();
-      const row = await act({ kind: 'move', runId, name: status }, (within) =>
+      const row = await act({ kind: 'move', run: key, name: status }, (within) =>
         sql<RunRow & AftermathRow & { state: 'moved' | 'stayed' | 'lost'; seqs: number[] }>`
           select (moved.run).*, moved.state, moved.seqs, moved.next_run, moved.parent_woken, moved.parent_executor,
-            moved.parent_kind from aos.move_run(${runId}, ${executorId}, ${epoch}, ${['running']}, ${status},
+            moved.parent_kind from aos.move_run(${named(key)}, ${executorId}, ${epoch}, ${['running']}, ${status},
             ${isTerminal(status)}, ${at}, null, ${result === undefined ? null : JSON.stringify(result)},
             ${error === undefined ? null : JSON.stringify(error)},
-            ${encodeEvents(runId, [event], at, traceId)}) moved`.execute(within),
+            ${encodeEvents(partsOfKey(key).runId, [event], at, traceId)}) moved`.execute(within),
       );
       if (row === undefined || row.state === 'lost') throw new RunLost();
       const run = toRun(row);
       return { run, moved: row.state === 'moved', ...toAftermath(run, row) };
     },
 
-    async signal(runId, { id = newUuid(), name, payload, actor }, given) {
+    async signal(run, { id = newUuid(), name, payload, actor }, given) {
       const give = (within: StoreScope) =>
         sql<{ accepted: boolean; woken: boolean; executor: string | null; kind: RunKind }>`
-          select * from aos.signal_run(${runId}, ${id}, ${name}, ${JSON.stringify(payload)}, ${actor}, ${now()})`.execute(
+          select * from aos.signal_run(${named(run)}, ${id}, ${name}, ${JSON.stringify(payload)}, ${actor}, ${now()})`.execute(
           within,
         );
-      const row = given === undefined ? await act({ kind: 'signal', runId, name }, give) : (await give(given)).rows[0];
+      const row = given === undefined ? await act({ kind: 'signal', run, name }, give) : (await give(given)).rows[0];
       if (row?.accepted !== true) return undefined;
-      return { runId, woken: row.woken, executor: row.executor, kind: row.kind };
+      return { run, woken: row.woken, executor: row.executor, kind: row.kind };
     },
 
     async executors() {
@@ -268,9 +284,9 @@ export function createRunLedger(parts: LedgerParts): RunLedger {
     },
 
     async due(queuedBefore, limit) {
-      const { rows } = await sql<DueRun>`
-        select id, kind from aos.due_runs(${now()}, ${isoTime(queuedBefore)}, ${limit})`.execute(db);
-      return rows;
+      const { rows } = await sql<{ tenant_id: string; id: string; kind: RunKind }>`
+        select tenant_id, id, kind from aos.due_runs(${now()}, ${isoTime(queuedBefore)}, ${limit})`.execute(db);
+      return rows.map(({ tenant_id, id, kind }) => ({ run: runKey(tenant_id, id), kind }));
     },
 
     async nextWake() {
@@ -282,10 +298,12 @@ export function createRunLedger(parts: LedgerParts): RunLedger {
       return row?.at?.getTime();
     },
 
-    async children(runId) {
+    async children(of) {
+      const { tenantId, runId } = partsOfKey(of);
       const rows = await db
         .selectFrom('runs')
         .selectAll()
+        .where('tenant_id', '=', tenantId)
         .where('parent_id', '=', runId)
         .where('completed_at', 'is', null)
         .execute();

@@ -58,7 +58,7 @@ export function announceTold(by: StoreScope, told: Told): Promise<void>;
 export function announceTold(by: Notifications | StoreScope, told: Told): void | Promise<void> {
   const channel = channelFor(told);
   if (channel === undefined) return;
-  const { runId } = told;
-  if ('announce' in by) return by.announce(channel, runId, runId);
-  return sql`select pg_notify(${channel}, ${runId})`.execute(by).then(() => {});
+  const { run } = told;
+  if ('announce' in by) return by.announce(channel, run, run);
+  return sql`select pg_notify(${channel}, ${run})`.execute(by).then(() => {});
 }

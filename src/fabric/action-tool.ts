@@ -2,9 +2,11 @@
  * The planes as a tool of agents: what an agent wants done to a system goes through the router like any action, as steps
  * and waits of the agent's own run. It is judged as what it is (`fabric:finance:execute`); no address is ever seen.
  */
+
 import { z } from 'zod';
 import type { Tool } from '../agents/tool.ts';
 import type { JsonObject } from '../core/json.ts';
+import { globalKey } from '../runs/run.ts';
 import { actionTypes, isReading, targetSystems } from './action.ts';
 import { keyUuid } from './message.ts';
 import type { Router } from './router.ts';
@@ -39,7 +41,7 @@ export function createActionTool(route: Router['route']): Tool<Input> {
       const { scope, name, agentId, traceContext } = steps;
       const order = {
         // The same in every execution of the run.
-        id: keyUuid(`${scope.run.id}/${name}`),
+        id: keyUuid(globalKey(scope.run.caller.tenantId, `${scope.run.id}/${name}`)),
         agentId,
         correlationId: scope.run.sessionId,
         target,

@@ -10,6 +10,7 @@ import type { Clock } from '../core/clock.ts';
 import { AosError, asError } from '../core/errors.ts';
 import type { StepContext } from '../engine/engine.ts';
 import type { DataGuard } from '../governance/screening/data-guard.ts';
+import { globalKey } from '../runs/run.ts';
 import type { Log } from '../telemetry/log.ts';
 import { scopeName } from '../telemetry/names.ts';
 import { inSpan } from '../telemetry/span.ts';
@@ -104,7 +105,7 @@ export async function attemptAction(
     const late = new ConnectorError('ambiguous', 'the plane did not answer in time', { vendorCode: 'timed_out' });
     const timer = clock.after(config.timeoutMs + GRACE_MS, () => cut.abort(late));
     const call = {
-      idempotencyKey: action.id,
+      idempotencyKey: globalKey(action.tenantId, action.id),
       attempt: step.attempt,
       deadline: clock.now() + config.timeoutMs,
       signal: AbortSignal.any([step.signal, cut.signal]),

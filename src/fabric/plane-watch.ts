@@ -8,7 +8,7 @@ import { newUuid } from '../core/ids.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { Feed } from '../runs/feed.ts';
-import type { Caller } from '../runs/run.ts';
+import { type Caller, runKey } from '../runs/run.ts';
 import type { Database, StoreScope } from '../store/database.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { ActionStore } from './action-store.ts';
@@ -172,7 +172,7 @@ export function createPlaneWatch({ database, feed, fleet, actions, signal, clock
 
   async function wake(tenantId: string): Promise<void> {
     for (const { runId, wait } of await actions.waitingForPlane(tenantId)) {
-      await signal(runId, { name: wait, payload: { woken: 'plane.up' }, actor: 'system' });
+      await signal(runKey(tenantId, runId), { name: wait, payload: { woken: 'plane.up' }, actor: 'system' });
     }
   }
 

@@ -4,6 +4,7 @@
  * attempt of which nobody knows the outcome is never made again unless its target does our key once: the run waits for
  * somebody who knows.
  */
+
 import type { Context } from '@opentelemetry/api';
 import { type Clock, isoTime } from '../core/clock.ts';
 import { AosError } from '../core/errors.ts';
@@ -12,6 +13,7 @@ import type { RunScope } from '../engine/engine.ts';
 import { settlementOf } from '../engine/settlement.ts';
 import type { Governor } from '../governance/governor.ts';
 import type { DataGuard } from '../governance/screening/data-guard.ts';
+import { globalKey } from '../runs/run.ts';
 import type { Log } from '../telemetry/log.ts';
 import { type Action, pairOf } from './action.ts';
 import { type ActionRecord, isOver, showRecord } from './action-record.ts';
@@ -302,7 +304,12 @@ export function createRouter(parts: RouterParts): Router {
           plane === undefined ? undefined : routed(scope, order, record?.preset ?? 'preset_6_scrappy', plane);
         const connector = order.simulate ? plane?.simulator : plane?.connector;
         if (plane === undefined || connector?.outcome === undefined || action === undefined) return 'unknown';
-        const call = { idempotencyKey: order.id, attempt, deadline: clock.now() + plane.config.timeoutMs, signal };
+        const call = {
+          idempotencyKey: globalKey(tenantId, order.id),
+          attempt,
+          deadline: clock.now() + plane.config.timeoutMs,
+          signal,
+        };
         const outcome = await connector.outcome(action, call).catch(() => ({ kind: 'unknown' as const }));
         if (outcome.kind === 'completed' || outcome.kind === 'accepted') {
           await done(order.id, plane, await screenAnswer(parts.egress, scope.run.caller.tenantId, outcome));

@@ -9,7 +9,7 @@ import type { JsonObject } from '../core/json.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { EventLog } from '../runs/event-log.ts';
 import type { Feed } from '../runs/feed.ts';
-import type { Run } from '../runs/run.ts';
+import { globalKey, keyOfRun, partsOfKey, type Run, type RunKey, runKey } from '../runs/run.ts';
 import type { Database, StoreScope } from '../store/database.ts';
 import { type Approval, isOpen } from './approval.ts';
 import { expire } from './approval-deadline.ts';
@@ -72,11 +72,12 @@ export function createApprovalChanges(parts: ApprovalChangeParts): ApprovalChang
   ): Promise<Changed | undefined> {
     const known = await approvals.load(id);
     if (known === undefined) return undefined;
-    const { runId, tenantId } = known;
+    const { tenantId } = known;
+    const run = runKey(tenantId, known.runId);
     const outcome = await tenant(tenantId)
       .transaction()
       .execute(async (trx) => {
-        const ended = await lockRun(trx, runId);
+        const ended = await lockRun(trx, run);
         const locked = await approvals.lock(trx, id);
         if (locked === undefined) return undefined;
         if (ended) {
@@ -87,14 +88,14 @@ export function createApprovalChanges(parts: ApprovalChangeParts): ApprovalChang
         const revision = locked.revision + 1;
         await approvals.save(trx, { approval: moved.approval, revision });
         const key = `approval/${id}:${revision}`;
-        const { seq } = await events.appendWithin(trx, runId, key, { ...moved.event, actor });
+        const { seq } = await events.appendWithin(trx, run, key, { ...moved.event, actor });
         const payload = toldToRun(moved.event);
         if (payload !== undefined) {
-          await parts.signal(runId, { id: `${id}/${revision}`, name: signalName(id), payload, actor }, trx);
+          await parts.signal(run, { id: `${id}/${revision}`, name: signalName(id), payload, actor }, trx);
         }
         return { approval: moved.approval, moved: true, seq };
       });
-    if (outcome?.seq != null) events.announce(runId, outcome.seq);
+    if (outcome?.seq != null) events.announce(run, outcome.seq);
     return outcome;
   }
 
@@ -126,7 +127,7 @@ export function createApprovalChanges(parts: ApprovalChangeParts): ApprovalChang
       const known = await approvals.load(id);
       if (known === undefined) return false;
       return db.transaction().execute(async (trx) => {
-        await lockRun(trx, known.runId);
+        await lockRun(trx, runKey(known.tenantId, known.runId));
         const locked = await approvals.lock(trx, id);
         if (locked === undefined || !isOpen(locked.approval)) return false;
         await cancelWithin(trx, locked.approval, locked.revision, why);
@@ -134,9 +135,10 @@ export function createApprovalChanges(parts: ApprovalChangeParts): ApprovalChang
       });
     },
     async request(run, ask) {
-      const id = approvalId(run.id, ask.name);
+      const key = keyOfRun(run);
+      const id = approvalId(run, ask.name);
       const { approval, seq } = await db.transaction().execute(async (trx) => {
-        const ended = await lockRun(trx, run.id);
+        const ended = await lockRun(trx, key);
         const known = await approvals.load(id, trx);
         if (known !== undefined) return { approval: known, seq: null };
         if (ended) throw new AosError('cancelled', `Run ${run.id} has ended and cannot ask for approval any more.`);
@@ -145,35 +147,44 @@ export function createApprovalChanges(parts: ApprovalChangeParts): ApprovalChang
         const opened = openApproval(id, ask, asker, clock.now());
         await approvals.insert(trx, opened);
         const event = { ...requested(opened), actor: ask.agentId === null ? 'system' : `agent:${ask.agentId}` };
-        const written = await events.appendWithin(trx, run.id, `approval/${id}:1`, event);
+        const written = await events.appendWithin(trx, key, `approval/${id}:1`, event);
         return { approval: opened, seq: written.seq };
       });
-      if (seq !== null) events.announce(run.id, seq);
+      if (seq !== null) events.announce(key, seq);
       return approval;
     },
   };
 }
 
 /** @returns whether the run has ended; also true when there is none any more */
-async function lockRun(trx: StoreScope, id: string): Promise<boolean> {
+async function lockRun(trx: StoreScope, run: RunKey): Promise<boolean> {
+  const { tenantId, runId } = partsOfKey(run);
   const row = await trx
     .selectFrom('runs')
     .select('completed_at')
-    .where('id', '=', id)
+    .where('tenant_id', '=', tenantId)
+    .where('id', '=', runId)
     .forNoKeyUpdate()
     .executeTakeFirst();
   return row?.completed_at !== null;
 }
 
 /** The task that the run works for: the family's first run is then an attempt at it, `<task>.<attempt>`. */
-async function taskOf(trx: StoreScope, { rootId }: Run): Promise<string | null> {
-  const root = await trx.selectFrom('runs').select('kind').where('id', '=', rootId).executeTakeFirst();
+async function taskOf(trx: StoreScope, { rootId, caller }: Run): Promise<string | null> {
+  const root = await trx
+    .selectFrom('runs')
+    .select('kind')
+    .where('tenant_id', '=', caller.tenantId)
+    .where('id', '=', rootId)
+    .executeTakeFirst();
   return root?.kind === 'task' ? rootId.slice(0, rootId.lastIndexOf('.')) : null;
 }
 
 /** The same for the same run and name, so that asking twice is asking once. In the form of a UUID (version 8). */
-function approvalId(runId: string, name: string): string {
-  const hex = createHash('sha256').update(`${runId}\n${name}`).digest('hex');
+function approvalId({ id, caller }: Run, name: string): string {
+  const hex = createHash('sha256')
+    .update(`${globalKey(caller.tenantId, id)}\n${name}`)
+    .digest('hex');
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-8${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
 }
 

@@ -137,7 +137,9 @@ export function createApprovalStore({ db, tenant }: Pick<Database, 'db' | 'tenan
     async orphans(limit) {
       const rows = await db
         .selectFrom('approvals')
-        .innerJoin('runs', 'runs.id', 'approvals.run_id')
+        .innerJoin('runs', (join) =>
+          join.onRef('runs.tenant_id', '=', 'approvals.tenant_id').onRef('runs.id', '=', 'approvals.run_id'),
+        )
         .select('approvals.id')
         .where('approvals.status', 'in', OPEN)
         .where('runs.completed_at', 'is not', null)

@@ -12,7 +12,7 @@ import type { Entrance } from '../identity/entrance.ts';
 import { type Expiry, watchExpiry } from '../identity/expiry.ts';
 import type { Principal } from '../identity/principal.ts';
 import type { EventLog } from '../runs/event-log.ts';
-import { enderOf, isTerminal, type Run } from '../runs/run.ts';
+import { enderOf, isTerminal, keyOfRun, type Run } from '../runs/run.ts';
 import type { RunStore } from '../runs/run-store.ts';
 import type { Envelope } from './envelope.ts';
 import { prefersEventStream, startAfter, streamEvents } from './event-stream.ts';
@@ -77,14 +77,14 @@ export function createInvocationDoor(parts: DoorParts): InvocationDoor {
     if (isTerminal(run.status) && after === run.lastEvent) return new Response(null, { status: 204 });
     const expiry: Expiry = watchExpiry(principal, clock);
     const signal = AbortSignal.any([reading.signal, expiry.signal]);
-    return streamEvents(events.of(run.caller.tenantId).follow(run.id, after, signal), reading.leave, expiry);
+    return streamEvents(events.of(run.caller.tenantId).follow(keyOfRun(run), after, signal), reading.leave, expiry);
   }
 
   /** The run once it has ended, or as it is when `signal` fires first. */
   async function ended(run: Run, signal: AbortSignal): Promise<Run> {
     if (isTerminal(run.status)) return run;
     // The log ends with the run, so its last event is the news.
-    for await (const _event of events.of(run.caller.tenantId).follow(run.id, run.lastEvent, signal));
+    for await (const _event of events.of(run.caller.tenantId).follow(keyOfRun(run), run.lastEvent, signal));
     return (await runs.find(run.id, run.caller)) ?? run;
   }
 

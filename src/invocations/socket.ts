@@ -20,7 +20,7 @@ import type { Entrance } from '../identity/entrance.ts';
 import { EXPIRED, watchExpiry } from '../identity/expiry.ts';
 import type { Principal } from '../identity/principal.ts';
 import type { EventLog } from '../runs/event-log.ts';
-import type { Caller, Run } from '../runs/run.ts';
+import { type Caller, keyOfRun, type Run } from '../runs/run.ts';
 import type { RunStore } from '../runs/run-store.ts';
 import type { Envelope } from './envelope.ts';
 import { createFlowWindow, type FlowWindow } from './flow-window.ts';
@@ -318,10 +318,10 @@ class Connection {
     this.#following.set(run.id, { stop, window, done });
   }
 
-  async #forward({ id, caller }: Run, after: number, window: FlowWindow, signal: AbortSignal): Promise<void> {
+  async #forward(run: Run, after: number, window: FlowWindow, signal: AbortSignal): Promise<void> {
     let seq = after;
     try {
-      for await (const event of this.#parts.events.of(caller.tenantId).follow(id, after, signal)) {
+      for await (const event of this.#parts.events.of(run.caller.tenantId).follow(keyOfRun(run), after, signal)) {
         await window.room(event.seq, signal);
         await this.#send(viewEvent(event));
         seq = event.seq;
@@ -330,12 +330,12 @@ class Connection {
       const failure = asError(thrown);
       if (failure instanceof SocketClosedError) return;
       if (!signal.aborted) {
-        await this.#send({ type: 'error', invocation_id: id, error: this.#wordsOf(failure) }).catch(() => {});
+        await this.#send({ type: 'error', invocation_id: run.id, error: this.#wordsOf(failure) }).catch(() => {});
         return;
       }
     }
     const reason: EndReason = signal.aborted ? (this.#closing ?? 'unfollowed') : 'ended';
-    await this.#send({ type: 'end', invocation_id: id, seq, reason }).catch(() => {});
+    await this.#send({ type: 'end', invocation_id: run.id, seq, reason }).catch(() => {});
   }
 
   /** What the client may know of a failure; the log gets the rest. */

@@ -13,7 +13,7 @@ import type { Gate } from '../dispatch.ts';
 import type { Engine } from '../engine/engine.ts';
 import { hearsMessages } from '../orchestration/patterns.ts';
 import type { EventLog } from '../runs/event-log.ts';
-import { type Caller, isTerminal, type Run } from '../runs/run.ts';
+import { type Caller, isTerminal, keyOfRun, type Run, runKey } from '../runs/run.ts';
 import type { RunStore } from '../runs/run-store.ts';
 import type { AgentRegister } from './agent-register.ts';
 import {
@@ -63,7 +63,7 @@ export function createAgentOperations(parts: AgentParts): readonly Operation[] {
     const timer = clock.after(ASK_LIMIT_MS, () => patience.abort());
     for await (const _event of events
       .of(run.caller.tenantId)
-      .follow(run.id, run.lastEvent, AbortSignal.any([signal, patience.signal])));
+      .follow(keyOfRun(run), run.lastEvent, AbortSignal.any([signal, patience.signal])));
     timer.cancel();
     const last = (await runs.findInTenant(run.id, caller)) ?? run;
     const facts = { invocation_id: run.id };
@@ -157,7 +157,7 @@ export function createAgentOperations(parts: AgentParts): readonly Operation[] {
       const messageId = newUuid();
       const payload = { agent_id: id, message, direction };
       const actor = `user:${caller.userId}`;
-      if (!(await engine.signal(within, { id: messageId, name: 'message', payload, actor }))) {
+      if (!(await engine.signal(runKey(caller.tenantId, within), { id: messageId, name: 'message', payload, actor }))) {
         throw new AosError('conflict', `Orchestration '${within}' has ended: it takes no message any more`, {
           reason: 'ORCHESTRATION_TERMINAL',
         });

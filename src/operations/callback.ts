@@ -7,7 +7,7 @@ import type { Clock } from '../core/clock.ts';
 import { asError } from '../core/errors.ts';
 import type { Outbox } from '../egress/outbox.ts';
 import type { EventLog } from '../runs/event-log.ts';
-import { type Caller, type Run, reachOf } from '../runs/run.ts';
+import { type Caller, keyOfRun, type Run, reachOf, runKey } from '../runs/run.ts';
 import type { RunStore } from '../runs/run-store.ts';
 import type { Database } from '../store/database.ts';
 import type { Log } from '../telemetry/log.ts';
@@ -50,7 +50,12 @@ export function createCallbacks(parts: CallbackParts): Callbacks {
     if (!hasEnded(run)) return;
     const result = viewResult(run, run.result === null ? await partialResults(run) : {});
     await db.transaction().execute(async (trx) => {
-      const due = await trx.deleteFrom('run_callbacks').where('run_id', '=', run.id).returningAll().execute();
+      const due = await trx
+        .deleteFrom('run_callbacks')
+        .where('tenant_id', '=', run.caller.tenantId)
+        .where('run_id', '=', run.id)
+        .returningAll()
+        .execute();
       for (const { url, tenant_id: tenantId, user_id: userId } of due) {
         if (!mayHear(run.caller, { tenantId, userId })) continue;
         await outbox.enqueue(trx, {
@@ -67,8 +72,8 @@ export function createCallbacks(parts: CallbackParts): Callbacks {
   }
 
   async function followToEnd(run: Run): Promise<void> {
-    for await (const _event of events.follow(run.id, run.lastEvent, stopping.signal));
-    const last = stopping.signal.aborted ? undefined : await runs.load(run.id);
+    for await (const _event of events.follow(keyOfRun(run), run.lastEvent, stopping.signal));
+    const last = stopping.signal.aborted ? undefined : await runs.load(keyOfRun(run));
     if (last !== undefined) await send(last);
   }
 
@@ -76,14 +81,16 @@ export function createCallbacks(parts: CallbackParts): Callbacks {
   async function look(): Promise<void> {
     const due = await db
       .selectFrom('run_callbacks')
-      .innerJoin('runs', 'runs.id', 'run_callbacks.run_id')
-      .select('runs.id')
+      .innerJoin('runs', (join) =>
+        join.onRef('runs.tenant_id', '=', 'run_callbacks.tenant_id').onRef('runs.id', '=', 'run_callbacks.run_id'),
+      )
+      .select(['runs.tenant_id', 'runs.id'])
       .distinct()
       .where('runs.completed_at', 'is not', null)
       .limit(PAGE)
       .execute();
-    for (const { id } of due) {
-      const run = await runs.load(id);
+    for (const { tenant_id: tenantId, id } of due) {
+      const run = await runs.load(runKey(tenantId, id));
       if (run !== undefined) await send(run);
     }
   }
@@ -113,7 +120,7 @@ export function createCallbacks(parts: CallbackParts): Callbacks {
       await tenant(tenantId)
         .insertInto('run_callbacks')
         .values({ run_id: runId, url, tenant_id: tenantId, user_id: reachOf(caller) })
-        .onConflict((conflict) => conflict.columns(['run_id', 'url', 'tenant_id', 'user_id']).doNothing())
+        .onConflict((conflict) => conflict.columns(['tenant_id', 'run_id', 'url', 'user_id']).doNothing())
         .execute();
     },
     async forget(runId, url, caller) {

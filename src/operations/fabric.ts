@@ -23,7 +23,7 @@ import { type Preset, parsePreset, presetCards } from '../fabric/preset.ts';
 import { type CellOverride, planesFor, routingTable } from '../fabric/routing-table.ts';
 import type { StandingPlane } from '../fabric/standing-plane.ts';
 import type { Audit } from '../governance/audit/audit.ts';
-import type { Caller } from '../runs/run.ts';
+import { type Caller, runKey } from '../runs/run.ts';
 import type { NewTask } from '../tasks/task.ts';
 import { attemptRunId } from '../tasks/task.ts';
 import type { TaskQueue } from '../tasks/task-queue.ts';
@@ -223,7 +223,12 @@ export function createFabricOperations({ fabric, queue, engine, audit }: FabricO
       const payload = settlementPayload(settlement);
       const isTold =
         record.wait !== undefined &&
-        (await engine.signal(record.runId, { id: record.wait, name: record.wait, payload, actor }));
+        (await engine.signal(runKey(caller.tenantId, record.runId), {
+          id: record.wait,
+          name: record.wait,
+          payload,
+          actor,
+        }));
       // Its run is over: what is said counts all the same.
       if (!isTold) {
         const { plane } = record.inFlight;

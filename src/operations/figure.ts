@@ -160,7 +160,7 @@ export function createFigures({
               coalesce(a.committed, 0) as c, coalesce(a.reserved, 0) as r, coalesce(a.overdrawn, 0) as o
             from aos.budgets b left join aos.budget_accounts a on a.tenant_id = b.tenant_id and a.budget_id = b.id
               and (a.ends_at > ${now} or (a.ends_at is null and exists (
-                select from aos.runs x where x.id = split_part(a.account, '/', 1) and x.completed_at is null)))
+                select from aos.runs x where x.tenant_id = a.tenant_id and x.id = split_part(a.account, '/', 1) and x.completed_at is null)))
            order by b.tenant_id, b.id, (a.committed + a.reserved + a.overdrawn) / nullif(b.cap + a.raised, 0) desc nulls last
         ) f order by (f.c + f.r + f.o) / nullif(f.cap, 0) desc nulls last limit 500`.execute(database.db);
       return rows.map(({ tenant_id: tenantId, id, dimension, cap, c, r, o }) => ({

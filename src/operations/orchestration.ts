@@ -8,7 +8,7 @@ import { newUuid } from '../core/ids.ts';
 import type { Gate, WorkRequest } from '../dispatch.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { EventLog } from '../runs/event-log.ts';
-import { type Caller, enderOf, type Run } from '../runs/run.ts';
+import { type Caller, enderOf, keyOfRun, type Run, runKey } from '../runs/run.ts';
 import type { RunStore } from '../runs/run-store.ts';
 import type { Callbacks } from './callback.ts';
 import { type Operation, realize, type StreamItem } from './operation.ts';
@@ -66,7 +66,7 @@ export function createOrchestrationOperations(parts: OrchestrationParts): readon
     const timer = clock.after(ms, () => patience.abort());
     for await (const _event of events
       .of(run.caller.tenantId)
-      .follow(run.id, run.lastEvent, AbortSignal.any([signal, patience.signal])));
+      .follow(keyOfRun(run), run.lastEvent, AbortSignal.any([signal, patience.signal])));
     timer.cancel();
     return find(run.id, caller);
   }
@@ -92,7 +92,7 @@ export function createOrchestrationOperations(parts: OrchestrationParts): readon
   }
 
   async function* followUpdates(run: Run, after: number, signal: AbortSignal): AsyncGenerator<StreamItem> {
-    for await (const event of events.of(run.caller.tenantId).follow(run.id, after, signal)) {
+    for await (const event of events.of(run.caller.tenantId).follow(keyOfRun(run), after, signal)) {
       const update = viewUpdate(event);
       if (update !== undefined) yield { id: update.seq, event: update.update_type, data: update };
     }
@@ -107,7 +107,9 @@ export function createOrchestrationOperations(parts: OrchestrationParts): readon
     const stop = AbortSignal.any([signal, patience.signal]);
     try {
       while (updates.length < limit) {
-        const page = await events.of(run.caller.tenantId).read(run.id, last, Math.min(PAGE, limit - updates.length));
+        const page = await events
+          .of(run.caller.tenantId)
+          .read(keyOfRun(run), last, Math.min(PAGE, limit - updates.length));
         for (const event of page) {
           const update = viewUpdate(event);
           if (update !== undefined) updates.push(update);
@@ -115,7 +117,11 @@ export function createOrchestrationOperations(parts: OrchestrationParts): readon
         }
         if (page.length > 0) continue;
         if (updates.length > 0 || waitMs === 0 || stop.aborted) break;
-        const next = await events.of(run.caller.tenantId).follow(run.id, last, stop)[Symbol.asyncIterator]().next();
+        const next = await events
+          .of(run.caller.tenantId)
+          .follow(keyOfRun(run), last, stop)
+          [Symbol.asyncIterator]()
+          .next();
         // Nothing more will come, or nobody waits any longer.
         if (next.done) break;
       }
@@ -185,7 +191,12 @@ export function createOrchestrationOperations(parts: OrchestrationParts): readon
         });
       }
       const payload = { reason: reason ?? 'stopped by the caller' };
-      await engine.signal(id, { id: `${id}/stop`, name: 'stop', payload, actor: `user:${caller.userId}` });
+      await engine.signal(runKey(caller.tenantId, id), {
+        id: `${id}/stop`,
+        name: 'stop',
+        payload,
+        actor: `user:${caller.userId}`,
+      });
       return view(await settled(before, caller, STOP_WAIT_MS, signal));
     }),
 

@@ -3,7 +3,7 @@
  */
 import type { JsonObject } from '../core/json.ts';
 import type { EventLog } from '../runs/event-log.ts';
-import type { Run } from '../runs/run.ts';
+import { keyOfRun, type Run } from '../runs/run.ts';
 
 export type PartialResults = (run: Run) => Promise<JsonObject>;
 
@@ -13,7 +13,7 @@ export function createPartialResults(events: Pick<EventLog, 'of'>): PartialResul
   return async (run) => {
     const results: { [agent: string]: JsonObject } = {};
     for (let after = 0; ; ) {
-      const page = await events.of(run.caller.tenantId).read(run.id, after, PAGE);
+      const page = await events.of(run.caller.tenantId).read(keyOfRun(run), after, PAGE);
       for (const event of page) {
         if (event.type !== 'turn.completed') continue;
         const { agent_id: agent, output } = event.data;

@@ -6,7 +6,7 @@ import type { Gate } from '../dispatch.ts';
 import type { RunEvent } from '../runs/event.ts';
 import type { EventLog } from '../runs/event-log.ts';
 import { type ForkPlan, failedStep, planFork } from '../runs/fork.ts';
-import type { Run } from '../runs/run.ts';
+import { keyOfRun, type Run } from '../runs/run.ts';
 import type { RunStore } from '../runs/run-store.ts';
 import { changesDefinition, workflowNameOf } from './run-view.ts';
 
@@ -96,7 +96,7 @@ function unconfirmed({ effects }: ForkPlan): AosError {
 async function allEvents(events: Pick<EventLog, 'of'>, run: Run): Promise<readonly RunEvent[]> {
   const all: RunEvent[] = [];
   for (;;) {
-    const page = await events.of(run.caller.tenantId).read(run.id, all.at(-1)?.seq ?? 0, PAGE);
+    const page = await events.of(run.caller.tenantId).read(keyOfRun(run), all.at(-1)?.seq ?? 0, PAGE);
     all.push(...page);
     if (page.length < PAGE) return all;
   }

@@ -19,13 +19,13 @@ export function createRunPulse({ tenant }: { tenant: TenantScopes }): RunPulse {
     const { rows } = await sql<{ id: string; at: Date | null; data: JsonObject | null }>`
       select r.id, newest.at, told.data
         from aos.runs r
-        left join aos.run_events newest on newest.run_id = r.id and newest.seq = r.last_event
+        left join aos.run_events newest on newest.tenant_id = r.tenant_id and newest.run_id = r.id and newest.seq = r.last_event
         left join lateral (
           select e.data from aos.run_events e
-           where e.run_id = r.id and e.type in ('run.progress', 'turn.completed')
+           where e.tenant_id = r.tenant_id and e.run_id = r.id and e.type in ('run.progress', 'turn.completed')
            order by e.seq desc limit 1
         ) told on true
-       where r.id in (${sql.join(runs.map(({ id }) => id))})`.execute(tenant(tenantId));
+       where r.tenant_id = ${tenantId} and r.id in (${sql.join(runs.map(({ id }) => id))})`.execute(tenant(tenantId));
     const byId = new Map(rows.map((row) => [row.id, row]));
     return runs.map((run) => {
       const row = byId.get(run.id);

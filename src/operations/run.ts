@@ -14,7 +14,7 @@ import type { Audit } from '../governance/audit/audit.ts';
 import type { RunEvent } from '../runs/event.ts';
 import { type EventAnchor, verifyAnchors, verifyEvents } from '../runs/event-chain.ts';
 import type { EventLog } from '../runs/event-log.ts';
-import { type Caller, enderOf, type Run } from '../runs/run.ts';
+import { type Caller, enderOf, keyOfRun, type Run, runKey } from '../runs/run.ts';
 import { createRunInsight } from '../runs/run-insight.ts';
 import type { RunStore } from '../runs/run-store.ts';
 import type { TenantScopes } from '../store/tenant-scopes.ts';
@@ -78,7 +78,7 @@ export function createRunOperations(parts: RunParts): readonly Operation[] {
     try {
       for await (const event of events
         .of(run.caller.tenantId)
-        .follow(run.id, after, AbortSignal.any([signal, patience.signal]))) {
+        .follow(keyOfRun(run), after, AbortSignal.any([signal, patience.signal]))) {
         if (done(event)) break;
       }
     } finally {
@@ -106,13 +106,13 @@ export function createRunOperations(parts: RunParts): readonly Operation[] {
   }
 
   async function* followEvents(run: Run, after: number, signal: AbortSignal): AsyncGenerator<StreamItem> {
-    for await (const event of events.of(run.caller.tenantId).follow(run.id, after, signal)) {
+    for await (const event of events.of(run.caller.tenantId).follow(keyOfRun(run), after, signal)) {
       yield { id: event.seq, event: event.type, data: viewRunEvent(event) as JsonObject };
     }
   }
 
   async function send(run: Run, name: string, payload: JsonObject, caller: Caller, id = newUuid()): Promise<string> {
-    const accepted = await engine.signal(run.id, { id, name, payload, actor: actorOf(caller) });
+    const accepted = await engine.signal(keyOfRun(run), { id, name, payload, actor: actorOf(caller) });
     if (!accepted) throw over(await find(run.id, caller));
     return id;
   }
@@ -150,10 +150,10 @@ export function createRunOperations(parts: RunParts): readonly Operation[] {
       runEvents,
       async ({ run_id: id, after, wait, limit }, { caller, signal }) => {
         let run = await find(id, caller);
-        let page = await events.of(caller.tenantId).read(id, after, limit);
+        let page = await events.of(caller.tenantId).read(runKey(caller.tenantId, id), after, limit);
         if (page.length === 0 && wait > 0 && !isOver(run)) {
           await awaitEvents(run, after, wait * 1000, signal, () => true);
-          page = await events.of(caller.tenantId).read(id, after, limit);
+          page = await events.of(caller.tenantId).read(runKey(caller.tenantId, id), after, limit);
           run = await find(id, caller);
         }
         return {
@@ -237,7 +237,7 @@ export function createRunOperations(parts: RunParts): readonly Operation[] {
         .execute(async (trx) => {
           // Of two who settle the same the run takes the first.
           const signal = { id: wait.name, name: wait.signal, payload, actor: actorOf(caller) };
-          if (!(await engine.signal(id, signal, trx))) throw over(run);
+          if (!(await engine.signal(runKey(caller.tenantId, id), signal, trx))) throw over(run);
           await audit.write(trx, {
             tenantId: caller.tenantId,
             action: 'OUTCOME_SETTLED',
@@ -276,7 +276,7 @@ export function createRunOperations(parts: RunParts): readonly Operation[] {
 
     realize(runPayload, async ({ run_id: id, sha256 }, { caller }) => {
       await find(id, caller);
-      const value = await events.of(caller.tenantId).payload(id, sha256);
+      const value = await events.of(caller.tenantId).payload(runKey(caller.tenantId, id), sha256);
       if (value !== undefined) return { run_id: id, sha256, value };
       throw new AosError('not_found', `Run ${id} has no payload ${sha256}`, { reason: 'PAYLOAD_NOT_FOUND' });
     }),
@@ -290,7 +290,7 @@ export function createRunOperations(parts: RunParts): readonly Operation[] {
       const run = await find(id, caller);
       const all: RunEvent[] = [];
       for (let more = true; more; ) {
-        const page = await events.of(caller.tenantId).read(id, all.at(-1)?.seq ?? 0, PAGE);
+        const page = await events.of(caller.tenantId).read(runKey(caller.tenantId, id), all.at(-1)?.seq ?? 0, PAGE);
         // What was written after the run was read is not its newest event.
         all.push(...page.filter(({ seq }) => seq <= run.lastEvent));
         more = page.length === PAGE;

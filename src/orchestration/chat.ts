@@ -6,6 +6,7 @@
  * the same run. The run that such a message began with comes to its turn afterwards, sees that it was answered, and
  * ends saying where; one that was not taken in time answers for itself. So no message is lost or answered twice.
  */
+
 import type { Agent } from '../agents/agent.ts';
 import type { AgentCatalogue } from '../agents/catalogue.ts';
 import { sumOfUsages } from '../agents/price.ts';
@@ -15,6 +16,7 @@ import { AosError } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { RunEvent } from '../runs/event.ts';
 import type { EventLog } from '../runs/event-log.ts';
+import { type RunKey, runKey } from '../runs/run.ts';
 import { dayOf } from './assignment.ts';
 import { type AttemptSetting, attemptTurn } from './attempt.ts';
 
@@ -135,7 +137,7 @@ async function answeredElsewhere({ scope }: AttemptSetting, { events }: ChatPart
     const handed = (await scope.history()).find((event) => event.type === 'run.steering');
     if (handed?.type !== 'run.steering') return {};
     const { into } = handed.data;
-    const others = await allEvents(events, into);
+    const others = await allEvents(events, runKey(scope.run.caller.tenantId, into));
     const taken = others.find((event) => event.type === 'run.steered' && event.data.by === scope.run.id);
     if (taken?.type !== 'run.steered') return {};
     const answer = others.find((event) => event.type === 'turn.completed' && event.data.turn === taken.data.in_turn);
@@ -146,10 +148,10 @@ async function answeredElsewhere({ scope }: AttemptSetting, { events }: ChatPart
   return 'steered' in answered ? answered : undefined;
 }
 
-async function allEvents(events: Pick<EventLog, 'read'>, runId: string): Promise<readonly RunEvent[]> {
+async function allEvents(events: Pick<EventLog, 'read'>, run: RunKey): Promise<readonly RunEvent[]> {
   const all: RunEvent[] = [];
   for (;;) {
-    const page = await events.read(runId, all.at(-1)?.seq ?? 0);
+    const page = await events.read(run, all.at(-1)?.seq ?? 0);
     if (page.length === 0) return all;
     all.push(...page);
   }

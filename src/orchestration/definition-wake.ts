@@ -2,7 +2,9 @@
  * At start: runs that wait for a version this build has are told to look again. Runs whose version is still missing are
  * left alone.
  */
+
 import type { Engine } from '../engine/engine.ts';
+import { runKey } from '../runs/run.ts';
 import type { Database } from '../store/database.ts';
 import { buildOf, missingIn } from './definition.ts';
 import type { DefinitionStore } from './definition-store.ts';
@@ -22,15 +24,15 @@ export async function wakeRunsOfKnownDefinitions(parts: WakeParts): Promise<read
   const build = buildOf(Object.keys(patterns), toolVersions);
   const rows = await database.db
     .selectFrom('runs')
-    .select(['id', 'definition'])
+    .select(['tenant_id', 'id', 'definition'])
     .where('status', '=', 'waiting')
     .where('waiting_for', '=', 'definition')
     .execute();
   const woken: string[] = [];
-  for (const { id, definition: hash } of rows) {
+  for (const { tenant_id: tenantId, id, definition: hash } of rows) {
     const definition = hash === null ? undefined : await definitions.find(hash);
     if (definition === undefined || missingIn(definition, build).length > 0) continue;
-    await engine.signal(id, { name: 'definition', payload: {}, actor: 'system' });
+    await engine.signal(runKey(tenantId, id), { name: 'definition', payload: {}, actor: 'system' });
     woken.push(id);
   }
   return woken;

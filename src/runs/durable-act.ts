@@ -2,11 +2,13 @@
  * A durable act: one statement that changes what is stored of a run, with the events that tell it. Every act of the
  * runtime goes through one performer, so that a test can end the process before or after the commit of any of them.
  */
+
 import type { Database, StoreScope } from '../store/database.ts';
+import type { RunKey } from './run.ts';
 
 export interface DurableAct {
   readonly kind: 'admit' | 'claim' | 'append' | 'step' | 'wait' | 'poll' | 'checkpoint' | 'signal' | 'move' | 'cancel';
-  readonly runId: string;
+  readonly run: RunKey;
   /** What it is about: the key of the event, the name of the step, wait or signal, the status moved to; '' otherwise. */
   readonly name: string;
   /** For whom it is done, when a caller asked for it; left out for what the system does. */

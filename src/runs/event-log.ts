@@ -13,6 +13,7 @@ import type { RunEventTable } from '../store/tables/run.ts';
 import { type ActPerformer, performDirectly } from './durable-act.ts';
 import { isTerminalEvent, type NewRunEvent, type RunEvent } from './event.ts';
 import { encodeEvents } from './event-encoding.ts';
+import { partsOfKey, type RunKey, toRunKey } from './run.ts';
 
 const PAGE_SIZE = 500;
 /** How long a follower trusts silence before it looks at the table by itself. */
@@ -30,14 +31,14 @@ export interface Appended {
 /** The logs as they are read. */
 export interface EventReader {
   /** Up to `limit` events with numbers above `after`, in order. */
-  read(runId: string, after: number, limit?: number): Promise<readonly RunEvent[]>;
+  read(run: RunKey, after: number, limit?: number): Promise<readonly RunEvent[]>;
   /** A value that was too large for its event, which says `{"$payload": {sha256, bytes}}` in its place. */
-  payload(runId: string, sha256: string): Promise<JsonValue | undefined>;
+  payload(run: RunKey, sha256: string): Promise<JsonValue | undefined>;
   /**
    * All events above `after`, then each new one as it is written; ends after the last event of an ended run, when
    * there is no such run, or when the signal fires. Between events it holds no database connection.
    */
-  follow(runId: string, after: number, signal?: AbortSignal): AsyncIterable<RunEvent>;
+  follow(run: RunKey, after: number, signal?: AbortSignal): AsyncIterable<RunEvent>;
 }
 
 /** What is read of it by itself is for the system; for a caller it is read as the caller's tenant. */
@@ -48,13 +49,13 @@ export interface EventLog extends EventReader {
    * Appends an event once per `key` of the run. After the run's end nothing is appended any more.
    * @throws Error when there is no such run
    */
-  append(runId: string, key: string, event: NewRunEvent): Promise<Appended>;
+  append(run: RunKey, key: string, event: NewRunEvent): Promise<Appended>;
   /** The same as part of a transaction; whoever commits it calls `announce` afterwards. */
-  appendWithin(transaction: Kysely<Schema>, runId: string, key: string, event: NewRunEvent): Promise<Appended>;
+  appendWithin(transaction: Kysely<Schema>, run: RunKey, key: string, event: NewRunEvent): Promise<Appended>;
   /** Wakes the followers of a run, here and in other processes: there is an event of that number now. */
-  announce(runId: string, seq: number): void;
+  announce(run: RunKey, seq: number): void;
   /** The events whose key begins with the name of the turn and a colon, in order. */
-  readTurn(runId: string, turn: string): Promise<readonly RunEvent[]>;
+  readTurn(run: RunKey, turn: string): Promise<readonly RunEvent[]>;
 }
 
 export interface EventLogParts {
@@ -68,18 +69,18 @@ export function createEventLog({ database, clock, perform = performDirectly(data
   const { db, tenant, notifications } = database;
   /** Followers of one run that are equally far, and of one tenant, read together. */
   const reading = new Map<string, Promise<readonly RunEvent[]>>();
-  const followers = new Map<string, Set<Follower>>();
+  const followers = new Map<RunKey, Set<Follower>>();
   let listening: Promise<unknown> | undefined;
 
-  function wake(runId: string, seq: number): void {
-    for (const follower of followers.get(runId) ?? []) follower.announce(seq);
+  function wake(run: RunKey, seq: number): void {
+    for (const follower of followers.get(run) ?? []) follower.announce(seq);
   }
 
   function listen(): Promise<unknown> {
     listening ??= notifications.listen('aos_events', {
       heard(payload) {
         const space = payload.indexOf(' ');
-        wake(payload.slice(space + 1), Number(payload.slice(0, space)));
+        wake(toRunKey(payload.slice(space + 1)), Number(payload.slice(0, space)));
       },
       missed() {
         for (const set of followers.values()) for (const follower of set) follower.announce(Number.POSITIVE_INFINITY);
@@ -93,13 +94,15 @@ export function createEventLog({ database, clock, perform = performDirectly(data
 
   async function read(
     tenantId: string | undefined,
-    runId: string,
+    run: RunKey,
     after: number,
     limit = PAGE_SIZE,
   ): Promise<readonly RunEvent[]> {
+    const { tenantId: owner, runId } = partsOfKey(run);
     const rows = await scopeOf(tenantId)
       .selectFrom('run_events')
       .select(eventColumns)
+      .where('tenant_id', '=', owner)
       .where('run_id', '=', runId)
       .where('seq', '>', after)
       .orderBy('seq')
@@ -108,31 +111,33 @@ export function createEventLog({ database, clock, perform = performDirectly(data
     return rows.map(toEvent);
   }
 
-  function readTogether(tenantId: string | undefined, runId: string, after: number): Promise<readonly RunEvent[]> {
-    const place = JSON.stringify([tenantId, runId, after]);
+  function readTogether(tenantId: string | undefined, run: RunKey, after: number): Promise<readonly RunEvent[]> {
+    const place = JSON.stringify([tenantId, run, after]);
     let page = reading.get(place);
     if (page === undefined) {
-      page = read(tenantId, runId, after).finally(() => reading.delete(place));
+      page = read(tenantId, run, after).finally(() => reading.delete(place));
       reading.set(place, page);
     }
     return page;
   }
 
   /** Whether no event above `after` will ever come. */
-  async function isOver(tenantId: string | undefined, runId: string, after: number): Promise<boolean> {
-    const run = await scopeOf(tenantId)
+  async function isOver(tenantId: string | undefined, run: RunKey, after: number): Promise<boolean> {
+    const { tenantId: owner, runId } = partsOfKey(run);
+    const row = await scopeOf(tenantId)
       .selectFrom('runs')
       .select(['completed_at', 'last_event'])
+      .where('tenant_id', '=', owner)
       .where('id', '=', runId)
       .executeTakeFirst();
-    return run === undefined || (run.completed_at !== null && run.last_event <= after);
+    return row === undefined || (row.completed_at !== null && row.last_event <= after);
   }
 
   /** The next events, and if there are none, whether there ever will be. A database that is away for a moment ends nothing. */
-  async function lookUp(tenantId: string | undefined, runId: string, after: number) {
+  async function lookUp(tenantId: string | undefined, run: RunKey, after: number) {
     try {
-      const events = await readTogether(tenantId, runId, after);
-      return { events, over: events.length === 0 && (await isOver(tenantId, runId, after)) };
+      const events = await readTogether(tenantId, run, after);
+      return { events, over: events.length === 0 && (await isOver(tenantId, run, after)) };
     } catch (failure) {
       if (isConnectionFailure(failure)) return 'unreachable';
       throw failure;
@@ -141,19 +146,19 @@ export function createEventLog({ database, clock, perform = performDirectly(data
 
   async function* follow(
     tenantId: string | undefined,
-    runId: string,
+    run: RunKey,
     after: number,
     signal?: AbortSignal,
   ): AsyncGenerator<RunEvent, void> {
     const follower = createFollower(clock, after, signal);
     const stopped = () => signal?.aborted === true;
-    const set = followers.get(runId) ?? new Set();
-    followers.set(runId, set.add(follower));
+    const set = followers.get(run) ?? new Set();
+    followers.set(run, set.add(follower));
     try {
       // Listening comes before the first read, so that nothing falls between the two.
       await listen();
       while (!stopped()) {
-        const page = await lookUp(tenantId, runId, follower.last);
+        const page = await lookUp(tenantId, run, follower.last);
         if (page === 'unreachable') {
           await clock.sleep(LOOK_AGAIN_MS, signal).catch(() => {});
           continue;
@@ -170,37 +175,35 @@ export function createEventLog({ database, clock, perform = performDirectly(data
       }
     } finally {
       set.delete(follower);
-      if (set.size === 0 && followers.get(runId) === set) followers.delete(runId);
+      if (set.size === 0 && followers.get(run) === set) followers.delete(run);
     }
   }
 
-  function announce(runId: string, seq: number): void {
-    wake(runId, seq);
-    notifications.announce('aos_events', runId, `${seq} ${runId}`);
+  function announce(run: RunKey, seq: number): void {
+    wake(run, seq);
+    notifications.announce('aos_events', run, `${seq} ${run}`);
   }
 
-  async function appendWithin(
-    within: Kysely<Schema>,
-    runId: string,
-    key: string,
-    event: NewRunEvent,
-  ): Promise<Appended> {
+  async function appendWithin(within: Kysely<Schema>, run: RunKey, key: string, event: NewRunEvent): Promise<Appended> {
     const at = isoTime(clock.now());
+    const { tenantId, runId } = partsOfKey(run);
     const events = encodeEvents(runId, [{ ...event, key }], at);
     const { rows } = await sql<{ seqs: number[] }>`
-      select seqs from aos.append_events(${runId}, null, null, ${at}, ${events})`.execute(within);
+      select seqs from aos.append_events(${tenantId}, ${runId}, null, null, ${at}, ${events})`.execute(within);
     const seq = rows[0]?.seqs[0];
     if (seq === undefined) throw new Error(`an event ${event.type} was appended to run ${runId}, which does not exist`);
     return seq === 0 ? { seq: null, appended: false } : { seq: Math.abs(seq), appended: seq > 0 };
   }
 
   const readerOf = (tenantId: string | undefined): EventReader => ({
-    read: (runId, after, limit) => read(tenantId, runId, after, limit),
-    follow: (runId, after, signal) => follow(tenantId, runId, after, signal),
-    async payload(runId, sha256) {
+    read: (run, after, limit) => read(tenantId, run, after, limit),
+    follow: (run, after, signal) => follow(tenantId, run, after, signal),
+    async payload(run, sha256) {
+      const { tenantId: owner, runId } = partsOfKey(run);
       const row = await scopeOf(tenantId)
         .selectFrom('run_payloads')
         .select('body')
+        .where('tenant_id', '=', owner)
         .where('run_id', '=', runId)
         .where('digest', '=', sha256)
         .executeTakeFirst();
@@ -211,20 +214,22 @@ export function createEventLog({ database, clock, perform = performDirectly(data
   return {
     ...readerOf(undefined),
     of: readerOf,
-    async append(runId, key, event) {
-      const { value } = await perform({ kind: 'append', runId, name: key }, async (within) => {
-        const appended = await appendWithin(within, runId, key, event);
+    async append(run, key, event) {
+      const { value } = await perform({ kind: 'append', run, name: key }, async (within) => {
+        const appended = await appendWithin(within, run, key, event);
         return { value: appended, written: appended.appended && appended.seq !== null ? [appended.seq] : [] };
       });
-      if (value.appended && value.seq !== null) announce(runId, value.seq);
+      if (value.appended && value.seq !== null) announce(run, value.seq);
       return value;
     },
     appendWithin,
     announce,
-    async readTurn(runId, turn) {
+    async readTurn(run, turn) {
+      const { tenantId, runId } = partsOfKey(run);
       const rows = await db
         .selectFrom('run_events')
         .select(eventColumns)
+        .where('tenant_id', '=', tenantId)
         .where('run_id', '=', runId)
         // A range of the index: ";" is the character after ":".
         .where('key', '>=', `${turn}:`)

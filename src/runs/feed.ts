@@ -80,7 +80,7 @@ export function createFeed({ database, clock, simulation = false }: FeedParts): 
     const userId = reachOf(caller);
     const { rows } = await sql<FeedRow>`
       (select e.xid, e.pos, e.type, e.run_id as subject, e.at, e.data, e.seq
-        from aos.run_events e join aos.runs r on r.id = e.run_id
+        from aos.run_events e join aos.runs r on r.tenant_id = e.tenant_id and r.id = e.run_id
         where e.tenant_id = ${tenantId} and e.type <> 'turn.delta' and (e.xid, e.pos) > (${xid}::xid8, ${pos}::bigint)
           and e.xid < pg_snapshot_xmin(pg_current_snapshot()) and (${userId} = '' or r.user_id = ${userId})
         order by e.xid, e.pos limit ${limit})

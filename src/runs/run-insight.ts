@@ -7,7 +7,7 @@ import type { JsonObject } from '../core/json.ts';
 import type { TenantScopes } from '../store/tenant-scopes.ts';
 import type { EventType, RunEvent, TurnUsage } from './event.ts';
 import type { EventLog } from './event-log.ts';
-import type { Run, WaitReason } from './run.ts';
+import { keyOfRun, type Run, type WaitReason } from './run.ts';
 
 /** A wait of a run that is waiting. */
 export interface OpenWait {
@@ -40,17 +40,19 @@ export function createRunInsight(parts: {
 }): RunInsight {
   const { tenant, events } = parts;
 
-  const latest: RunInsight['latest'] = async ({ id: runId, caller }, type) => {
+  const latest: RunInsight['latest'] = async (run, type) => {
+    const { id: runId, caller } = run;
     const newest = await tenant(caller.tenantId)
       .selectFrom('run_events')
       .select('seq')
+      .where('tenant_id', '=', caller.tenantId)
       .where('run_id', '=', runId)
       .where('type', '=', type)
       .orderBy('seq', 'desc')
       .limit(1)
       .executeTakeFirst();
     if (newest === undefined) return undefined;
-    const [event] = await events.of(caller.tenantId).read(runId, newest.seq - 1, 1);
+    const [event] = await events.of(caller.tenantId).read(keyOfRun(run), newest.seq - 1, 1);
     return event as Extract<RunEvent, { readonly type: typeof type }> | undefined;
   };
 
@@ -61,6 +63,7 @@ export function createRunInsight(parts: {
       const row = await tenant(caller.tenantId)
         .selectFrom('runs')
         .select('waits')
+        .where('tenant_id', '=', caller.tenantId)
         .where('id', '=', runId)
         .where('status', '=', 'waiting')
         .executeTakeFirst();
@@ -81,7 +84,10 @@ export function createRunInsight(parts: {
                coalesce(sum((data->'usage'->>'tokens_output')::bigint), 0) tokens_out,
                coalesce(sum((data->'usage'->>'cost_usd')::numeric), 0)::float8 cost,
                coalesce(bool_or(data->'usage'->>'cost_usd' is null), false) "unknown"
-          from aos.run_events where run_id = ${runId} and type = 'turn.completed'`.execute(tenant(caller.tenantId));
+          from aos.run_events
+         where tenant_id = ${caller.tenantId} and run_id = ${runId} and type = 'turn.completed'`.execute(
+        tenant(caller.tenantId),
+      );
       const [row] = rows;
       return {
         tokens_input: Number(row?.tokens_in ?? 0),

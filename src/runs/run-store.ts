@@ -19,12 +19,15 @@ import {
   type ForkOrigin,
   hashRequest,
   isTerminal,
+  partsOfKey,
   type Run,
   type RunFailure,
+  type RunKey,
   type RunKind,
   type RunStatus,
   reaches,
   reachOf,
+  runKey,
   sourcesOf,
   type WaitReason,
 } from './run.ts';
@@ -140,13 +143,13 @@ export interface RunStore {
    * @returns how many
    */
   prune(before: string): Promise<number>;
-  /** The run of that id, whoever owns it. For the engine only. */
-  load(id: string): Promise<Run | undefined>;
+  /** The run of that key, whoever owns it. For the engine only. */
+  load(run: RunKey): Promise<Run | undefined>;
   /**
    * Moves the run to a status and writes the event, when the transition table allows it from where the run is now.
    * @returns the run as it is afterwards, and whether this call moved it
    */
-  move(id: string, to: RunStatus, change: RunChange): Promise<{ readonly run: Run; readonly moved: boolean }>;
+  move(run: RunKey, to: RunStatus, change: RunChange): Promise<{ readonly run: Run; readonly moved: boolean }>;
   /**
    * Notes that the caller wants the run to end, with a `run.cancel_requested` event. A run that nobody executes ends at
    * once; of another every process is told on the channel `aos_cancels`. An ended run, or one with an earlier request,
@@ -170,13 +173,12 @@ export function createRunStore(parts: RunStoreParts): RunStore {
   const perform = parts.perform ?? performDirectly(parts.database);
 
   async function admit(admission: RunAdmission): Promise<Admitted> {
-    const act = { runId: admission.id, name: '', tenantId: admission.caller.tenantId };
+    const { tenantId } = admission.caller;
+    const act = { run: runKey(tenantId, admission.id), name: '', tenantId };
     const { value } = await perform({ ...act, kind: 'admit' }, async (within) => {
       const row = await insert(within, admission, isoTime(clock.now()));
-      return { value: row, written: row?.outcome === 'created' ? [1] : [] };
+      return { value: row, written: row.outcome === 'created' ? [1] : [] };
     });
-    // Somebody has it whom this tenant must not know of.
-    if (value === undefined) throw taken(admission.id);
     const { outcome, refusal, ...row } = value;
     if (refusal !== null) {
       parts.onQuota?.(admission.caller, refusal);
@@ -185,7 +187,7 @@ export function createRunStore(parts: RunStoreParts): RunStore {
     if (outcome === 'busy') throw busySession(admission);
     const run = toRun(row);
     if (outcome === 'created') {
-      events.announce(run.id, run.lastEvent);
+      events.announce(act.run, run.lastEvent);
       if (admission.kind === 'chat' && admission.sessionPolicy === 'interrupt') await interruptOthers(run);
       return { run, outcome };
     }
@@ -201,14 +203,9 @@ export function createRunStore(parts: RunStoreParts): RunStore {
     }
   }
 
-  async function load(id: string): Promise<Run | undefined> {
-    const row = await db.selectFrom('runs').selectAll().where('id', '=', id).executeTakeFirst();
-    return row && toRun(row);
-  }
-
-  /** The run of that id, if it is the tenant's. */
-  async function loadFor(tenantId: string, id: string): Promise<Run | undefined> {
-    const row = await tenant(tenantId)
+  /** @param within where the statement goes: to the system, or to what the tenant may see */
+  async function loadFrom(within: StoreScope, tenantId: string, id: string): Promise<Run | undefined> {
+    const row = await within
       .selectFrom('runs')
       .selectAll()
       .where('tenant_id', '=', tenantId)
@@ -216,6 +213,8 @@ export function createRunStore(parts: RunStoreParts): RunStore {
       .executeTakeFirst();
     return row && toRun(row);
   }
+
+  const loadFor = ({ tenantId }: Caller, id: string) => loadFrom(tenant(tenantId), tenantId, id);
 
   async function activeInSession(caller: Caller, sessionId: string): Promise<readonly Run[]> {
     const rows = await tenant(caller.tenantId)
@@ -233,44 +232,46 @@ export function createRunStore(parts: RunStoreParts): RunStore {
 
   async function requestCancel(id: string, reason: string, caller: Caller): Promise<CancelRequest | undefined> {
     // Whose a run is never changes, so it may be read before.
-    const owner = caller.oversees ? (await loadFor(caller.tenantId, id))?.caller : caller;
+    const { tenantId } = caller;
+    const owner = caller.oversees ? (await loadFor(caller, id))?.caller : caller;
     if (owner === undefined) return undefined;
-    const { value } = await perform(
-      { kind: 'cancel', runId: id, name: '', tenantId: caller.tenantId },
-      async (within) => {
-        const at = isoTime(clock.now());
-        const event: KeyedEvent = {
-          key: 'run.cancel_requested',
-          type: 'run.cancel_requested',
-          data: { reason },
-          actor: `user:${caller.userId}`,
-        };
-        const end: KeyedEvent = { key: 'run.cancelled', type: 'run.cancelled', data: { reason } };
-        const { rows } = await sql<RunRow & AftermathRow & { seqs: number[]; ended: boolean }>`
+    const key = runKey(tenantId, id);
+    const { value } = await perform({ kind: 'cancel', run: key, name: '', tenantId }, async (within) => {
+      const at = isoTime(clock.now());
+      const event: KeyedEvent = {
+        key: 'run.cancel_requested',
+        type: 'run.cancel_requested',
+        data: { reason },
+        actor: `user:${caller.userId}`,
+      };
+      const end: KeyedEvent = { key: 'run.cancelled', type: 'run.cancelled', data: { reason } };
+      const { rows } = await sql<RunRow & AftermathRow & { seqs: number[]; ended: boolean }>`
         select (asked.run).*, asked.seqs, asked.ended, asked.next_run, asked.parent_woken, asked.parent_executor,
-          asked.parent_kind from aos.request_cancel(${id}, ${owner.tenantId}, ${owner.userId}, ${reason}, ${at},
+          asked.parent_kind from aos.request_cancel(${tenantId}, ${id}, ${owner.userId}, ${reason}, ${at},
           ${encodeEvents(id, [event], at)}, ${encodeEvents(id, [end], at)}) asked`.execute(within);
-        return { value: rows[0], written: rows[0]?.seqs.filter((seq) => seq > 0) ?? [] };
-      },
-    );
+      return { value: rows[0], written: rows[0]?.seqs.filter((seq) => seq > 0) ?? [] };
+    });
     if (value === undefined) return undefined;
     const run = toRun(value);
-    if (value.seqs.length > 0) events.announce(id, run.lastEvent);
+    if (value.seqs.length > 0) events.announce(key, run.lastEvent);
     return { run, ended: value.ended, ...toAftermath(run, value) };
   }
 
   return {
     admit,
-    load,
+    load(run) {
+      const { tenantId, runId } = partsOfKey(run);
+      return loadFrom(db, tenantId, runId);
+    },
     activeInSession,
     requestCancel,
     async find(id, caller) {
-      const run = await loadFor(caller.tenantId, id);
+      const run = await loadFor(caller, id);
       if (run === undefined) return undefined;
       return isSame(run.caller, caller) || (caller.oversees && reaches(caller, run.caller)) ? run : undefined;
     },
     async findInTenant(id, caller) {
-      const run = await loadFor(caller.tenantId, id);
+      const run = await loadFor(caller, id);
       return run !== undefined && reaches(caller, run.caller) ? run : undefined;
     },
     list: (caller, filter) => listRuns(tenant(caller.tenantId), caller, filter),
@@ -278,6 +279,7 @@ export function createRunStore(parts: RunStoreParts): RunStore {
       const rows = await tenant(caller.tenantId)
         .selectFrom('run_steps')
         .selectAll()
+        .where('tenant_id', '=', caller.tenantId)
         .where('run_id', '=', id)
         .orderBy('ordinal')
         .execute();
@@ -286,27 +288,31 @@ export function createRunStore(parts: RunStoreParts): RunStore {
     async prune(before) {
       const ended = await db
         .deleteFrom('runs')
-        .where('root_id', 'in', (family) =>
-          family
-            .selectFrom('runs')
-            .select('root_id')
-            .groupBy('root_id')
-            // A family goes as a whole: a parent is never without its children, nor they without it.
-            .having(sql<boolean>`bool_and(completed_at is not null) and max(completed_at) < ${before}`),
+        .where(({ eb, refTuple, selectFrom }) =>
+          eb(
+            refTuple('tenant_id', 'root_id'),
+            'in',
+            selectFrom('runs')
+              .select(['tenant_id', 'root_id'])
+              .groupBy(['tenant_id', 'root_id'])
+              // A family goes as a whole: a parent is never without its children, nor they without it.
+              .having(sql<boolean>`bool_and(completed_at is not null) and max(completed_at) < ${before}`)
+              .$asTuple('tenant_id', 'root_id'),
+          ),
         )
         .executeTakeFirst();
       await db.deleteFrom('feed').where('at', '<', new Date(before)).execute();
       return Number(ended.numDeletedRows);
     },
-    async move(id, to, change) {
-      const { value } = await perform({ kind: 'move', runId: id, name: to }, async (within) => {
-        const moved = await moveRun(within, clock, id, to, change);
+    async move(key, to, change) {
+      const { value } = await perform({ kind: 'move', run: key, name: to }, async (within) => {
+        const moved = await moveRun(within, clock, key, to, change);
         return { value: moved, written: moved?.seqs.filter((seq) => seq > 0) ?? [] };
       });
-      if (value === undefined) throw new Error(`run ${id} was to become ${to}, but does not exist`);
+      if (value === undefined) throw new Error(`run ${key} was to become ${to}, but does not exist`);
       const run = toRun(value);
       const moved = value.state === 'moved';
-      if (moved) events.announce(id, run.lastEvent);
+      if (moved) events.announce(key, run.lastEvent);
       return { run, moved };
     },
   };
@@ -337,8 +343,8 @@ async function insert(within: StoreScope, admission: RunAdmission, at: string) {
   >`
     select (admitted.run).*, admitted.outcome, admitted.refusal
       from set_config('aos.run_simulation', ${simulation ? 'on' : 'off'}, true) as told,
-        lateral aos.enter_run(
-      ${id}, ${kind}, ${sessionId}, ${caller.tenantId}, ${caller.userId}, ${JSON.stringify(request)},
+        lateral aos.admit_run(
+      ${caller.tenantId}, ${id}, ${kind}, ${sessionId}, ${caller.userId}, ${JSON.stringify(request)},
       ${hashRequest(admission.asked ?? request)}, ${traceparent}, ${callId}, ${simulated}, ${at}, ${deadlineAt}, ${parentId}, ${definition},
       ${forkOf === undefined ? null : JSON.stringify(forkOf)}, ${forkOf?.runId ?? null},
       ${keepSteps === undefined ? null : [...keepSteps]}, ${priority},
@@ -346,16 +352,19 @@ async function insert(within: StoreScope, admission: RunAdmission, at: string) {
       ${actor} || left(told, 0),
       ${kind === 'chat' && sessionPolicy === 'reject'}, ${events}
     ) admitted`.execute(within);
-  return rows[0];
+  const [row] = rows;
+  if (row === undefined) throw new Error(`run ${id} was neither made nor found`);
+  return row;
 }
 
-async function moveRun(within: StoreScope, clock: Clock, id: string, to: RunStatus, change: RunChange) {
+async function moveRun(within: StoreScope, clock: Clock, run: RunKey, to: RunStatus, change: RunChange) {
+  const { tenantId, runId } = partsOfKey(run);
   const at = isoTime(clock.now());
   const { event, waitingFor = null, result, error } = change;
-  const events = event === undefined ? null : encodeEvents(id, [{ ...event, key: change.key ?? event.type }], at);
+  const events = event === undefined ? null : encodeEvents(runId, [{ ...event, key: change.key ?? event.type }], at);
   const { rows } = await sql<RunRow & { state: 'moved' | 'stayed'; seqs: number[] }>`
     select (moved.run).*, moved.state, moved.seqs from aos.move_run(
-      ${id}, null, null, ${[...sourcesOf(to)]}, ${to}, ${isTerminal(to)}, ${at}, ${waitingFor},
+      ${tenantId}, ${runId}, null, null, ${[...sourcesOf(to)]}, ${to}, ${isTerminal(to)}, ${at}, ${waitingFor},
       ${result === undefined ? null : JSON.stringify(result)}, ${error === undefined ? null : JSON.stringify(error)},
       ${events}
     ) moved`.execute(within);

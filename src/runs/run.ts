@@ -81,7 +81,44 @@ export type ForkOrigin = { readonly runId: string; readonly step: string };
 /** Why a run did not complete; written for the caller (never exception text). */
 export type RunFailure = { readonly code: ErrorCode; readonly message: string };
 
+declare const isRunKey: unique symbol;
+
+/**
+ * Which run, among those of all tenants: `<tenant>/<id>`. Ids are chosen by callers, and each tenant has its own; what is
+ * shown to a caller is the id alone.
+ */
+export type RunKey = string & { readonly [isRunKey]: true };
+
+export function runKey(tenantId: string, runId: string): RunKey {
+  return `${tenantId}/${runId}` as RunKey;
+}
+
+export function keyOfRun({ id, caller }: Pick<Run, 'id' | 'caller'>): RunKey {
+  return runKey(caller.tenantId, id);
+}
+
+/** What the key was made of: names of tenants have no slash. */
+export function partsOfKey(key: RunKey): { readonly tenantId: string; readonly runId: string } {
+  const slash = key.indexOf('/');
+  return { tenantId: key.slice(0, slash), runId: key.slice(slash + 1) };
+}
+
+/** A key as it came back from the database's notifications, which carry nothing else. */
+export function toRunKey(text: string): RunKey {
+  return text as RunKey;
+}
+
+/**
+ * A key that stands for one thing where nobody knows our tenants: to the receivers of effects, and in ids that are made
+ * of a run's. Of the tenant of whoever names none it is what it was made of. (No step is called `/…`, so that nothing
+ * else reads like it.)
+ */
+export function globalKey(tenantId: string, key: string): string {
+  return tenantId === DEFAULT_TENANT ? key : `${tenantId}//${key}`;
+}
+
 export interface Run {
+  /** Unique within its tenant. */
   readonly id: string;
   readonly kind: RunKind;
   readonly sessionId: string;

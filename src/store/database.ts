@@ -7,6 +7,7 @@ import pg from 'pg';
 import type { Clock } from '../core/clock.ts';
 import { asError } from '../core/errors.ts';
 import type { Log } from '../telemetry/log.ts';
+import { hasRoutines, makeRoutines } from './routine.ts';
 import { migrations, type Schema } from './schema.ts';
 import { createStandingConnection, type Locks, type Notifications } from './standing-connection.ts';
 import { createTenantScopes, type TenantScopes } from './tenant-scopes.ts';
@@ -120,7 +121,8 @@ async function migrate(pool: pg.Pool, url: string, rowSecurity: RowSecurity): Pr
   });
   try {
     const missing = await missingMigrations(client);
-    if (missing.length === 0 && (rowSecurity === 'off' || (await isTenantRoleReady(client)))) return;
+    const isCurrent = missing.length === 0 && (await hasRoutines(client));
+    if (isCurrent && (rowSecurity === 'off' || (await isTenantRoleReady(client)))) return;
     await client.query('begin');
     await client.query('select pg_advisory_xact_lock($1)', [MIGRATION_LOCK]);
     await client.query('create schema if not exists aos');
@@ -131,6 +133,7 @@ async function migrate(pool: pg.Pool, url: string, rowSecurity: RowSecurity): Pr
       await client.query(sql);
       await client.query('insert into aos.migrations (name) values ($1)', [name]);
     }
+    if (!(await hasRoutines(client))) await makeRoutines(client);
     if (rowSecurity === 'required' && !(await isTenantRoleReady(client))) await prepareTenantRole(client);
     await client.query('commit');
   } catch (failure) {

@@ -7,7 +7,7 @@ import { AosError, asError } from '../core/errors.ts';
 import { isProtocolId } from '../core/ids.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { Engine } from '../engine/engine.ts';
-import type { Run } from '../runs/run.ts';
+import { type Run, runKey } from '../runs/run.ts';
 import type { RunStore } from '../runs/run-store.ts';
 import type { Log } from '../telemetry/log.ts';
 import type { AttemptEnding } from './attempt-outcome.ts';
@@ -63,7 +63,7 @@ export async function executeAttempt(
     const begun = await begin();
     if (begun === 'cancelled') await engine.cancel(id, 'The task was cancelled.', task.caller);
     if (begun !== 'yes') return { status: 'given_back', afterMs: 0 };
-    return endingOf(await engine.perform(id), runs);
+    return endingOf(await engine.perform(runKey(task.caller.tenantId, id)), runs);
   } catch (thrown) {
     if (thrown instanceof AosError && thrown.retry === 'never') return { status: 'failed', failure: thrown };
     log.warn('an attempt at a task could not be executed', { task_id: task.id, reason: asError(thrown).message });

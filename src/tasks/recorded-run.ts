@@ -4,8 +4,7 @@
 import { isJsonObject, type JsonObject, type JsonValue } from '../core/json.ts';
 import type { TurnUsage } from '../runs/event.ts';
 import type { EventLog } from '../runs/event-log.ts';
-import type { Caller, Run } from '../runs/run.ts';
-import { isTerminal } from '../runs/run.ts';
+import { type Caller, isTerminal, keyOfRun, type Run } from '../runs/run.ts';
 import type { RunStore } from '../runs/run-store.ts';
 import { type EvaluationParts, type Observation, toolsOf } from './handler-evaluation.ts';
 import { judge } from './judgement.ts';
@@ -30,7 +29,7 @@ export function createEvaluation({ runs, events }: RecordedRunParts): Evaluation
   async function toolsCalled(run: Run): Promise<string[]> {
     const tools: string[] = [];
     for (let after = 0; ; ) {
-      const page = await events.of(run.caller.tenantId).read(run.id, after, PAGE);
+      const page = await events.of(run.caller.tenantId).read(keyOfRun(run), after, PAGE);
       tools.push(...toolsOf(page));
       const last = page.at(-1);
       if (last === undefined || page.length < PAGE) return tools;

@@ -123,7 +123,7 @@ export function createTaskClaims({ database, feed, settings, clock, random }: Ta
       if (ids.length === 0) return 0;
       const which =
         ids === 'due'
-          ? sql`exists (select 1 from aos.runs r where r.id = t.id || '.' || t.attempt
+          ? sql`exists (select 1 from aos.runs r where r.tenant_id = t.tenant_id and r.id = t.id || '.' || t.attempt
                            and (r.status <> 'waiting' or r.wake_at <= ${new Date(clock.now())}))`
           : sql`t.id = any(${ids}::text[])`;
       const { rows } = await sql<{ id: string }>`
@@ -183,7 +183,7 @@ async function liftDeadline(trx: StoreScope, task: Task): Promise<void> {
     update aos.runs set deadline_at = null,
            wake_at = case when wake_at = 'epoch' then wake_at
                           else (select min(w.until) from json_to_recordset(waits) as w (until timestamptz)) end
-     where id = ${attemptRunId(task)} and status = 'waiting'`.execute(trx);
+     where tenant_id = ${task.caller.tenantId} and id = ${attemptRunId(task)} and status = 'waiting'`.execute(trx);
 }
 
 /** At work again, it has its whole time again. */
@@ -191,6 +191,7 @@ async function resumeDeadline(trx: StoreScope, task: Task, now: Date): Promise<v
   await trx
     .updateTable('runs')
     .set({ deadline_at: new Date(now.getTime() + task.submission.timeout_seconds * 1000) })
+    .where('tenant_id', '=', task.caller.tenantId)
     .where('id', '=', attemptRunId(task))
     .where('deadline_at', 'is', null)
     .where('completed_at', 'is', null)

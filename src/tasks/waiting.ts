@@ -162,6 +162,7 @@ async function lastWaits(db: StoreScope, task: Task): Promise<readonly RunWait[]
   const row = await db
     .selectFrom('run_events')
     .select('data')
+    .where('tenant_id', '=', task.caller.tenantId)
     .where('run_id', '=', attemptRunId(task))
     .where('type', '=', 'run.waiting')
     .orderBy('seq', 'desc')

@@ -2,10 +2,12 @@
  * The workers of this process. They are woken by what is told on the channel of tasks, by the time of the next due
  * task, and by a look every second, which also finds the tasks of processes that are gone and sets the pool's size.
  */
+
 import type { Clock, Timer } from '../core/clock.ts';
 import { AosError, asError } from '../core/errors.ts';
 import { newHexId } from '../core/ids.ts';
 import type { Feed } from '../runs/feed.ts';
+import { partsOfKey, type RunKey, runKey, toRunKey } from '../runs/run.ts';
 import type { Database } from '../store/database.ts';
 import type { Log } from '../telemetry/log.ts';
 import { type AttemptParts, type Begun, executeAttempt } from './attempt.ts';
@@ -71,7 +73,7 @@ export function createWorkerPool(parts: WorkerPoolParts): WorkerPool {
   const size = createPoolSize({ poolId, roster, settings, feed, db, clock, log, loopLoad });
   const attempts = new Set<Promise<void>>();
   /** Runs of tasks at work here that were woken: they may just be on their way to be put aside. */
-  const woken = new Set<string>();
+  const woken = new Set<RunKey>();
   const timers: { look?: Timer; due?: Timer; again?: Timer } = {};
   let status: PoolStats['status'] = 'stopped';
   let serving: Promise<void> | undefined;
@@ -145,11 +147,11 @@ export function createWorkerPool(parts: WorkerPoolParts): WorkerPool {
   }
 
   async function attemptTask(task: Task): Promise<AttemptEnding> {
-    const runId = attemptRunId(task);
+    const run = runKey(task.caller.tenantId, attemptRunId(task));
     const ending = await executeAttempt(task, parts, () => begin(task));
     await settleSurely(task, ending);
     // What woke the run before the task was put aside found nothing to put back in line.
-    if (woken.delete(runId) && ending.status === 'waiting') await claims.wake([task.id]);
+    if (woken.delete(run) && ending.status === 'waiting') await claims.wake([task.id]);
     return ending;
   }
 
@@ -201,14 +203,14 @@ export function createWorkerPool(parts: WorkerPoolParts): WorkerPool {
     } else if (payload === 'work' || payload.startsWith('ended ')) {
       wakeUp();
     } else {
-      // The engine's: the id of a run that is to go on.
-      wakeTask(payload).then(wakeUp, complain('a task was not put back in line'));
+      // The engine's: the key of a run that is to go on.
+      wakeTask(toRunKey(payload)).then(wakeUp, complain('a task was not put back in line'));
     }
   }
 
-  async function wakeTask(runId: string): Promise<void> {
-    const taskId = taskIdOf(runId);
-    if (roster.hasTask(taskId)) woken.add(runId);
+  async function wakeTask(run: RunKey): Promise<void> {
+    const taskId = taskIdOf(partsOfKey(run).runId);
+    if (roster.hasTask(taskId)) woken.add(run);
     await claims.wake([taskId]);
   }
 

@@ -10,7 +10,7 @@ import type { Approval } from '../../src/governance/approval.ts';
 import { type ApprovalStore, createApprovalStore } from '../../src/governance/approval-store.ts';
 import { createApprovalDesk, type DurableDesk } from '../../src/governance/durable-desk.ts';
 import type { RunEvent } from '../../src/runs/event.ts';
-import type { Run } from '../../src/runs/run.ts';
+import { DEFAULT_TENANT, keyOfRun, type Run, runKey } from '../../src/runs/run.ts';
 import type { Database } from '../../src/store/database.ts';
 import { openTestDatabase } from '../support/database.ts';
 import { silentLog } from '../support/log.ts';
@@ -69,12 +69,14 @@ afterAll(() => database.close());
 
 async function begin(): Promise<Run> {
   const { run } = await here.runs.admit(testAdmission({ kind: 'chat', caller: ann, sessionId: 'board' }));
-  await engine.begin(run.id);
+  await engine.begin(keyOfRun(run));
   return run;
 }
 
 async function asked({ id: runId }: Run): Promise<Approval> {
-  await expect.poll(async () => (await here.runs.load(runId))?.status, { timeout: 10_000 }).toBe('waiting');
+  await expect
+    .poll(async () => (await here.runs.load(runKey(DEFAULT_TENANT, runId)))?.status, { timeout: 10_000 })
+    .toBe('waiting');
   const [approval] = (await approvals.list(bob, { runId, status: 'open', limit: 1 })).items;
   if (approval === undefined) throw new Error('the run waits, but not for an approval');
   return approval;
@@ -82,7 +84,7 @@ async function asked({ id: runId }: Run): Promise<Approval> {
 
 async function watch({ id }: Run): Promise<RunEvent[]> {
   const all: RunEvent[] = [];
-  for await (const event of here.events.follow(id, 0)) all.push(event);
+  for await (const event of here.events.follow(runKey(DEFAULT_TENANT, id), 0)) all.push(event);
   return all;
 }
 
@@ -135,7 +137,7 @@ describe('a tool that must be approved', () => {
       .toBe(
         'I was asked: “Please record the decision: we stay in Berlin”. That is all I know; I am the simulated model and asked for record_decision by a rule.',
       );
-    await expect.poll(async () => (await here.runs.load(run.id))?.status).toBe('waiting');
+    await expect.poll(async () => (await here.runs.load(keyOfRun(run)))?.status).toBe('waiting');
     await desk.decide(id, { type: 'approve' }, bob);
     expect(output(await watch(run))).toEqual(['The decision is recorded: “we stay in Berlin”.']);
   });

@@ -1,9 +1,11 @@
 /** Signals, cancellations and lost processes in any order and at the same time: one end, once, and an unbroken log. */
+
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { RunProgram } from '../../src/engine/engine.ts';
 import { isTerminalEvent } from '../../src/runs/event.ts';
 import { verifyEvents } from '../../src/runs/event-chain.ts';
+import { keyOfRun } from '../../src/runs/run.ts';
 import { createTestDatabase } from '../support/database.ts';
 import { startTestEngine, type TestEngine } from '../support/engine.ts';
 
@@ -60,7 +62,7 @@ it('whatever happens to a run in whatever order, it has one end', async () => {
       const run = await one.begin();
       const under: Promise<unknown>[] = [];
       const signal = (each: TestEngine, name: string, id: number) =>
-        each.engine.signal(run.id, { id: `${name}-${id}`, name, payload: { n: id }, actor: 'user:ada' });
+        each.engine.signal(keyOfRun(run), { id: `${name}-${id}`, name, payload: { n: id }, actor: 'user:ada' });
       for (const each of moves) {
         if (each.kind === 'signal') under.push(signal(engines[each.by], each.name, each.id));
         if (each.kind === 'cancel') under.push(engines[each.by].engine.cancel(run.id, 'enough', run.caller));
@@ -75,7 +77,7 @@ it('whatever happens to a run in whatever order, it has one end', async () => {
       await signal(engines[1], 'a', 9);
       await signal(engines[0], 'b', 9);
       const events = await one.watch(run.id);
-      const ended = await one.runs.load(run.id);
+      const ended = await one.runs.load(keyOfRun(run));
       const cancelled = moves.some(({ kind }) => kind === 'cancel');
       if (!cancelled) expect(ended?.status).toBe('completed');
       expect(['completed', 'cancelled']).toContain(ended?.status);

@@ -1,7 +1,7 @@
 /** Who executes which run, and when: places, priorities, sessions, several engines on one database. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { RunProgram } from '../../src/engine/engine.ts';
-import type { Run } from '../../src/runs/run.ts';
+import { DEFAULT_TENANT, keyOfRun, type Run, runKey } from '../../src/runs/run.ts';
 import type { RunAdmission } from '../../src/runs/run-store.ts';
 import { createTestDatabase } from '../support/database.ts';
 import { startTestEngine, type TestEngine, type TestEngineOptions } from '../support/engine.ts';
@@ -77,7 +77,7 @@ describe('the places of a process', () => {
     await expect.poll(() => gate.begun.toSorted()).toEqual(['a', 'b']);
     expect(here.engine.backlog()).toMatchObject({ executing: 2, queued: 4 });
     expect(here.engine.backlog().oldestWaitMs).toBeGreaterThanOrEqual(0);
-    expect(await here.runs.load('f')).toMatchObject({ status: 'queued' });
+    expect(await here.runs.load(runKey(DEFAULT_TENANT, 'f'))).toMatchObject({ status: 'queued' });
     for (const next of ['e', 'd', 'f', 'c']) {
       gate.end(gate.begun[gate.begun.length - 2] ?? '');
       await expect.poll(() => gate.begun.at(-1)).toBe(next);
@@ -111,9 +111,9 @@ describe('the places of a process', () => {
     const task = await here.begin({ kind: 'task' });
     const other = await here.begin();
     await here.ended(other.id);
-    expect(await here.runs.load(task.id)).toMatchObject({ status: 'queued' });
-    expect(await here.engine.perform(task.id)).toMatchObject({ status: 'completed', result: { done: true } });
-    expect(await here.engine.perform(task.id)).toMatchObject({ status: 'completed' });
+    expect(await here.runs.load(keyOfRun(task))).toMatchObject({ status: 'queued' });
+    expect(await here.engine.perform(keyOfRun(task))).toMatchObject({ status: 'completed', result: { done: true } });
+    expect(await here.engine.perform(keyOfRun(task))).toMatchObject({ status: 'completed' });
   });
 
   it('perform gives a waiting run back, and its workers hear when it is due', async () => {
@@ -123,11 +123,11 @@ describe('the places of a process', () => {
     const heard: string[] = [];
     await here.database.notifications.listen('aos_tasks', { heard: (id) => heard.push(id), missed() {} });
     const task = await here.begin({ kind: 'task' });
-    expect(await here.engine.perform(task.id)).toMatchObject({ status: 'waiting' });
-    expect(await here.engine.perform(task.id)).toMatchObject({ status: 'waiting' });
-    await here.engine.signal(task.id, { name: 'go', payload: { n: 1 }, actor: 'user:ada' });
-    await expect.poll(() => heard).toContain(task.id);
-    expect(await here.engine.perform(task.id)).toMatchObject({ status: 'completed', result: { got: { n: 1 } } });
+    expect(await here.engine.perform(keyOfRun(task))).toMatchObject({ status: 'waiting' });
+    expect(await here.engine.perform(keyOfRun(task))).toMatchObject({ status: 'waiting' });
+    await here.engine.signal(keyOfRun(task), { name: 'go', payload: { n: 1 }, actor: 'user:ada' });
+    await expect.poll(() => heard).toContain(keyOfRun(task));
+    expect(await here.engine.perform(keyOfRun(task))).toMatchObject({ status: 'completed', result: { got: { n: 1 } } });
   });
 });
 
@@ -145,7 +145,7 @@ describe('the chat runs of one session', () => {
       await expect
         .poll(async () => {
           gate.end(id);
-          return (await one.runs.load(id))?.status;
+          return (await one.runs.load(runKey(DEFAULT_TENANT, id)))?.status;
         })
         .toBe('completed');
     }
@@ -159,7 +159,7 @@ describe('the chat runs of one session', () => {
     const first = await here.begin(chat('first'));
     await here.waits('first');
     await here.begin(chat('second'));
-    expect(await here.runs.load('second')).toMatchObject({ status: 'queued' });
+    expect(await here.runs.load(runKey(DEFAULT_TENANT, 'second'))).toMatchObject({ status: 'queued' });
     await here.engine.cancel('first', 'enough', first.caller);
     expect(await here.ended('second')).toMatchObject({ status: 'completed' });
   });
@@ -217,7 +217,10 @@ describe('two engines on one database', () => {
         await one.waits(id);
         // Sent to both, under one id: whoever has room takes the run up, and only one of them.
         const signal = { id: 'answer', name: 'answer', payload: { n }, actor: 'user:ada' };
-        await Promise.all([one.engine.signal(id, signal), two.engine.signal(id, signal)]);
+        await Promise.all([
+          one.engine.signal(runKey(DEFAULT_TENANT, id), signal),
+          two.engine.signal(runKey(DEFAULT_TENANT, id), signal),
+        ]);
       }),
     );
     for (const [n, { id }] of runs.entries()) {
@@ -238,7 +241,7 @@ describe('two engines on one database', () => {
     await full.begin({ id: 'blocker' });
     await expect.poll(() => gate.begun).toEqual(['blocker']);
     const free = await start(waiting, { maxRuns: 1 });
-    await full.engine.signal('waiting', { name: 'go', payload: { n: 1 }, actor: 'user:ada' });
+    await full.engine.signal(runKey(DEFAULT_TENANT, 'waiting'), { name: 'go', payload: { n: 1 }, actor: 'user:ada' });
     expect(await free.ended('waiting')).toMatchObject({ result: { got: { n: 1 } } });
     gate.endAll();
   });
@@ -293,7 +296,7 @@ describe('a thousand waiting runs', () => {
       return {};
     });
     expect(second.engine.backlog()).toEqual({ executing: 0, queued: 0, oldestWaitMs: 0 });
-    await second.engine.signal('w500', { name: 'a', payload: {}, actor: 'user:ada' });
+    await second.engine.signal(runKey(DEFAULT_TENANT, 'w500'), { name: 'a', payload: {}, actor: 'user:ada' });
     expect(await second.ended('w500')).toMatchObject({ status: 'completed' });
     expect(executions).toBe(1);
   });

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { RunEvent } from '../../src/runs/event.ts';
-import type { Run } from '../../src/runs/run.ts';
+import { keyOfRun, type Run } from '../../src/runs/run.ts';
 import type { Database } from '../../src/store/database.ts';
 import { openTestDatabase } from '../support/database.ts';
 import { endEngineProcesses, startEngineProcess } from '../support/engine-process.ts';
@@ -42,7 +42,7 @@ const executed = async () => (await readFile(journal, 'utf8')).trim().split('\n'
 /** Follows the run to its end. */
 async function watch(run: Run): Promise<RunEvent[]> {
   const all: RunEvent[] = [];
-  for await (const event of here.events.follow(run.id, 0)) all.push(event);
+  for await (const event of here.events.follow(keyOfRun(run), 0)) all.push(event);
   return all;
 }
 
@@ -78,7 +78,7 @@ describe('a process killed in the middle of a run', () => {
     ]);
     const spoken = events.filter((event) => event.type === 'turn.delta').map(({ data }) => data.turn);
     expect(spoken.toSorted()).toEqual(['four', 'one', 'three', 'two']);
-    expect(await here.runs.load(run.id)).toMatchObject({ status: 'completed', result: { results: everything } });
+    expect(await here.runs.load(keyOfRun(run))).toMatchObject({ status: 'completed', result: { results: everything } });
     const bodies = await executed();
     for (const name of ['one', 'two', 'three', 'four']) {
       const times = bodies.filter((line) => line === name).length;
@@ -159,7 +159,7 @@ describe('two processes on one database', () => {
     await owner.said('step stuck');
     const other = startEngineProcess(database.url, { journal });
     await other.said('ready');
-    expect(await here.runs.load(run.id)).toMatchObject({ status: 'running' });
+    expect(await here.runs.load(keyOfRun(run))).toMatchObject({ status: 'running' });
     await here.runs.requestCancel(run.id, 'enough', { tenantId: 'default', userId: '' });
     expect((await watch(run)).at(-1)?.type).toBe('run.cancelled');
     expect(owner.lines).toContain('aborted stuck cancelled');
@@ -175,7 +175,7 @@ describe('a process that is asked to stop', () => {
     first.child.kill('SIGTERM');
     await first.gone;
     expect(first.child.exitCode).toBe(0);
-    expect(await here.runs.load(run.id)).toMatchObject({ status: 'running' });
+    expect(await here.runs.load(keyOfRun(run))).toMatchObject({ status: 'running' });
 
     startEngineProcess(database.url, { journal });
     expect((await watch(run)).at(-1)?.type).toBe('run.completed');

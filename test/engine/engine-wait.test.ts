@@ -1,10 +1,12 @@
 /** What waits: runs that are put away and taken up again, by signals, by time, by the end of other runs. */
+
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { AosError } from '../../src/core/errors.ts';
 import type { JsonObject } from '../../src/core/json.ts';
 import type { RunProgram, RunScope } from '../../src/engine/engine.ts';
 import type { RunEvent } from '../../src/runs/event.ts';
 import { verifyEvents } from '../../src/runs/event-chain.ts';
+import { DEFAULT_TENANT, keyOfRun, runKey } from '../../src/runs/run.ts';
 import { createTestDatabase } from '../support/database.ts';
 import { startTestEngine, type TestEngine } from '../support/engine.ts';
 import { ManualClock } from '../support/manual-clock.ts';
@@ -64,9 +66,9 @@ describe('a run that waits for a signal', () => {
     program = count.program;
     const run = await here.begin();
     await here.waits(run.id);
-    expect(await here.runs.load(run.id)).toMatchObject({ status: 'waiting', waitingFor: 'input', wakeAt: null });
+    expect(await here.runs.load(keyOfRun(run))).toMatchObject({ status: 'waiting', waitingFor: 'input', wakeAt: null });
     expect(here.engine.backlog()).toMatchObject({ executing: 0 });
-    expect(await here.engine.signal(run.id, signal('answer', { n: 41 }))).toBe(true);
+    expect(await here.engine.signal(keyOfRun(run), signal('answer', { n: 41 }))).toBe(true);
     const events = await here.watch(run.id);
     expect(events.at(-1)?.data).toEqual({ result: { sum: 42, by: 'user:ada' } });
     expect(typesOf(events)).toEqual(['run.queued', 'run.waiting', 'run.resumed', 'run.completed']);
@@ -77,7 +79,7 @@ describe('a run that waits for a signal', () => {
     expect(verifyEvents(events)).toBeUndefined();
     expect(bodies).toEqual(['first', 'second']);
     expect(count.times()).toBe(2);
-    expect(await here.engine.signal(run.id, signal('answer'))).toBe(false);
+    expect(await here.engine.signal(keyOfRun(run), signal('answer'))).toBe(false);
   });
 
   it('does not wait for a signal that is there already', async () => {
@@ -93,10 +95,10 @@ describe('a run that waits for a signal', () => {
     };
     const run = await here.begin();
     await begun.promise;
-    await here.engine.signal(run.id, signal('early', { n: 1 }));
+    await here.engine.signal(keyOfRun(run), signal('early', { n: 1 }));
     goOn.resolve();
     expect(typesOf(await here.watch(run.id))).toEqual(['run.queued', 'run.completed']);
-    expect((await here.runs.load(run.id))?.result).toEqual({ got: { n: 1 } });
+    expect((await here.runs.load(keyOfRun(run)))?.result).toEqual({ got: { n: 1 } });
   });
 
   it('takes a signal of one id once', async () => {
@@ -107,10 +109,10 @@ describe('a run that waits for a signal', () => {
     };
     const run = await here.begin();
     await here.waits(run.id);
-    await here.engine.signal(run.id, signal('word', { word: 'a' }, 'id-1'));
-    await here.engine.signal(run.id, signal('word', { word: 'again' }, 'id-1'));
+    await here.engine.signal(keyOfRun(run), signal('word', { word: 'a' }, 'id-1'));
+    await here.engine.signal(keyOfRun(run), signal('word', { word: 'again' }, 'id-1'));
     await here.waits(run.id);
-    await here.engine.signal(run.id, signal('word', { word: 'b' }, 'id-2'));
+    await here.engine.signal(keyOfRun(run), signal('word', { word: 'b' }, 'id-2'));
     expect((await here.ended(run.id)).result).toEqual({ words: ['a', 'b'] });
   });
 
@@ -131,11 +133,11 @@ describe('a run that waits for a signal', () => {
       return { answer };
     };
     const run = await here.begin();
-    await expect.poll(async () => (await here.runs.load(run.id))?.status).toBe('running');
+    await expect.poll(async () => (await here.runs.load(keyOfRun(run)))?.status).toBe('running');
     const elsewhere = await startTestEngine(url, program);
     others.push(elsewhere);
     // From another process, so that the word has to travel.
-    await elsewhere.engine.signal(run.id, signal('answer', { yes: true }));
+    await elsewhere.engine.signal(keyOfRun(run), signal('answer', { yes: true }));
     await heard.promise;
     goOn.resolve();
     const events = await here.watch(run.id);
@@ -152,7 +154,7 @@ describe('a run that waits for a signal', () => {
     const run = await here.begin();
     for (const [index, name] of ['c', 'a', 'b'].entries()) {
       await here.waits(run.id);
-      await here.engine.signal(run.id, signal(name, { n: index }));
+      await here.engine.signal(keyOfRun(run), signal(name, { n: index }));
     }
     expect((await here.ended(run.id)).result).toEqual({ answers: [1, 2, 0] });
   });
@@ -164,11 +166,13 @@ describe('a run that waits for a signal', () => {
     await here.database.db
       .transaction()
       .execute(async (trx) => {
-        await here.engine.signal(run.id, signal('answer', { n: 'never' }), trx);
+        await here.engine.signal(keyOfRun(run), signal('answer', { n: 'never' }), trx);
         throw new Error('changed my mind');
       })
       .catch(() => {});
-    await here.database.db.transaction().execute((trx) => here.engine.signal(run.id, signal('answer', { n: 2 }), trx));
+    await here.database.db
+      .transaction()
+      .execute((trx) => here.engine.signal(keyOfRun(run), signal('answer', { n: 2 }), trx));
     expect((await here.ended(run.id)).result).toEqual({ got: { n: 2 } });
   });
 
@@ -181,9 +185,9 @@ describe('a run that waits for a signal', () => {
     };
     const run = await here.begin();
     await here.waits(run.id);
-    for (const n of [1, 2, 3]) await here.engine.signal(run.id, signal('note', { n }));
-    expect(await here.runs.load(run.id)).toMatchObject({ status: 'waiting' });
-    await here.engine.signal(run.id, signal('go'));
+    for (const n of [1, 2, 3]) await here.engine.signal(keyOfRun(run), signal('note', { n }));
+    expect(await here.runs.load(keyOfRun(run))).toMatchObject({ status: 'waiting' });
+    await here.engine.signal(keyOfRun(run), signal('go'));
     expect((await here.ended(run.id)).result).toEqual({ first: [1, 2, 3], second: 0 });
   });
 
@@ -215,12 +219,12 @@ describe('a run that waits for a time', () => {
     const first = await startTestEngine(ownUrl, work, { clock });
     const run = await first.begin();
     await first.waits(run.id);
-    expect(await first.runs.load(run.id)).toMatchObject({ waitingFor: 'timer', wakeAt: at });
+    expect(await first.runs.load(keyOfRun(run))).toMatchObject({ waitingFor: 'timer', wakeAt: at });
     await first[Symbol.asyncDispose]();
     const second = await startTestEngine(ownUrl, work, { clock });
     others.push(second);
     await clock.advance(3_599_000);
-    expect(await second.runs.load(run.id)).toMatchObject({ status: 'waiting' });
+    expect(await second.runs.load(keyOfRun(run))).toMatchObject({ status: 'waiting' });
     await clock.advance(1_000);
     expect((await second.ended(run.id)).result).toEqual({ woke: at });
   });
@@ -249,7 +253,7 @@ describe('a run that waits for a time', () => {
     await expect
       .poll(async () => {
         await clock.advance(10_000);
-        return (await other.runs.load(run.id))?.result;
+        return (await other.runs.load(keyOfRun(run)))?.result;
       })
       .toEqual({ timed_out: true });
   });
@@ -265,9 +269,9 @@ describe('a run that waits for a time', () => {
     const deadlineAt = new Date(clock.now() + 90_000).toISOString();
     const run = await other.begin({ deadlineAt });
     await other.waits(run.id);
-    expect(await other.runs.load(run.id)).toMatchObject({ wakeAt: deadlineAt });
+    expect(await other.runs.load(keyOfRun(run))).toMatchObject({ wakeAt: deadlineAt });
     await clock.advance(89_000);
-    expect(await other.runs.load(run.id)).toMatchObject({ status: 'waiting' });
+    expect(await other.runs.load(keyOfRun(run))).toMatchObject({ status: 'waiting' });
     await clock.advance(2_000);
     expect((await other.ended(run.id)).error).toMatchObject({ code: 'timed_out' });
     expect(count.times()).toBe(1);
@@ -297,7 +301,7 @@ describe('a run that starts others', () => {
         { id: `${run.id}.part-1`, status: 'failed', result: null },
       ],
     });
-    const leaf = await here.runs.load(`${run.id}.part-0.part-0`);
+    const leaf = await here.runs.load(runKey(DEFAULT_TENANT, `${run.id}.part-0.part-0`));
     expect(leaf).toMatchObject({
       parentId: `${run.id}.part-0`,
       rootId: run.id,
@@ -319,7 +323,9 @@ describe('a run that starts others', () => {
       return {};
     };
     const run = await here.begin();
-    await expect.poll(async () => (await here.runs.load(`${run.id}.c`))?.status).toBe('waiting');
+    await expect
+      .poll(async () => (await here.runs.load(runKey(DEFAULT_TENANT, `${run.id}.c`)))?.status)
+      .toBe('waiting');
     await here.engine.cancel(run.id, 'stop it all', run.caller);
     expect(await here.ended(`${run.id}.c`)).toMatchObject({ status: 'cancelled', cancelReason: 'stop it all' });
     expect(await here.ended(run.id)).toMatchObject({ status: 'cancelled' });
@@ -346,7 +352,7 @@ describe('a program without end', () => {
     const run = await here.begin();
     await here.waits(run.id);
     expect(await here.runs.steps(run)).toEqual([]);
-    await here.engine.signal(run.id, signal('pause'));
+    await here.engine.signal(keyOfRun(run), signal('pause'));
     expect((await here.ended(run.id)).result).toEqual({ cycles: 4 });
     expect(bodies).toEqual([0, 1, 2, 3]);
   });

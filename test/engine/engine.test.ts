@@ -4,7 +4,7 @@ import { AosError } from '../../src/core/errors.ts';
 import type { Engine, RunProgram, RunScope } from '../../src/engine/engine.ts';
 import { createEngine } from '../../src/engine/run-engine.ts';
 import type { NewRunEvent, RunEvent } from '../../src/runs/event.ts';
-import type { Run } from '../../src/runs/run.ts';
+import { DEFAULT_TENANT, keyOfRun, type Run, runKey } from '../../src/runs/run.ts';
 import type { Database } from '../../src/store/database.ts';
 import { openTestDatabase } from '../support/database.ts';
 import { endEngineProcesses, startEngineProcess } from '../support/engine-process.ts';
@@ -35,13 +35,13 @@ afterAll(async () => {
 
 async function begin(change = {}): Promise<Run> {
   const { run } = await here.runs.admit(testAdmission(change));
-  await engine.begin(run.id);
+  await engine.begin(keyOfRun(run));
   return run;
 }
 
 async function watch({ id }: Run): Promise<RunEvent[]> {
   const all: RunEvent[] = [];
-  for await (const event of here.events.follow(id, 0)) all.push(event);
+  for await (const event of here.events.follow(runKey(DEFAULT_TENANT, id), 0)) all.push(event);
   return all;
 }
 
@@ -76,7 +76,11 @@ describe('a run', () => {
     const events = await watch(run);
     expect(typesOf(events)).toEqual(['run.queued', 'run.started', 'run.completed']);
     expect(events.at(-1)?.data).toEqual({ result: { answer: 42 } });
-    expect(await here.runs.load(run.id)).toMatchObject({ status: 'completed', result: { answer: 42 }, error: null });
+    expect(await here.runs.load(keyOfRun(run))).toMatchObject({
+      status: 'completed',
+      result: { answer: 42 },
+      error: null,
+    });
   });
 
   it('is executed once, however often it is begun', async () => {
@@ -86,9 +90,9 @@ describe('a run', () => {
       return {};
     };
     const { run } = await here.runs.admit(testAdmission());
-    await Promise.all(Array.from({ length: 10 }, () => engine.begin(run.id)));
+    await Promise.all(Array.from({ length: 10 }, () => engine.begin(keyOfRun(run))));
     await watch(run);
-    await engine.begin(run.id);
+    await engine.begin(keyOfRun(run));
     expect(executions).toBe(1);
   });
 
@@ -99,7 +103,7 @@ describe('a run', () => {
       type: 'run.failed',
       data: { error: { code: 'invalid_request', message: 'There is no agent "cxo".' } },
     });
-    expect(await here.runs.load(run.id)).toMatchObject({ status: 'failed', error: { code: 'invalid_request' } });
+    expect(await here.runs.load(keyOfRun(run))).toMatchObject({ status: 'failed', error: { code: 'invalid_request' } });
   });
 
   it('fails without a word about an unexpected error', async () => {
@@ -129,7 +133,7 @@ describe('a run', () => {
     program = () => Promise.reject(new Error('should not be executed again'));
     const { run } = await here.runs.admit(testAdmission());
     await database.db.updateTable('runs').set({ executions: 100 }).where('id', '=', run.id).execute();
-    await engine.begin(run.id);
+    await engine.begin(keyOfRun(run));
     expect((await watch(run)).at(-1)).toMatchObject({
       type: 'run.failed',
       data: { error: { code: 'internal_error', message: 'The run was given up after 100 interrupted executions.' } },
@@ -253,7 +257,7 @@ describe('a deadline', () => {
       type: 'run.timed_out',
       data: { error: { code: 'timed_out', message: `The run did not end before its deadline ${deadlineAt}.` } },
     });
-    expect(await here.runs.load(run.id)).toMatchObject({ status: 'timed_out', error: { code: 'timed_out' } });
+    expect(await here.runs.load(keyOfRun(run))).toMatchObject({ status: 'timed_out', error: { code: 'timed_out' } });
   });
 
   it('that is far away does not fire early', async () => {

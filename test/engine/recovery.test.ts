@@ -1,8 +1,10 @@
 /** Whose runs are taken from them: over every combination of what the run and the locks say. */
+
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/core/clock.ts';
 import { executorLock, releaseTheDead } from '../../src/engine/recovery.ts';
 import { createRunLedger } from '../../src/engine/run-ledger.ts';
+import { keyOfRun } from '../../src/runs/run.ts';
 import type { Database } from '../../src/store/database.ts';
 import { openTestDatabase } from '../support/database.ts';
 import { silentLog } from '../support/log.ts';
@@ -37,9 +39,9 @@ describe('a run that has not ended', () => {
     ['dead', 'free'],
   ])('of %s is %s', async (executor, verdict) => {
     const { run } = await here.runs.admit(testAdmission());
-    await ledgerOf(executor).claim(run.id, false);
+    await ledgerOf(executor).claim(keyOfRun(run), false);
     expect(await release()).toBe(verdict === 'free' ? 1 : 0);
-    const claimed = await ledgerOf('next').claim(run.id, false);
+    const claimed = await ledgerOf('next').claim(keyOfRun(run), false);
     expect(claimed?.run.id).toBe(verdict === 'free' ? run.id : undefined);
   });
 
@@ -47,14 +49,14 @@ describe('a run that has not ended', () => {
     const mine = ledgerOf('me');
     const { run: queued } = await here.runs.admit(testAdmission());
     const { run: waiting } = await here.runs.admit(testAdmission());
-    const claimed = await mine.claim(waiting.id, false);
+    const claimed = await mine.claim(keyOfRun(waiting), false);
     if (claimed === undefined) throw new Error('it was free');
     expect(await mine.wait(claimed.hold, [{ name: 'answer', reason: 'input' }], true)).toMatchObject({
       state: 'parked',
     });
-    expect(await mine.due(systemClock.now(), 10)).toEqual([{ id: queued.id, kind: 'orchestration' }]);
+    expect(await mine.due(systemClock.now(), 10)).toEqual([{ run: keyOfRun(queued), kind: 'orchestration' }]);
     expect(await mine.due(Date.parse(queued.createdAt) - 1, 10)).toEqual([]);
-    await mine.signal(waiting.id, { name: 'answer', payload: {}, actor: 'user:ada' });
-    expect((await mine.due(0, 10)).map(({ id }) => id)).toEqual([waiting.id]);
+    await mine.signal(keyOfRun(waiting), { name: 'answer', payload: {}, actor: 'user:ada' });
+    expect((await mine.due(0, 10)).map(({ run }) => run)).toEqual([keyOfRun(waiting)]);
   });
 });

@@ -6,6 +6,7 @@ import type { RunProgram } from '../../src/engine/engine.ts';
 import { createFabric, type Fabric } from '../../src/fabric/fabric.ts';
 import type { ActionOrder } from '../../src/fabric/router.ts';
 import { createFeed } from '../../src/runs/feed.ts';
+import { globalKey } from '../../src/runs/run.ts';
 import type { Database } from '../../src/store/database.ts';
 import { openTestDatabase } from '../support/database.ts';
 import { fabricConfig, tenant } from '../support/fabric-run.ts';
@@ -64,7 +65,8 @@ function action(): { id: string; run: MemoryRun; program: RunProgram } {
   return { id, run, program: (scope) => fabric.router.route(scope, 'action', order, ROOT_CONTEXT) };
 }
 
-const sent = (id: string) => double.visits.filter(({ headers }) => headers['idempotency-key'] === id).length;
+const sent = (id: string) =>
+  double.visits.filter(({ headers }) => headers['idempotency-key'] === globalKey(tenant.tenantId, id)).length;
 
 describe('an action whose process dies', () => {
   const deaths = [1, 2, 3, 4].flatMap((nth): Death[] => [

@@ -1,6 +1,7 @@
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { JsonObject } from '../../src/core/json.ts';
 import { settlementPayload } from '../../src/engine/settlement.ts';
+import { keyOfRun } from '../../src/runs/run.ts';
 import { createTestDatabase } from '../support/database.ts';
 import {
   actionIdOf,
@@ -166,11 +167,11 @@ describe('when no plane is left', () => {
     if (plane === undefined) throw new Error('there is no plane');
     await test.fabric.watch.drill(tenant, plane, 10, 'practice');
     const begun = await test.begin({ onUnavailable: 'wait' });
-    await test.engine.waits(begun.id);
-    expect((await test.engine.runs.load(begun.id))?.waitingFor).toBe('plane');
+    await test.engine.waits(begun.id, begun.caller.tenantId);
+    expect((await test.engine.runs.load(keyOfRun(begun)))?.waitingFor).toBe('plane');
     expect(await test.record(actionIdOf(begun))).toMatchObject({ status: 'waiting' });
     expect(await test.fabric.watch.endDrill(tenant, plane)).toBe(true);
-    const run = await test.engine.ended(begun.id);
+    const run = await test.engine.ended(begun.id, begun.caller.tenantId);
     expect(run.result).toMatchObject({ status: 'completed', fallback_from: ['ipaas_acme'] });
     await expect
       .poll(async () => (await test.facts('ipaas_acme')).map(({ type }) => type))
@@ -210,8 +211,8 @@ describe('an unknown outcome', () => {
   it('makes the run wait, and is never sent again or elsewhere', async () => {
     const test = await start({ ipaas: mute('ambiguous'), api_gateway: simulatedPlane({}, anyProxy) });
     const begun = await test.begin();
-    await test.engine.waits(begun.id);
-    expect((await test.engine.runs.load(begun.id))?.waitingFor).toBe('unknown_outcome');
+    await test.engine.waits(begun.id, begun.caller.tenantId);
+    expect((await test.engine.runs.load(keyOfRun(begun)))?.waitingFor).toBe('unknown_outcome');
     const record = await test.record(actionIdOf(begun));
     expect(record).toMatchObject({ status: 'unknown', attempts: 1, inFlight: { plane: 'ipaas' } });
     expect(test.fabric.fleet.find('acme', 'api_gateway')?.stats().actions).toBe(0);
@@ -223,7 +224,7 @@ describe('an unknown outcome', () => {
       caller: tenant,
       request: begun.request,
     });
-    await test.engine.waits(next.id);
+    await test.engine.waits(next.id, next.caller.tenantId);
     expect(await test.record(actionIdOf(begun))).toMatchObject({ status: 'unknown', attempts: 1, runId: next.id });
   });
 
@@ -233,22 +234,25 @@ describe('an unknown outcome', () => {
   ] as const)('that a person settles as %s goes on', async (outcome, expected, attempts) => {
     const test = await start({ ipaas: mute('ambiguous', 'ok') });
     const begun = await test.begin();
-    await test.engine.waits(begun.id);
+    await test.engine.waits(begun.id, begun.caller.tenantId);
     const { wait } = await test.record(actionIdOf(begun));
     const payload = settlementPayload({ outcome, note: 'seen in the CRM', externalId: undefined });
-    await test.engine.engine.signal(begun.id, { name: wait ?? '', payload, actor: 'user:eve' });
-    const run = await test.engine.ended(begun.id);
+    await test.engine.engine.signal(keyOfRun(begun), { name: wait ?? '', payload, actor: 'user:eve' });
+    const run = await test.engine.ended(begun.id, begun.caller.tenantId);
     expect(run.result).toMatchObject({ ...expected, attempts });
   });
 
   it('that a person settles as failed ends the action', async () => {
     const test = await start({ ipaas: mute('ambiguous') });
     const begun = await test.begin();
-    await test.engine.waits(begun.id);
+    await test.engine.waits(begun.id, begun.caller.tenantId);
     const { wait } = await test.record(actionIdOf(begun));
     const payload = settlementPayload({ outcome: 'failed', note: undefined, externalId: undefined });
-    await test.engine.engine.signal(begun.id, { name: wait ?? '', payload, actor: 'user:eve' });
-    expect(await test.engine.ended(begun.id)).toMatchObject({ status: 'failed', error: { code: 'unprocessable' } });
+    await test.engine.engine.signal(keyOfRun(begun), { name: wait ?? '', payload, actor: 'user:eve' });
+    expect(await test.engine.ended(begun.id, begun.caller.tenantId)).toMatchObject({
+      status: 'failed',
+      error: { code: 'unprocessable' },
+    });
     expect(await test.record(actionIdOf(begun))).toMatchObject({ status: 'failed', error: { code: 'SETTLED_FAILED' } });
   });
 

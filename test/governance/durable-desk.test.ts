@@ -10,7 +10,7 @@ import { type ApprovalStore, createApprovalStore } from '../../src/governance/ap
 import { createApprovalDesk, type DurableDesk } from '../../src/governance/durable-desk.ts';
 import type { RunEvent } from '../../src/runs/event.ts';
 import { createFeed, type Feed } from '../../src/runs/feed.ts';
-import type { Run } from '../../src/runs/run.ts';
+import { DEFAULT_TENANT, keyOfRun, type Run, runKey } from '../../src/runs/run.ts';
 import type { Database } from '../../src/store/database.ts';
 import { testAsk } from '../support/approvals.ts';
 import { openTestDatabase } from '../support/database.ts';
@@ -83,7 +83,7 @@ afterAll(() => database.close());
 
 async function begin(change: Parameters<typeof testAdmission>[0] = {}): Promise<Run> {
   const { run } = await here.runs.admit(testAdmission({ caller: ann, ...change }));
-  await engine.begin(run.id);
+  await engine.begin(keyOfRun(run));
   return run;
 }
 
@@ -94,7 +94,7 @@ const asking =
 
 /** The open approvals of the run, when there are so many and the run waits for them. */
 async function waitingFor(run: Run, count = 1): Promise<readonly Approval[]> {
-  await expect.poll(async () => (await here.runs.load(run.id))?.status, { timeout: 10_000 }).toBe('waiting');
+  await expect.poll(async () => (await here.runs.load(keyOfRun(run)))?.status, { timeout: 10_000 }).toBe('waiting');
   await expect.poll(async () => (await open(run)).length).toBe(count);
   return open(run);
 }
@@ -111,7 +111,7 @@ async function firstOf(run: Run): Promise<Approval> {
 /** Follows the run to its end. */
 async function watch({ id }: Run): Promise<RunEvent[]> {
   const all: RunEvent[] = [];
-  for await (const event of here.events.follow(id, 0)) all.push(event);
+  for await (const event of here.events.follow(runKey(DEFAULT_TENANT, id), 0)) all.push(event);
   return all;
 }
 
@@ -130,7 +130,7 @@ describe('a run that asks for approval', () => {
     program = asking();
     const run = await begin();
     const approval = await firstOf(run);
-    expect(await here.runs.load(run.id)).toMatchObject({ status: 'waiting', waitingFor: 'approval' });
+    expect(await here.runs.load(keyOfRun(run))).toMatchObject({ status: 'waiting', waitingFor: 'approval' });
     expect(engine.backlog()).toMatchObject({ executing: 0 });
     expect(approval).toMatchObject({ status: 'pending', runId: run.id, args: { invoice: 7, amount: 100 } });
 
@@ -442,7 +442,7 @@ describe('an approval whose row was changed by hand', () => {
       .set({ state, status: 'approved' })
       .where('id', '=', approval.id)
       .execute();
-    await engine.signal(run.id, {
+    await engine.signal(keyOfRun(run), {
       name: `approval/${approval.id}`,
       payload: { told: 'decided' },
       actor: 'user:mallory',
@@ -454,9 +454,9 @@ describe('an approval whose row was changed by hand', () => {
     program = asking();
     const run = await begin();
     const { id } = await firstOf(run);
-    await engine.signal(run.id, { name: `approval/${id}`, payload: { told: 'decided' }, actor: 'user:mallory' });
+    await engine.signal(keyOfRun(run), { name: `approval/${id}`, payload: { told: 'decided' }, actor: 'user:mallory' });
     await expect
-      .poll(async () => (await here.events.read(run.id, 0)).filter(({ type }) => type === 'run.waiting').length)
+      .poll(async () => (await here.events.read(keyOfRun(run), 0)).filter(({ type }) => type === 'run.waiting').length)
       .toBe(2);
     await desk.decide(id, yes, bob);
     expect(await outcomeOf(run)).toMatchObject({ decision: 'approved', by: ['bob'] });

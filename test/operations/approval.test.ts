@@ -12,6 +12,7 @@ import { approvalSpecs } from '../../src/operations/approval-spec.ts';
 import { createDeliveryOperations, deliverySpecs } from '../../src/operations/delivery.ts';
 import { describeRest } from '../../src/operations/rest-document.ts';
 import { createFeed } from '../../src/runs/feed.ts';
+import { DEFAULT_TENANT, keyOfRun, runKey } from '../../src/runs/run.ts';
 import type { Database } from '../../src/store/database.ts';
 import { type ApiAnswer, readContract } from '../support/api.ts';
 import { startApiHost } from '../support/api-host.ts';
@@ -93,14 +94,14 @@ const post = (path: string, body: JsonValue, user?: string) => call('POST', path
 async function waiting(change: Partial<ApprovalAsk> = {}): Promise<{ run: string; id: string }> {
   ask = change;
   const { run } = await here.runs.admit(testAdmission({ caller: { tenantId: 'default', userId: 'ann' } }));
-  await engine.begin(run.id);
+  await engine.begin(keyOfRun(run));
   const found = async () => (await get(`/api/v1/approvals?run_id=${run.id}`)).body['items'] as JsonObject[];
   await expect.poll(async () => (await found()).length).toBe(1);
   return { run: run.id, id: String((await found())[0]?.['id']) };
 }
 
 const outcome = async (run: string) => {
-  for await (const event of here.events.follow(run, 0)) {
+  for await (const event of here.events.follow(runKey(DEFAULT_TENANT, run), 0)) {
     if (event.type === 'run.completed') return event.data.result['outcome'];
   }
   return undefined;

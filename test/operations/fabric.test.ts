@@ -217,14 +217,14 @@ describe('the fabric API', () => {
 
   it('lets somebody who knows settle an unknown outcome, once', async () => {
     const begun = await test.begin({}, caller);
-    await test.engine.waits(begun.id);
+    await test.engine.waits(begun.id, begun.caller.tenantId);
     const action_id = actionIdOf(begun);
     expect(await perform('fabric.actions.get', { action_id })).toMatchObject({
       status: 'unknown',
       waiting_for: 'unknown_outcome',
     });
     await perform('fabric.actions.settle', { action_id, outcome: 'completed', note: 'seen', external_id: 'crm-7' });
-    const run = await test.engine.ended(begun.id);
+    const run = await test.engine.ended(begun.id, begun.caller.tenantId);
     expect(run.result).toMatchObject({
       status: 'completed',
       attempts: 1,

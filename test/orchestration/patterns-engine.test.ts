@@ -15,7 +15,7 @@ import { createDefinitionStore, type DefinitionStore } from '../../src/orchestra
 import { wakeRunsOfKnownDefinitions } from '../../src/orchestration/definition-wake.ts';
 import { createRunProgram } from '../../src/orchestration/program.ts';
 import type { RunEvent } from '../../src/runs/event.ts';
-import type { Run } from '../../src/runs/run.ts';
+import { keyOfRun, type Run } from '../../src/runs/run.ts';
 import type { Database } from '../../src/store/database.ts';
 import { testAgent } from '../support/agents.ts';
 import { openTestDatabase } from '../support/database.ts';
@@ -108,7 +108,7 @@ async function submit(body: JsonObject, change: Partial<WorkRequest> = {}): Prom
 async function upTo(run: Run, type: RunEvent['type'], nth = 1): Promise<RunEvent[]> {
   const events: RunEvent[] = [];
   let seen = 0;
-  for await (const event of stores.events.follow(run.id, 0)) {
+  for await (const event of stores.events.follow(keyOfRun(run), 0)) {
     events.push(event);
     if (event.type === type) seen += 1;
     if (seen === nth) break;
@@ -117,7 +117,7 @@ async function upTo(run: Run, type: RunEvent['type'], nth = 1): Promise<RunEvent
 }
 
 async function resultOf(run: Run): Promise<JsonObject> {
-  const events = await Array.fromAsync(stores.events.follow(run.id, 0));
+  const events = await Array.fromAsync(stores.events.follow(keyOfRun(run), 0));
   expectSoundLog(events);
   const last = events.at(-1);
   if (last?.type !== 'run.completed') throw new Error(`the run ended with ${JSON.stringify(last?.data)}`);
@@ -157,7 +157,9 @@ describe('on the real engine', () => {
     await engine.stop();
     await start();
     expect((await stores.runs.find(run.id, caller))?.status).toBe('waiting');
-    expect(await engine.signal(run.id, { name: 'stop', payload: { reason: 'enough' }, actor: 'user:ada' })).toBe(true);
+    expect(await engine.signal(keyOfRun(run), { name: 'stop', payload: { reason: 'enough' }, actor: 'user:ada' })).toBe(
+      true,
+    );
     expect(await resultOf(run)).toMatchObject({ status: 'stopped', cycles: 1, stop_reason: 'enough', turns: 2 });
     // What came before the checkpoint is forgotten.
     expect((await stores.runs.steps(run)).map(({ name }) => name)).not.toContain('cycle-1/ceo');
@@ -170,7 +172,7 @@ describe('on the real engine', () => {
     expect(waiting.at(-2)?.data).toMatchObject({ wait: 'limit/1', limit: 'tokens', max: 20 });
     await engine.stop();
     await start();
-    await engine.signal(run.id, {
+    await engine.signal(keyOfRun(run), {
       name: 'limit/1',
       payload: { decision: 'continue', raise: { max_tokens: 1000 } },
       actor: 'user:ada',
@@ -184,7 +186,7 @@ describe('on the real engine', () => {
     await upTo(run, 'run.waiting');
     await engine.stop();
     await start('2');
-    await engine.signal(run.id, {
+    await engine.signal(keyOfRun(run), {
       name: 'limit/1',
       payload: { decision: 'continue', raise: { max_tokens: 500 } },
       actor: '',

@@ -9,7 +9,7 @@ import type { Engine } from '../../src/engine/engine.ts';
 import { createEngine } from '../../src/engine/run-engine.ts';
 import { createRunProgram } from '../../src/orchestration/program.ts';
 import type { RunEvent } from '../../src/runs/event.ts';
-import type { Run } from '../../src/runs/run.ts';
+import { keyOfRun, type Run } from '../../src/runs/run.ts';
 import type { RunAdmission } from '../../src/runs/run-store.ts';
 import type { Database } from '../../src/store/database.ts';
 import { testCatalogue } from '../support/agents.ts';
@@ -62,12 +62,12 @@ const review = { agent_ids: ['ceo', 'cfo', 'cmo'], workflow: 'collaborative', ta
 
 async function begin(change: Partial<RunAdmission> = {}): Promise<Run> {
   const { run } = await stores.runs.admit(testAdmission({ request: review, simulated: false, ...change }));
-  await engine.begin(run.id);
+  await engine.begin(keyOfRun(run));
   return run;
 }
 
 async function watch(run: Run): Promise<RunEvent[]> {
-  return Array.fromAsync(stores.events.follow(run.id, 0));
+  return Array.fromAsync(stores.events.follow(keyOfRun(run), 0));
 }
 
 function resultOf(events: readonly RunEvent[]): JsonObject {

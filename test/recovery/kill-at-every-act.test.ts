@@ -1,4 +1,5 @@
 /** An engine that is killed at each of its durable acts in turn: steps, events, waits, signals, checkpoints, ends. */
+
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
@@ -6,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { verifyEvents } from '../../src/runs/event-chain.ts';
+import { keyOfRun } from '../../src/runs/run.ts';
 import { createTestDatabase } from '../support/database.ts';
 import { startTestEngine } from '../support/engine.ts';
 
@@ -68,7 +70,12 @@ test.each(['before', 'after'])(
       await observer.waits(run.id);
       // Sent twice, as somebody does who got no answer.
       for (let n = 0; n < 2; n++) {
-        await observer.engine.signal(run.id, { id: 'yes', name: 'answer', payload: { yes: true }, actor: 'user:ada' });
+        await observer.engine.signal(keyOfRun(run), {
+          id: 'yes',
+          name: 'answer',
+          payload: { yes: true },
+          actor: 'user:ada',
+        });
       }
     })();
     const deaths: string[] = [];
@@ -85,7 +92,7 @@ test.each(['before', 'after'])(
 
     expect(deaths).toEqual(acts.slice(0, deaths.length).map(() => 'SIGKILL'));
     expect(acts.map((act) => act.replace('child admit', 'admit'))).toEqual(expect.arrayContaining(expected));
-    expect(await observer.runs.load(run.id)).toMatchObject({
+    expect(await observer.runs.load(keyOfRun(run))).toMatchObject({
       status: 'completed',
       result: { sum: 6, notes: [7], answer: { yes: true }, child: { from: 'the child' } },
     });

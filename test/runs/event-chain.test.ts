@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { JsonObject } from '../../src/core/json.ts';
 import type { RunEvent } from '../../src/runs/event.ts';
 import { CHAIN_START, digestOf, linkHash, verifyEvents } from '../../src/runs/event-chain.ts';
+import { DEFAULT_TENANT, keyOfRun, runKey } from '../../src/runs/run.ts';
 import type { Database } from '../../src/store/database.ts';
 import { openTestDatabase } from '../support/database.ts';
 import { createTestRuns, type TestRuns, testAdmission } from '../support/runs.ts';
@@ -18,15 +19,15 @@ beforeAll(async () => {
   here = createTestRuns(database);
   const { run } = await here.runs.admit(testAdmission());
   for (let offset = 0; offset < 6; offset++) {
-    await here.events.append(run.id, `delta:${offset}`, {
+    await here.events.append(keyOfRun(run), `delta:${offset}`, {
       type: 'turn.delta',
       data: { turn: 'chat/1', agent_id: 'ceo', offset, text: `nul \u0000, half \ud800 and 🙂 ${offset}` },
     });
   }
-  await here.runs.move(run.id, 'running', {});
-  await here.runs.move(run.id, 'completed', { event: { type: 'run.completed', data: { result: { n: 1e21 } } } });
-  log = await here.events.read(run.id, 0);
-  const after = await here.runs.load(run.id);
+  await here.runs.move(keyOfRun(run), 'running', {});
+  await here.runs.move(keyOfRun(run), 'completed', { event: { type: 'run.completed', data: { result: { n: 1e21 } } } });
+  log = await here.events.read(keyOfRun(run), 0);
+  const after = await here.runs.load(keyOfRun(run));
   newest = { lastEvent: after?.lastEvent ?? 0, lastHash: after?.lastHash ?? '' };
 });
 
@@ -99,15 +100,17 @@ describe('data that is too large for an event', () => {
   it('is put beside the log, named by its hash, and the chain covers it', async () => {
     const { run } = await here.runs.admit(testAdmission());
     const text = 'é'.repeat(200_000);
-    await here.events.append(run.id, 'big', {
+    await here.events.append(keyOfRun(run), 'big', {
       type: 'turn.delta',
       data: { turn: 'chat/1', agent_id: 'ceo', offset: 0, text },
     });
-    const events = await here.events.read(run.id, 0);
+    const events = await here.events.read(keyOfRun(run), 0);
     const { text: reference } = (events[1]?.data ?? {}) as { text?: { $payload: { sha256: string } } };
     expect(reference).toEqual({ $payload: { sha256: expect.stringMatching(/^[0-9a-f]{64}$/), bytes: 400_002 } });
-    expect(await here.events.payload(run.id, reference?.$payload.sha256 ?? '')).toBe(text);
-    expect(await here.events.payload('another-run', reference?.$payload.sha256 ?? '')).toBeUndefined();
+    expect(await here.events.payload(keyOfRun(run), reference?.$payload.sha256 ?? '')).toBe(text);
+    expect(
+      await here.events.payload(runKey(DEFAULT_TENANT, 'another-run'), reference?.$payload.sha256 ?? ''),
+    ).toBeUndefined();
     expect(verifyEvents(events)).toBeUndefined();
   });
 });

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { systemClock } from '../../src/core/clock.ts';
 import { createFeed, type Feed, type FeedItem } from '../../src/runs/feed.ts';
-import type { Caller } from '../../src/runs/run.ts';
+import { type Caller, keyOfRun } from '../../src/runs/run.ts';
 import { type Database, openDatabase } from '../../src/store/database.ts';
 import { openTestDatabase } from '../support/database.ts';
 import { silentLog } from '../support/log.ts';
@@ -44,7 +44,7 @@ describe('the feed of a tenant', () => {
     const tenantId = 'mixed';
     await feed.write(database.db, { tenantId, type: 'task.queued', subject: 'task-1', data: { priority: 3 } });
     const { run } = await here.runs.admit(testAdmission({ id: 'mixed-1', caller: operator(tenantId) }));
-    await here.events.append(run.id, 'delta', {
+    await here.events.append(keyOfRun(run), 'delta', {
       type: 'turn.delta',
       data: { turn: 'chat/1', agent_id: 'ceo', offset: 0, text: 'on its way' },
     });

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/core/clock.ts';
 import { createRunLedger } from '../../src/engine/run-ledger.ts';
-import type { Caller, Run } from '../../src/runs/run.ts';
+import { type Caller, DEFAULT_TENANT, type Run, runKey } from '../../src/runs/run.ts';
 import type { RunAdmission } from '../../src/runs/run-store.ts';
 import type { Database } from '../../src/store/database.ts';
 import { openTestDatabase } from '../support/database.ts';
@@ -21,9 +21,12 @@ afterAll(() => database.close());
 const admit = async (change: Partial<RunAdmission>): Promise<Run> =>
   (await stores.runs.admit(testAdmission(change))).run;
 const ids = (runs: readonly Run[]) => runs.map(({ id }) => id);
-const complete = async (id: string) => {
-  await stores.runs.move(id, 'running', {});
-  await stores.runs.move(id, 'completed', { event: { type: 'run.completed', data: { result: {} } }, result: {} });
+const complete = async (id: string, tenantId = DEFAULT_TENANT) => {
+  await stores.runs.move(runKey(tenantId, id), 'running', {});
+  await stores.runs.move(runKey(tenantId, id), 'completed', {
+    event: { type: 'run.completed', data: { result: {} } },
+    result: {},
+  });
 };
 
 describe('a list of runs', () => {
@@ -45,7 +48,7 @@ describe('a list of runs', () => {
   it('has what the filter says', async () => {
     await admit({ id: 'chat', caller: ann, kind: 'chat', sessionId: 'filters' });
     await admit({ id: 'child', caller: ann, sessionId: 'filters', parentId: 'chat' });
-    await complete('child');
+    await complete('child', ann.tenantId);
     const list = async (filter: object) =>
       ids((await stores.runs.list(ann, { limit: 10, sessionId: 'filters', ...filter })).items);
     expect(await list({})).toEqual(['child', 'chat']);
@@ -87,7 +90,7 @@ describe('a run made from another', () => {
   it('begins with the results of the steps that are kept', async () => {
     const ledger = createRunLedger({ database, events: stores.events, clock: systemClock, executorId: 'me' });
     await admit({ id: 'original' });
-    const claimed = await ledger.claim('original', false);
+    const claimed = await ledger.claim(runKey(DEFAULT_TENANT, 'original'), false);
     if (claimed === undefined) throw new Error('it was free');
     for (const name of ['one', 'two', 'three']) {
       const outcome = { value: { of: name } };
@@ -106,7 +109,7 @@ describe('a run made from another', () => {
       { name: 'one', ordinal: 1, effect: 'read', outcome: { value: { of: 'one' } } },
       { name: 'two', ordinal: 2, effect: 'read', outcome: { value: { of: 'two' } } },
     ]);
-    const begun = await ledger.claim('fork', false);
+    const begun = await ledger.claim(runKey(DEFAULT_TENANT, 'fork'), false);
     expect([...(begun?.steps.keys() ?? [])]).toEqual(['one', 'two']);
   });
 });
@@ -116,14 +119,17 @@ describe('what is kept no longer', () => {
     const fresh = await openTestDatabase();
     const here = createTestRuns(fresh);
     const end = async (id: string) => {
-      await here.runs.move(id, 'running', {});
-      await here.runs.move(id, 'completed', { event: { type: 'run.completed', data: { result: {} } }, result: {} });
+      await here.runs.move(runKey(DEFAULT_TENANT, id), 'running', {});
+      await here.runs.move(runKey(DEFAULT_TENANT, id), 'completed', {
+        event: { type: 'run.completed', data: { result: {} } },
+        result: {},
+      });
     };
     for (const [id, parentId] of [['old'], ['old.child', 'old'], ['half'], ['half.child', 'half'], ['open']] as const) {
       await here.runs.admit(testAdmission({ id, parentId }));
     }
     for (const id of ['old', 'old.child', 'half.child']) await end(id);
-    await here.events.append('open', 'big', {
+    await here.events.append(runKey(DEFAULT_TENANT, 'open'), 'big', {
       type: 'turn.delta',
       data: { turn: 't', agent_id: 'a', offset: 0, text: 'x'.repeat(300_000) },
     });
@@ -134,7 +140,7 @@ describe('what is kept no longer', () => {
       'half.child',
       'half',
     ]);
-    expect(await here.events.read('old', 0)).toEqual([]);
+    expect(await here.events.read(runKey(DEFAULT_TENANT, 'old'), 0)).toEqual([]);
     await fresh.close();
   });
 });

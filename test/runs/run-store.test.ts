@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { terminalStatuses } from '../../src/runs/run.ts';
+import { DEFAULT_TENANT, keyOfRun, runKey, terminalStatuses } from '../../src/runs/run.ts';
 import type { Database } from '../../src/store/database.ts';
 import { openTestDatabase } from '../support/database.ts';
 import { createTestRuns, type TestRuns, testAdmission } from '../support/runs.ts';
@@ -17,7 +17,7 @@ afterAll(() => database.close());
 const started = { event: { type: 'run.started', data: { plan: { planned_turns: 2 } } } } as const;
 const completed = { event: { type: 'run.completed', data: { result: { n: 1 } } }, result: { n: 1 } } as const;
 
-const typesOf = async (id: string) => (await stores.events.read(id, 0)).map(({ type }) => type);
+const typesOf = async (id: string) => (await stores.events.read(runKey(DEFAULT_TENANT, id), 0)).map(({ type }) => type);
 
 describe('admission', () => {
   it('creates a queued run with its first event', async () => {
@@ -58,11 +58,11 @@ describe('admission', () => {
     const { run } = await stores.runs.admit(admission);
     expect(run).toMatchObject({ request: { mail: '[EMAIL]' }, lastEvent: 2 });
     expect(await typesOf(run.id)).toEqual(['run.queued', 'run.steering']);
-    const events = await stores.events.read(run.id, 0);
+    const events = await stores.events.read(keyOfRun(run), 0);
     expect(events[1]?.prevHash).toBe(events[0]?.hash);
     expect((await stores.runs.admit(admission)).outcome).toBe('joined');
-    await stores.events.append(run.id, 'next', { type: 'run.steering', data: { into: 'y' } });
-    expect((await stores.events.read(run.id, 2))[0]?.prevHash).toBe(events[1]?.hash);
+    await stores.events.append(keyOfRun(run), 'next', { type: 'run.steering', data: { into: 'y' } });
+    expect((await stores.events.read(keyOfRun(run), 2))[0]?.prevHash).toBe(events[1]?.hash);
     await expect(stores.runs.admit({ ...admission, asked: { mail: '[EMAIL]' } })).rejects.toMatchObject({
       code: 'conflict',
     });
@@ -98,12 +98,12 @@ describe('looking up', () => {
 describe('moving', () => {
   it('changes the status and writes the event together', async () => {
     const { run } = await stores.runs.admit(testAdmission());
-    const first = await stores.runs.move(run.id, 'running', started);
+    const first = await stores.runs.move(keyOfRun(run), 'running', started);
     expect(first).toMatchObject({
       moved: true,
       run: { status: 'running', startedAt: expect.any(String), lastEvent: 2 },
     });
-    const last = await stores.runs.move(run.id, 'completed', completed);
+    const last = await stores.runs.move(keyOfRun(run), 'completed', completed);
     expect(last).toMatchObject({
       moved: true,
       run: { status: 'completed', result: { n: 1 }, completedAt: expect.any(String), lastEvent: 3 },
@@ -113,7 +113,7 @@ describe('moving', () => {
 
   it('changes nothing when the table does not allow it', async () => {
     const { run } = await stores.runs.admit(testAdmission());
-    expect(await stores.runs.move(run.id, 'completed', completed)).toMatchObject({
+    expect(await stores.runs.move(keyOfRun(run), 'completed', completed)).toMatchObject({
       moved: false,
       run: { status: 'queued' },
     });
@@ -122,13 +122,13 @@ describe('moving', () => {
 
   it('lets exactly one of many ends win', async () => {
     const { run } = await stores.runs.admit(testAdmission());
-    await stores.runs.move(run.id, 'running', started);
+    await stores.runs.move(keyOfRun(run), 'running', started);
     const error = { code: 'internal_error', message: 'x' } as const;
     const ends = [
-      stores.runs.move(run.id, 'completed', completed),
-      stores.runs.move(run.id, 'failed', { event: { type: 'run.failed', data: { error } }, error }),
-      stores.runs.move(run.id, 'cancelled', { event: { type: 'run.cancelled', data: { reason: 'x' } } }),
-      stores.runs.move(run.id, 'timed_out', { event: { type: 'run.timed_out', data: { error } }, error }),
+      stores.runs.move(keyOfRun(run), 'completed', completed),
+      stores.runs.move(keyOfRun(run), 'failed', { event: { type: 'run.failed', data: { error } }, error }),
+      stores.runs.move(keyOfRun(run), 'cancelled', { event: { type: 'run.cancelled', data: { reason: 'x' } } }),
+      stores.runs.move(keyOfRun(run), 'timed_out', { event: { type: 'run.timed_out', data: { error } }, error }),
     ];
     const outcomes = await Promise.all(ends);
     const [winner, ...others] = outcomes.filter(({ moved }) => moved);
@@ -139,11 +139,15 @@ describe('moving', () => {
 
   it('names what a waiting run waits for, and forgets it afterwards', async () => {
     const { run } = await stores.runs.admit(testAdmission());
-    await stores.runs.move(run.id, 'running', started);
+    await stores.runs.move(keyOfRun(run), 'running', started);
     const progress = { event: { type: 'run.progress', data: { progress: 0.5 } } } as const;
-    const waiting = await stores.runs.move(run.id, 'waiting', { ...progress, key: 'wait-1', waitingFor: 'approval' });
+    const waiting = await stores.runs.move(keyOfRun(run), 'waiting', {
+      ...progress,
+      key: 'wait-1',
+      waitingFor: 'approval',
+    });
     expect(waiting.run).toMatchObject({ status: 'waiting', waitingFor: 'approval' });
-    const again = await stores.runs.move(run.id, 'running', { ...progress, key: 'wait-1:over' });
+    const again = await stores.runs.move(keyOfRun(run), 'running', { ...progress, key: 'wait-1:over' });
     expect(again.run).toMatchObject({ status: 'running', waitingFor: null, startedAt: waiting.run.startedAt });
   });
 });
@@ -151,7 +155,7 @@ describe('moving', () => {
 describe('asking for cancellation', () => {
   it('notes the first reason, writes one event and tells every process, when somebody executes the run', async () => {
     const { run } = await stores.runs.admit(testAdmission());
-    await stores.runs.move(run.id, 'running', started);
+    await stores.runs.move(keyOfRun(run), 'running', started);
     const heard: string[] = [];
     await database.notifications.listen('aos_cancels', { heard: (id) => heard.push(id), missed() {} });
     const asked = await stores.runs.requestCancel(run.id, 'too slow', run.caller);
@@ -159,7 +163,7 @@ describe('asking for cancellation', () => {
     const again = await stores.runs.requestCancel(run.id, 'really', run.caller);
     expect(again).toMatchObject({ run: { cancelReason: 'too slow', lastEvent: 3 } });
     expect(await typesOf(run.id)).toEqual(['run.queued', 'run.started', 'run.cancel_requested']);
-    await expect.poll(() => heard).toEqual([run.id]);
+    await expect.poll(() => heard).toEqual([keyOfRun(run)]);
   });
 
   it('ends a run that nobody executes', async () => {
@@ -174,8 +178,8 @@ describe('asking for cancellation', () => {
 
   it('leaves an ended run as it is', async () => {
     const { run } = await stores.runs.admit(testAdmission());
-    await stores.runs.move(run.id, 'running', started);
-    await stores.runs.move(run.id, 'completed', completed);
+    await stores.runs.move(keyOfRun(run), 'running', started);
+    await stores.runs.move(keyOfRun(run), 'completed', completed);
     expect(await stores.runs.requestCancel(run.id, 'late', { tenantId: 'default', userId: '' })).toMatchObject({
       ended: false,
       run: { status: 'completed', cancelReason: null },
@@ -185,6 +189,6 @@ describe('asking for cancellation', () => {
   it("does not find another caller's run", async () => {
     const { run } = await stores.runs.admit(testAdmission({ caller: { tenantId: 'default', userId: 'alice' } }));
     expect(await stores.runs.requestCancel(run.id, 'mine', { tenantId: 'default', userId: 'mallory' })).toBeUndefined();
-    expect((await stores.runs.load(run.id))?.cancelReason).toBeNull();
+    expect((await stores.runs.load(keyOfRun(run)))?.cancelReason).toBeNull();
   });
 });

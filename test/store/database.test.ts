@@ -50,6 +50,25 @@ describe('opening a database', () => {
     expect(applied.rows.map(({ name }) => name)).toEqual(migrations.map(({ name }) => name));
   });
 
+  it('makes its functions anew in a database that has others under their names', async () => {
+    const url = await createTestDatabase();
+    const before = await open(url);
+    const known = async () => {
+      const { rows } = await before.pool.query<{ signature: string }>(
+        `select oid::regprocedure::text as signature from pg_proc where pronamespace = 'aos'::regnamespace order by 1`,
+      );
+      return rows.map(({ signature }) => signature);
+    };
+    const current = await known();
+    await before.pool.query(`
+      drop function aos.due_runs;
+      create function aos.due_runs(p_limit integer) returns integer language sql as 'select p_limit';
+      update aos.routines set digest = 'of another build'`);
+    expect(await known()).not.toEqual(current);
+    await open(url);
+    expect(await known()).toEqual(current);
+  });
+
   it('works when many processes do it at the same time', async () => {
     const url = await createTestDatabase();
     const all = await Promise.all(Array.from({ length: 6 }, () => open(url)));

@@ -15,6 +15,7 @@ import { recordingLog, silentLog } from '../support/log.ts';
 /** Tables that belong to no tenant, and why. */
 const withoutTenant: Readonly<Record<string, string>> = {
   migrations: 'says which steps made the tables',
+  routines: 'says which functions were made',
   tenant_tables: 'says which tables are protected',
   definitions: 'content under its own hash, the same for everybody; reached through a run that is pinned to it',
   database_mode: 'says whether the database is one of simulations',

@@ -19,7 +19,7 @@ async function spend(step: string, nth: number): Promise<void> {
   const asks = accountsOf(book.of('default'), spender, spending, systemClock.now());
   await ledger.reserve({ tenantId: 'default', runId: run, step, asks });
   if (nth % 2 === 0) return;
-  await sql`select aos.settle_budget(${run}, ${step}, '{"tokens": 3}', now())`.execute(database.db);
+  await sql`select aos.settle_budget('default', ${run}, ${step}, '{"tokens": 3}', now())`.execute(database.db);
 }
 
 let said = false;

@@ -3,6 +3,7 @@
  * uses everything a scope has. Reads the database's URL as a line before it starts, so that the next process can be
  * loaded while the one before it still lives.
  */
+
 import { once } from 'node:events';
 import { appendFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
@@ -10,6 +11,7 @@ import { systemClock } from '../../src/core/clock.ts';
 import type { RunProgram, RunScope } from '../../src/engine/engine.ts';
 import { createEngine } from '../../src/engine/run-engine.ts';
 import { createEventLog } from '../../src/runs/event-log.ts';
+import { DEFAULT_TENANT, runKey } from '../../src/runs/run.ts';
 import { createRunStore } from '../../src/runs/run-store.ts';
 import { openDatabase } from '../../src/store/database.ts';
 import { silentLog } from './log.ts';
@@ -44,7 +46,12 @@ const program: RunProgram = async (scope) => {
     await scope.checkpoint({ cycle: 1, sum: sums[0] + sums[1] });
   }
   await scope.step('tell', async () => {
-    await engine.signal(scope.run.id, { id: 'note-1', name: 'note', payload: { n: 7 }, actor: 'system' });
+    await engine.signal(runKey(DEFAULT_TENANT, scope.run.id), {
+      id: 'note-1',
+      name: 'note',
+      payload: { n: 7 },
+      actor: 'system',
+    });
     return null;
   });
   const notes = await scope.poll('notes', 'note');

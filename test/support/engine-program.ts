@@ -3,10 +3,12 @@
  * Writes one line per thing that happens: `ready`, `step <name>`, `aborted <step> <code>`, `ended <status>`.
  * The run's request says what it does: `steps` names, run one after another, or in parallel where an entry is an array.
  */
+
 import { appendFileSync } from 'node:fs';
 import { systemClock } from '../../src/core/clock.ts';
 import type { RunProgram } from '../../src/engine/engine.ts';
 import { createEngine } from '../../src/engine/run-engine.ts';
+import { DEFAULT_TENANT, runKey } from '../../src/runs/run.ts';
 import { openDatabase } from '../../src/store/database.ts';
 import { silentLog } from './log.ts';
 import { createTestRuns } from './runs.ts';
@@ -81,7 +83,7 @@ const engine = createEngine({
 });
 await engine.start();
 say('ready');
-if (plan.begin !== undefined) await engine.begin(plan.begin);
+if (plan.begin !== undefined) await engine.begin(runKey(DEFAULT_TENANT, plan.begin));
 process.on('SIGTERM', async () => {
   await engine.stop();
   await database.close();

@@ -5,7 +5,7 @@ import { createEngine, type EngineParts } from '../../src/engine/run-engine.ts';
 import type { RunEvent } from '../../src/runs/event.ts';
 import type { EventLog } from '../../src/runs/event-log.ts';
 import { createEventLog } from '../../src/runs/event-log.ts';
-import type { Run } from '../../src/runs/run.ts';
+import { DEFAULT_TENANT, keyOfRun, type Run, runKey } from '../../src/runs/run.ts';
 import { createRunStore, type RunAdmission, type RunStore } from '../../src/runs/run-store.ts';
 import { type Database, openDatabase } from '../../src/store/database.ts';
 import { silentLog } from './log.ts';
@@ -19,11 +19,11 @@ export interface TestEngine extends AsyncDisposable {
   /** Admits a run and begins it. */
   begin(change?: Partial<RunAdmission>): Promise<Run>;
   /** The run's events, to its end. */
-  watch(runId: string): Promise<RunEvent[]>;
+  watch(runId: string, tenantId?: string): Promise<RunEvent[]>;
   /** The run when it has ended. */
-  ended(runId: string): Promise<Run>;
+  ended(runId: string, tenantId?: string): Promise<Run>;
   /** Resolves when the run waits. */
-  waits(runId: string): Promise<void>;
+  waits(runId: string, tenantId?: string): Promise<void>;
 }
 
 export interface TestEngineOptions extends Partial<Pick<EngineParts, 'maxRuns' | 'log' | 'perform' | 'stopGraceMs'>> {
@@ -43,12 +43,12 @@ export async function startTestEngine(
   const engine = createEngine({ database, runs, events, program, clock, log, ...options });
   await engine.start();
 
-  async function watch(runId: string): Promise<RunEvent[]> {
-    return Array.fromAsync(events.follow(runId, 0));
+  async function watch(runId: string, tenantId = DEFAULT_TENANT): Promise<RunEvent[]> {
+    return Array.fromAsync(events.follow(runKey(tenantId, runId), 0));
   }
 
-  async function load(runId: string): Promise<Run> {
-    const run = await runs.load(runId);
+  async function load(runId: string, tenantId = DEFAULT_TENANT): Promise<Run> {
+    const run = await runs.load(runKey(tenantId, runId));
     if (run === undefined) throw new Error(`there is no run ${runId}`);
     return run;
   }
@@ -61,16 +61,16 @@ export async function startTestEngine(
     watch,
     async begin(change = {}) {
       const { run } = await runs.admit(testAdmission(change));
-      await engine.begin(run.id);
+      await engine.begin(keyOfRun(run));
       return run;
     },
-    async ended(runId) {
-      await watch(runId);
-      return load(runId);
+    async ended(runId, tenantId) {
+      await watch(runId, tenantId);
+      return load(runId, tenantId);
     },
-    async waits(runId) {
-      for await (const event of events.follow(runId, 0)) {
-        if (event.type === 'run.waiting' && (await load(runId)).lastEvent === event.seq) return;
+    async waits(runId, tenantId = DEFAULT_TENANT) {
+      for await (const event of events.follow(runKey(tenantId, runId), 0)) {
+        if (event.type === 'run.waiting' && (await load(runId, tenantId)).lastEvent === event.seq) return;
       }
       throw new Error(`the run ${runId} ended without waiting`);
     },

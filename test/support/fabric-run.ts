@@ -104,7 +104,7 @@ export async function startTestFabric(options: TestFabricOptions): Promise<TestF
     begin,
     async route(change, caller) {
       const run = await begin(change, caller);
-      return engine.ended(run.id);
+      return engine.ended(run.id, run.caller.tenantId);
     },
     async record(id) {
       const record = await fabric.actions.load(id, tenant);

@@ -42,14 +42,14 @@ export function keepJournal(file: string | undefined, loadMs: number): Journal {
     acts: (perform) => async (act, work) => {
       if (act.kind === 'append' && act.name.endsWith(':called')) write({ what: 'tool', name: act.name });
       const done = await perform(act, (within) => {
-        if (!state.resumed && state.taken.has(act.runId) && act.kind !== 'claim') {
+        if (!state.resumed && state.taken.has(act.run) && act.kind !== 'claim') {
           state.resumed = true;
           write({ what: 'resumed', loadMs, resumeMs: performance.now() - serving });
         }
         return work(within);
       });
       const { epoch } = Object(done.value ?? {}) as { epoch?: number };
-      if (act.kind === 'claim' && epoch !== undefined && epoch > 1) state.taken.add(act.runId);
+      if (act.kind === 'claim' && epoch !== undefined && epoch > 1) state.taken.add(act.run);
       return done;
     },
   };

@@ -3,9 +3,11 @@
  * is killed in the middle of what it was doing: `before` with the transaction still open, `after` once it is committed
  * and before anything else happens.
  */
+
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { appendFileSync, existsSync, readFileSync } from 'node:fs';
 import type { ActPerformer, Done, DurableAct } from '../../src/runs/durable-act.ts';
+import { partsOfKey } from '../../src/runs/run.ts';
 import type { Database } from '../../src/store/database.ts';
 import type { DeathList } from './death-list.ts';
 
@@ -25,7 +27,7 @@ export interface MortalPlan {
 
 /** By what a boundary is known again in the next life of the same work, where events may have other numbers. */
 function boundaryOf(act: DurableAct, { value, written }: Done<unknown>): string {
-  const name = `${act.runId} ${nameOfAct(act)}`;
+  const name = `${partsOfKey(act.run).runId} ${nameOfAct(act)}`;
   // How a text falls into pieces is different each time: of its pieces the numbers count.
   if (name.endsWith(':delta')) return `${name} ${written.join(' ')}`;
   if (act.kind !== 'claim') return `${name}${written.length > 0 ? ' told' : ''}`;
@@ -35,8 +37,8 @@ function boundaryOf(act: DurableAct, { value, written }: Done<unknown>): string 
 }
 
 /** Where an act is done again under a name of its own, that part of the name does not count. */
-export function nameOfAct({ kind, runId, name }: DurableAct): string {
-  const family = runId.includes('.') ? 'child ' : '';
+export function nameOfAct({ kind, run, name }: DurableAct): string {
+  const family = partsOfKey(run).runId.includes('.') ? 'child ' : '';
   return `${family}${kind} ${name.replace(/:delta:.*/, ':delta').replace(/^(resumed|waiting):.*/, '$1')}`;
 }
 

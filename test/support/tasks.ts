@@ -7,7 +7,7 @@ import { AosError } from '../../src/core/errors.ts';
 import { randomUnit } from '../../src/core/ids.ts';
 import type { Engine } from '../../src/engine/engine.ts';
 import type { NewFeedItem } from '../../src/runs/feed.ts';
-import type { Caller, Run } from '../../src/runs/run.ts';
+import { type Caller, partsOfKey, type Run } from '../../src/runs/run.ts';
 import type { RunAdmission, RunStore } from '../../src/runs/run-store.ts';
 import type { Database } from '../../src/store/database.ts';
 import type { NewTask, Task } from '../../src/tasks/task.ts';
@@ -69,7 +69,8 @@ function engineDouble(attempt: Attempt) {
     steps: async () => [],
   };
   const engine: Pick<Engine, 'perform' | 'cancel'> = {
-    async perform(id) {
+    async perform(key) {
+      const { runId: id } = partsOfKey(key);
       performed.push(id);
       const run = admitted.get(id) ?? testRun({ id });
       if (run.status === 'cancelled') return run;

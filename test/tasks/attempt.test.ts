@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/core/clock.ts';
 import { AosError } from '../../src/core/errors.ts';
-import type { Run } from '../../src/runs/run.ts';
+import { partsOfKey, type Run } from '../../src/runs/run.ts';
 import { type Begun, executeAttempt, RETRY_STEP } from '../../src/tasks/attempt.ts';
 import { submissionOf, type Task } from '../../src/tasks/task.ts';
 import { silentLog } from '../support/log.ts';
@@ -65,7 +65,8 @@ async function attempt({ run = {}, begun = 'yes', retry }: Scene) {
               ],
       },
       engine: {
-        perform: async (id) => {
+        perform: async (key) => {
+          const { runId: id } = partsOfKey(key);
           calls.push(`perform ${id}`);
           if (run instanceof Error) throw run;
           return testRun({ id, ...run });

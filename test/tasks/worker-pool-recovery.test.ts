@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { systemClock } from '../../src/core/clock.ts';
+import { runKey } from '../../src/runs/run.ts';
 import { type Database, openDatabase } from '../../src/store/database.ts';
 import { taskHistory } from '../../src/tasks/task-history.ts';
 import { createTestDatabase } from '../support/database.ts';
@@ -94,9 +95,12 @@ describe('with the real engine', () => {
       approval_id: 'a-1',
       sentence: 'It waits for approval a-1. No worker is held meanwhile.',
     });
-    expect(await here.runs.load(`${task.id}.1`)).toMatchObject({ status: 'waiting', deadlineAt: null });
+    expect(await here.runs.load(runKey(task.caller.tenantId, `${task.id}.1`))).toMatchObject({
+      status: 'waiting',
+      deadlineAt: null,
+    });
 
-    await here.engine.signal(`${task.id}.1`, {
+    await here.engine.signal(runKey(task.caller.tenantId, `${task.id}.1`), {
       name: 'approval/a-1',
       payload: { decision: 'approved' },
       actor: 'user:eve',
@@ -105,7 +109,9 @@ describe('with the real engine', () => {
       status: 'completed',
       result: { said: { decision: 'approved' } },
     });
-    expect(await here.runs.load(`${task.id}.1`)).toMatchObject({ deadlineAt: expect.any(String) });
+    expect(await here.runs.load(runKey(task.caller.tenantId, `${task.id}.1`))).toMatchObject({
+      deadlineAt: expect.any(String),
+    });
     const history = () => taskHistory(database.db, task, { after: '', limit: 100 });
     await expect
       .poll(async () => (await history()).map(({ type }) => type), soon)

@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { runKey } from '../../src/runs/run.ts';
 import type { Database } from '../../src/store/database.ts';
 import { openTestDatabase } from '../support/database.ts';
 import {
@@ -113,7 +114,7 @@ describe('a worker', () => {
     const other = await tasks.queue.submit(newTask(), acme);
     await untilEnded(tasks.queue, other);
     woken = true;
-    database.notifications.announce('aos_tasks', 'a run', `${waiting.id}.1`);
+    database.notifications.announce('aos_tasks', 'a run', runKey(acme.tenantId, `${waiting.id}.1`));
     expect(await untilEnded(tasks.queue, waiting)).toMatchObject({ status: 'completed', attempt: 1 });
   });
 
@@ -123,7 +124,7 @@ describe('a worker', () => {
       attempt: ({ id }) => {
         asked += 1;
         if (asked > 1) return { status: 'completed', result: {} };
-        database.notifications.announce('aos_tasks', 'a run', id);
+        database.notifications.announce('aos_tasks', 'a run', runKey(acme.tenantId, id));
         return new Promise((resolve) => setImmediate(resolve, { status: 'waiting', waitingFor: 'input' }));
       },
     });

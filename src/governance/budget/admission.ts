@@ -4,7 +4,7 @@
  * whose time is counted has a deadline, so that it cannot take more than was set aside.
  */
 import { type Clock, isoTime } from '../../core/clock.ts';
-import type { Caller } from '../../runs/run.ts';
+import { type Caller, runKey } from '../../runs/run.ts';
 import { type AccountAsk, accountsOf, type Budget, concernsRun } from './budget.ts';
 import type { BudgetBook } from './budget-book.ts';
 import type { BudgetLedger, Shortage } from './budget-ledger.ts';
@@ -60,7 +60,7 @@ export function createRunBudgets({ book, ledger, clock }: RunBudgetsParts): RunB
         deadlineAt: isTimed ? isoTime(at + seconds * 1000) : asked,
         async giveBack() {
           // What another submission of the same run has set aside is that run's.
-          if (outcome.kind === 'granted') await ledger.release(runId, '');
+          if (outcome.kind === 'granted') await ledger.release(runKey(tenantId, runId), '');
         },
       };
     },

@@ -7,6 +7,7 @@ import { sql } from 'kysely';
 import { type Clock, isoTime } from '../../core/clock.ts';
 import { AosError } from '../../core/errors.ts';
 import type { Feed } from '../../runs/feed.ts';
+import { partsOfKey, type RunKey } from '../../runs/run.ts';
 import type { Database } from '../../store/database.ts';
 import { type AccountAsk, type Budget, budgetScopes, type Dimension } from './budget.ts';
 import { BUDGET_CHANNEL } from './budget-book.ts';
@@ -84,7 +85,7 @@ export interface BudgetLedger {
   /** Sets aside all that is asked, or nothing. */
   reserve(order: ReserveOrder): Promise<ReserveOutcome>;
   /** Gives back what was set aside, for what was not done after all. */
-  release(runId: string, step: string): Promise<void>;
+  release(run: RunKey, step: string): Promise<void>;
   /** @returns false when it was topped up under this key before, or there is no such budget any more */
   topUp(topUp: TopUp): Promise<boolean>;
   /** The accounts of a tenant whose windows are not over, the fullest of each budget first; of runs those that have not ended. */
@@ -130,8 +131,9 @@ export function createBudgetLedger({ database, feed, clock }: BudgetLedgerParts)
       if (first.state !== 'refused') return { kind: first.state };
       return { kind: 'refused', shortages: [toShortage(first), ...others.map(toShortage)] };
     },
-    async release(runId, step) {
-      await sql`select aos.settle_budget(${runId}, ${step}, null, ${now()})`.execute(db);
+    async release(run, step) {
+      const { tenantId, runId } = partsOfKey(run);
+      await sql`select aos.settle_budget(${tenantId}, ${runId}, ${step}, null, ${now()})`.execute(db);
     },
     async topUp({ budget, account, amount, starts, ends, key, by, reason }) {
       const { id, tenantId } = budget;
@@ -186,7 +188,7 @@ export function createBudgetLedger({ database, feed, clock }: BudgetLedgerParts)
           from aos.budget_accounts c join aos.budgets b on b.tenant_id = c.tenant_id and b.id = c.budget_id
          where c.tenant_id = ${tenantId} and (${budgetId ?? null}::text is null or c.budget_id = ${budgetId ?? null})
            and (c.ends_at > ${now()} or (c.ends_at is null and exists (
-             select from aos.runs r where r.id = split_part(c.account, '/', 1) and r.completed_at is null)))
+             select from aos.runs r where r.tenant_id = c.tenant_id and r.id = split_part(c.account, '/', 1) and r.completed_at is null)))
          order by c.budget_id, (c.committed + c.reserved + c.overdrawn) / nullif(b.cap + c.raised, 0) desc nulls first,
            c.account
          limit 1000`.execute(database.tenant(tenantId));
@@ -225,7 +227,7 @@ export function createBudgetLedger({ database, feed, clock }: BudgetLedgerParts)
           amount: String(amount),
           since: new Date(clock.now()),
         })
-        .onConflict((conflict) => conflict.columns(['run_id', 'signal']).doNothing())
+        .onConflict((conflict) => conflict.columns(['tenant_id', 'run_id', 'signal']).doNothing())
         .execute();
     },
   };

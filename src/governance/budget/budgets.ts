@@ -9,7 +9,7 @@ import { type Clock, isoTime } from '../../core/clock.ts';
 import { AosError } from '../../core/errors.ts';
 import type { JsonObject } from '../../core/json.ts';
 import type { RunScope } from '../../engine/engine.ts';
-import type { Run } from '../../runs/run.ts';
+import { type Run, type RunKey, runKey } from '../../runs/run.ts';
 import type { RunStore } from '../../runs/run-store.ts';
 import { persist } from '../../store/persist.ts';
 import type { Log } from '../../telemetry/log.ts';
@@ -84,17 +84,17 @@ type Breach = {
 export function createBudgets(parts: BudgetsParts): Budgets {
   const { book, ledger, desk, clock, log } = parts;
   /** Workflows of families, by the run at the top. */
-  const families = new Map<string, string>();
+  const families = new Map<RunKey, string>();
 
   async function spenderOf(scope: RunScope): Promise<Spender> {
     const { run } = scope;
     const { id: runId, rootId, caller } = run;
-    let workflow = rootId === runId ? parts.workflowOf(run) : families.get(rootId);
+    const root = runKey(caller.tenantId, rootId);
+    let workflow = rootId === runId ? parts.workflowOf(run) : families.get(root);
     if (workflow === undefined) {
-      const root = await scope.aside(() => parts.runs.load(rootId));
-      workflow = parts.workflowOf(root ?? run);
+      workflow = parts.workflowOf((await scope.aside(() => parts.runs.load(root))) ?? run);
       if (families.size >= FAMILIES) families.clear();
-      families.set(rootId, workflow);
+      families.set(root, workflow);
     }
     return { tenantId: caller.tenantId, runId, rootId, workflow };
   }

@@ -18,14 +18,14 @@ export const budgetRoutines = `
   ) language plpgsql as $$
   begin
     if p_admission then
-      if exists (select from aos.runs r where r.id = p_run) then
+      if exists (select from aos.runs r where r.tenant_id = p_tenant and r.id = p_run) then
         return query select 'kept', null::text, null::text, null::numeric, null::numeric, null::numeric, null::numeric,
           null::numeric;
         return;
       end if;
     else
       -- Held until the commit: what is set aside for a run is there when its end gives everything back.
-      perform from aos.runs r where r.id = p_run and r.completed_at is null for share;
+      perform from aos.runs r where r.tenant_id = p_tenant and r.id = p_run and r.completed_at is null for share;
       if not found then
         return query select 'ended', null::text, null::text, null::numeric, null::numeric, null::numeric, null::numeric,
           null::numeric;
@@ -49,7 +49,7 @@ export const budgetRoutines = `
       join json_to_recordset(p_asked) as a (budget text, account text)
         on c.tenant_id = p_tenant and c.budget_id = a.budget and c.account = a.account
       order by c.rank, c.budget_id, c.account for no key update of c;
-    if exists (select from aos.budget_reservations r where r.run_id = p_run and r.step = p_step) then
+    if exists (select from aos.budget_reservations r where r.tenant_id = p_tenant and r.run_id = p_run and r.step = p_step) then
       return query select 'kept', null::text, null::text, null::numeric, null::numeric, null::numeric, null::numeric,
         null::numeric;
       return;
@@ -76,7 +76,7 @@ export const budgetRoutines = `
   -- Settles what was set aside for a step (null: for all steps of the run) with what was used of each dimension; null
   -- gives it back. What was used above all that there is, is overdrawn. The first time that an account passes 50, 75,
   -- 90 or 100 % of what there is, the feed is told.
-  create function aos.settle_budget(p_run text, p_step text, p_used json, p_now timestamptz) returns void
+  create function aos.settle_budget(p_tenant text, p_run text, p_step text, p_used json, p_now timestamptz) returns void
   language plpgsql as $$
   declare
     v_account record;
@@ -85,12 +85,12 @@ export const budgetRoutines = `
     perform from aos.budget_accounts c
       join aos.budget_reservations r
         on r.tenant_id = c.tenant_id and r.budget_id = c.budget_id and r.account = c.account
-      where r.run_id = p_run and (p_step is null or r.step = p_step)
+      where r.tenant_id = p_tenant and r.run_id = p_run and (p_step is null or r.step = p_step)
       order by c.rank, c.budget_id, c.account for no key update of c;
     if not found then return; end if;
     for v_account in
       with gone as (
-        delete from aos.budget_reservations r where r.run_id = p_run and (p_step is null or r.step = p_step) returning r.*
+        delete from aos.budget_reservations r where r.tenant_id = p_tenant and r.run_id = p_run and (p_step is null or r.step = p_step) returning r.*
       ), summed as (
         select g.tenant_id, g.budget_id, g.account, sum(g.amount) as amount,
             sum(coalesce(greatest((p_used->>g.dimension)::numeric, 0), 0)) as used
@@ -121,23 +121,4 @@ export const budgetRoutines = `
       end if;
     end loop;
   end $$;
-
-  -- The end of a run gives back what its steps had set aside, and settles the run itself: one run, and how long it took.
-  -- Deferred to the commit, when every row of a run that the transaction wants is locked.
-  create function aos.end_budget() returns trigger language plpgsql as $$
-  begin
-    if exists (select from aos.budget_reservations r where r.run_id = new.id) then
-      perform from aos.budget_accounts c
-        join aos.budget_reservations r
-          on r.tenant_id = c.tenant_id and r.budget_id = c.budget_id and r.account = c.account
-        where r.run_id = new.id order by c.rank, c.budget_id, c.account for no key update of c;
-      perform aos.settle_budget(new.id, '', json_build_object('runs', 1, 'wall_clock_seconds',
-        greatest(extract(epoch from new.completed_at - coalesce(new.started_at, new.completed_at)), 0)),
-        new.completed_at);
-      perform aos.settle_budget(new.id, null, null, new.completed_at);
-    end if;
-    return null;
-  end $$;
-  create constraint trigger ends_budget after update of completed_at on aos.runs deferrable initially deferred
-    for each row when (old.completed_at is null and new.completed_at is not null) execute function aos.end_budget();
 `;

@@ -1,7 +1,6 @@
 import type { Generated } from 'kysely';
 import type { JsonObject } from '../../core/json.ts';
 import type { Migration } from '../migration.ts';
-import { budgetRoutines } from './budget-routine.ts';
 import type { OptionalJson } from './column.ts';
 
 /** What somebody may spend: see `src/governance/budget/budget.ts`. Amounts are decimal numbers, read as texts. */
@@ -156,7 +155,24 @@ export const budgetMigrations: readonly Migration[] = [
         content json
       );
       create index budget_changes_budget on aos.budget_changes (tenant_id, budget_id, number);
-      ${budgetRoutines}
+      -- The end of a run gives back what its steps had set aside, and settles the run itself: one run, and how long it took.
+      -- Deferred to the commit, when every row of a run that the transaction wants is locked.
+      create function aos.end_budget() returns trigger language plpgsql as $$
+      begin
+        if exists (select from aos.budget_reservations r where r.run_id = new.id) then
+          perform from aos.budget_accounts c
+            join aos.budget_reservations r
+              on r.tenant_id = c.tenant_id and r.budget_id = c.budget_id and r.account = c.account
+            where r.run_id = new.id order by c.rank, c.budget_id, c.account for no key update of c;
+          perform aos.settle_budget(new.id, '', json_build_object('runs', 1, 'wall_clock_seconds',
+            greatest(extract(epoch from new.completed_at - coalesce(new.started_at, new.completed_at)), 0)),
+            new.completed_at);
+          perform aos.settle_budget(new.id, null, null, new.completed_at);
+        end if;
+        return null;
+      end $$;
+      create constraint trigger ends_budget after update of completed_at on aos.runs deferrable initially deferred
+        for each row when (old.completed_at is null and new.completed_at is not null) execute function aos.end_budget();
       select aos.protect_tenant_rows('budgets');
       select aos.protect_tenant_rows('budget_accounts');
       select aos.protect_tenant_rows('budget_reservations');

@@ -2,9 +2,9 @@ import type { Generated } from 'kysely';
 import type { JsonObject, JsonValue } from '../../core/json.ts';
 import type { Migration } from '../migration.ts';
 import type { Json, OptionalJson } from './column.ts';
-import { runRoutines } from './run-routine.ts';
 
 export interface RunTable {
+  /** The tenant's own: another tenant may have a run of the same id. */
   id: string;
   /** Grows in the order of admission; a bigint as text. */
   number: Generated<string>;
@@ -63,7 +63,7 @@ export interface RunEventTable {
   trace_id: string | null;
   hash: Generated<string>;
   prev_hash: Generated<string>;
-  tenant_id: Generated<string>;
+  tenant_id: string;
   /** The transaction that wrote it, and its number among all that is written: its position in the feed. */
   xid: Generated<string>;
   pos: Generated<string>;
@@ -79,7 +79,7 @@ export interface RunStepTable {
   started_at: Date;
   completed_at: Date;
   epoch: number;
-  tenant_id: Generated<string>;
+  tenant_id: string;
 }
 
 export interface RunSignalTable {
@@ -92,7 +92,7 @@ export interface RunSignalTable {
   at: Date;
   /** The step or wait that took it. */
   taken_by: string | null;
-  tenant_id: Generated<string>;
+  tenant_id: string;
 }
 
 /** What was too large for its event. */
@@ -101,7 +101,7 @@ export interface RunPayloadTable {
   /** SHA-256 of the JSON text, hex. */
   digest: string;
   body: Json<JsonValue>;
-  tenant_id: Generated<string>;
+  tenant_id: string;
 }
 
 export interface FeedTable {
@@ -268,7 +268,6 @@ export const runMigrations: readonly Migration[] = [
         at timestamptz not null,
         data json not null,
         primary key (tenant_id, xid, pos)
-      );
-      ${runRoutines}`,
+      );`,
   },
 ];

@@ -165,32 +165,87 @@ export const tenancyMigrations: readonly Migration[] = [
       select aos.prepare_tenant_role() where aos.is_tenant_role_ours();`,
   },
   {
-    // As before; whose the step is comes from the row of the run, which is there, rather than from the trigger.
-    name: '030-step-tenant',
+    // The ids of runs are chosen by callers: each tenant has its own.
+    name: '031-run-keys',
     sql: `
-      create or replace function aos.store_step(
-        p_run text, p_executor text, p_epoch integer, p_now timestamptz, p_name text, p_outcome json, p_effect text,
-        p_started timestamptz, p_events json
-      ) returns table (lost boolean, seqs integer[]) language plpgsql as $$
-      declare
-        v_run record;
-        v_written record;
+      alter table aos.run_events drop constraint run_events_run_id_fkey;
+      alter table aos.run_steps drop constraint run_steps_run_id_fkey;
+      alter table aos.run_signals drop constraint run_signals_run_id_fkey;
+      alter table aos.run_payloads drop constraint run_payloads_run_id_fkey;
+      alter table aos.approvals drop constraint approvals_run_id_fkey;
+      alter table aos.budget_waits drop constraint budget_waits_run_id_fkey;
+
+      alter table aos.runs drop constraint runs_pkey, add primary key (tenant_id, id);
+      alter table aos.run_events
+        drop constraint run_events_pkey,
+        drop constraint run_events_run_id_key_key,
+        add primary key (tenant_id, run_id, seq),
+        add unique (tenant_id, run_id, key),
+        add foreign key (tenant_id, run_id) references aos.runs on delete cascade;
+      alter table aos.run_steps
+        drop constraint run_steps_pkey,
+        add primary key (tenant_id, run_id, name),
+        add foreign key (tenant_id, run_id) references aos.runs on delete cascade;
+      alter table aos.run_signals
+        drop constraint run_signals_pkey,
+        add primary key (tenant_id, run_id, id),
+        add foreign key (tenant_id, run_id) references aos.runs on delete cascade;
+      alter table aos.run_payloads
+        drop constraint run_payloads_pkey,
+        add primary key (tenant_id, run_id, digest),
+        add foreign key (tenant_id, run_id) references aos.runs on delete cascade;
+      alter table aos.approvals add foreign key (tenant_id, run_id) references aos.runs on delete cascade;
+      alter table aos.budget_waits
+        drop constraint budget_waits_pkey,
+        add primary key (tenant_id, run_id, signal),
+        add foreign key (tenant_id, run_id) references aos.runs on delete cascade;
+      alter table aos.budget_reservations
+        drop constraint budget_reservations_pkey,
+        add primary key (tenant_id, run_id, step, budget_id);
+      alter table aos.run_callbacks
+        drop constraint run_callbacks_pkey,
+        add primary key (tenant_id, run_id, url, user_id);
+      drop index aos.runs_children;
+      create index runs_children on aos.runs (tenant_id, parent_id) where parent_id is not null;
+      drop index aos.approvals_run;
+      create index approvals_run on aos.approvals (tenant_id, run_id);
+
+      -- Whoever writes them says whose they are.
+      drop trigger owned on aos.run_steps;
+      drop trigger owned on aos.run_signals;
+      drop trigger owned on aos.run_payloads;
+      drop function aos.own_run_steps, aos.own_run_signals, aos.own_run_payloads;
+
+      create or replace function aos.tell_open_approvals() returns trigger language plpgsql as $$
       begin
-        select r.tenant_id, r.last_event, r.last_hash, r.last_step, r.completed_at, r.executor, r.epoch into v_run
-          from aos.runs r where r.id = p_run for no key update;
-        if not found or v_run.completed_at is not null or v_run.executor is distinct from p_executor
-          or v_run.epoch <> p_epoch then
-          return query select true, '{}'::integer[];
-          return;
+        if exists (select from aos.approvals a
+          where a.tenant_id = new.tenant_id and a.run_id = new.id and a.status in ('pending', 'escalated')) then
+          perform pg_notify('aos_approvals', new.tenant_id || '/' || new.id);
         end if;
-        insert into aos.run_steps (run_id, tenant_id, name, ordinal, outcome, effect, started_at, completed_at, epoch)
-          values (p_run, v_run.tenant_id, p_name, v_run.last_step + 1, p_outcome, p_effect, p_started, p_now, p_epoch)
-          on conflict do nothing;
-        select * into v_written
-          from aos.write_events(p_run, v_run.tenant_id, true, p_now, p_events, v_run.last_event, v_run.last_hash);
-        update aos.runs set last_step = v_run.last_step + 1, last_event = v_written.p_last, last_hash = v_written.p_hash
-          where id = p_run;
-        return query select false, v_written.seqs;
+        return null;
+      end $$;
+      create or replace function aos.mark_simulated_run() returns trigger language plpgsql as $$
+      begin
+        new.simulation := coalesce(current_setting('aos.run_simulation', true), '') = 'on' or exists (
+          select from aos.runs r where r.tenant_id = new.tenant_id and r.id = new.parent_id and r.simulation);
+        new.simulated := new.simulated or new.simulation;
+        return new;
+      end $$;
+      -- The end of a run gives back what its steps had set aside, and settles the run itself: one run, and how long it took.
+      -- Deferred to the commit, when every row of a run that the transaction wants is locked.
+      create or replace function aos.end_budget() returns trigger language plpgsql as $$
+      begin
+        if exists (select from aos.budget_reservations r where r.tenant_id = new.tenant_id and r.run_id = new.id) then
+          perform from aos.budget_accounts c
+            join aos.budget_reservations r
+              on r.tenant_id = c.tenant_id and r.budget_id = c.budget_id and r.account = c.account
+            where r.tenant_id = new.tenant_id and r.run_id = new.id order by c.rank, c.budget_id, c.account for no key update of c;
+          perform aos.settle_budget(new.tenant_id, new.id, '', json_build_object('runs', 1, 'wall_clock_seconds',
+            greatest(extract(epoch from new.completed_at - coalesce(new.started_at, new.completed_at)), 0)),
+            new.completed_at);
+          perform aos.settle_budget(new.tenant_id, new.id, null, null, new.completed_at);
+        end if;
+        return null;
       end $$;`,
   },
 ];

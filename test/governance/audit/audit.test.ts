@@ -6,6 +6,7 @@ import { LOG_START, sealEntry } from '../../../src/governance/audit/entry.ts';
 import { rangeOf, rootOf, verifyConsistency, verifyInclusion } from '../../../src/governance/audit/merkle.ts';
 import { referenceOf } from '../../../src/governance/audit/person.ts';
 import { createFeed, type Feed } from '../../../src/runs/feed.ts';
+import { keyOfRun } from '../../../src/runs/run.ts';
 import type { Database } from '../../../src/store/database.ts';
 import { createTestAudit, wholeLog } from '../../support/audit.ts';
 import { openTestDatabase } from '../../support/database.ts';
@@ -90,8 +91,10 @@ describe('the audit log', () => {
     await feed.write(database.db, { tenantId, type: 'task.touched', subject: 't1', data: {} });
     await feed.write(database.db, { tenantId, type: 'pool.scaled', subject: 'pool', data: { from: 1, to: 2 } });
     const { run } = await here.runs.admit(testAdmission({ id: 'facts-run', caller: { tenantId, userId: 'ann' } }));
-    await here.runs.move(run.id, 'running', {});
-    await here.runs.move(run.id, 'completed', { event: { type: 'run.completed', data: { result: { answer: 'no' } } } });
+    await here.runs.move(keyOfRun(run), 'running', {});
+    await here.runs.move(keyOfRun(run), 'completed', {
+      event: { type: 'run.completed', data: { result: { answer: 'no' } } },
+    });
     const log = await wholeLog(audit, tenantId);
     expect(log.map(({ action }) => action)).toEqual([
       'TASK_SUBMIT',
@@ -100,7 +103,7 @@ describe('the audit log', () => {
       'ORCHESTRATION_COMPLETE',
       'RUN_ANCHOR',
     ]);
-    const ended = await here.runs.load(run.id);
+    const ended = await here.runs.load(keyOfRun(run));
     const [submitted, , queued, , anchor] = log;
     expect(submitted).toMatchObject({ task_id: 't1', task_type: 'x', actor: { type: 'user' } });
     expect(queued).toMatchObject({ run_id: run.id, raci_responsible: 'AOA Runtime', details: { event_seq: 1 } });

@@ -46,7 +46,9 @@ function reserve(runId: string, step: string, tokens: number, agentId = 'cfo'): 
 }
 
 async function settle(runId: string, step: string, tokens: number): Promise<void> {
-  await sql`select aos.settle_budget(${runId}, ${step}, ${JSON.stringify({ tokens })}, now())`.execute(database.db);
+  await sql`select aos.settle_budget('default', ${runId}, ${step}, ${JSON.stringify({ tokens })}, now())`.execute(
+    database.db,
+  );
 }
 
 const set = (id: string, change = {}): Promise<Budget> =>

@@ -2,6 +2,7 @@
  * That committed and reserved together never exceed the limit, and that nothing stays set aside: 1,000 steps at once over
  * several pools, with failures of every kind and a process that is killed in the middle.
  */
+
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
@@ -11,6 +12,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../src/core/clock.ts';
 import { accountsOf } from '../../../src/governance/budget/budget.ts';
 import { createBudgetWatch } from '../../../src/governance/budget/budget-watch.ts';
+import { DEFAULT_TENANT, runKey } from '../../../src/runs/run.ts';
 import { type Database, openDatabase } from '../../../src/store/database.ts';
 import { budgetDocument, openBudgets, type TestBudgets } from '../../support/budgets.ts';
 import { createTestDatabase } from '../../support/database.ts';
@@ -80,11 +82,11 @@ async function spend(pool: Pool, runId: string, nth: number, { how, asked, used 
   const outcome = await ledger.reserve({ tenantId: 'default', runId, step, asks });
   if (outcome.kind !== 'granted' || how === 'lost') return 0;
   if (how === 'failed') {
-    await ledger.release(runId, step);
+    await ledger.release(runKey(DEFAULT_TENANT, runId), step);
     return 0;
   }
   const what = JSON.stringify({ tokens: used, cost_usd: used / 1000 });
-  await sql`select aos.settle_budget(${runId}, ${step}, ${what}, now())`.execute(database.db);
+  await sql`select aos.settle_budget('default', ${runId}, ${step}, ${what}, now())`.execute(database.db);
   return used;
 }
 

@@ -13,7 +13,7 @@ import { createBudgets } from '../../../src/governance/budget/budgets.ts';
 import { createApprovalDesk } from '../../../src/governance/durable-desk.ts';
 import type { RunEvent } from '../../../src/runs/event.ts';
 import { createFeed } from '../../../src/runs/feed.ts';
-import type { Run } from '../../../src/runs/run.ts';
+import { DEFAULT_TENANT, keyOfRun, type Run, runKey } from '../../../src/runs/run.ts';
 import { type Database, openDatabase } from '../../../src/store/database.ts';
 import { budgetDocument, openBudgets, type TestBudgets } from '../../support/budgets.ts';
 import { createTestDatabase } from '../../support/database.ts';
@@ -119,18 +119,18 @@ const set = (change: Partial<BudgetDocument> = {}, id = 'all') =>
 
 async function begin(change = {}): Promise<Run> {
   const { run } = await here.runs.admit(testAdmission({ caller, ...change }));
-  await here.engine.begin(run.id);
+  await here.engine.begin(keyOfRun(run));
   return run;
 }
 
 async function ended(run: Run): Promise<Run | undefined> {
-  for await (const _event of here.events.follow(run.id, 0));
-  return here.runs.load(run.id);
+  for await (const _event of here.events.follow(keyOfRun(run), 0));
+  return here.runs.load(keyOfRun(run));
 }
 
 const waiting = (run: Run) =>
   expect
-    .poll(() => here.runs.load(run.id), { timeout: 8000 })
+    .poll(() => here.runs.load(keyOfRun(run)), { timeout: 8000 })
     .toMatchObject({ status: 'waiting', waitingFor: 'budget' });
 
 async function asked(run: Run): Promise<Approval> {
@@ -142,7 +142,7 @@ async function asked(run: Run): Promise<Approval> {
 }
 
 async function eventsOf(run: Run): Promise<readonly RunEvent[]> {
-  return here.events.read(run.id, 0);
+  return here.events.read(keyOfRun(run), 0);
 }
 
 const spendTwice = async (scope: RunScope, process: TestProcess) => {
@@ -303,8 +303,8 @@ describe('runs below a run', () => {
     };
     const run = await begin();
     const child = `${run.id}.part`;
-    await expect.poll(() => here.runs.load(run.id), { timeout: 8000 }).toMatchObject({ status: 'completed' });
-    expect(await here.runs.load(child)).toMatchObject({ status: 'completed' });
+    await expect.poll(() => here.runs.load(keyOfRun(run)), { timeout: 8000 }).toMatchObject({ status: 'completed' });
+    expect(await here.runs.load(runKey(DEFAULT_TENANT, child))).toMatchObject({ status: 'completed' });
     expect(await here.database.db.selectFrom('budget_accounts').select(['account', 'committed']).execute()).toEqual([
       { account: run.id, committed: '1000.00000000' },
     ]);
@@ -315,7 +315,7 @@ describe('runs below a run', () => {
     };
     const other = await begin();
     await expect
-      .poll(() => here.runs.load(`${other.id}.part`), { timeout: 8000 })
+      .poll(() => here.runs.load(runKey(DEFAULT_TENANT, `${other.id}.part`)), { timeout: 8000 })
       .toMatchObject({ status: 'waiting', waitingFor: 'budget' });
   });
 });
