@@ -47,6 +47,7 @@ export function createTaskProgram(parts: TaskProgramParts): RunProgram {
     return inSpan(taskSpan(scope.run, work), traceContextOf(scope.run), async (_span, traceContext) => {
       const plan = { task_type: work.type, ...(work.agentId !== undefined && { agent_ids: [work.agentId] }) };
       await scope.emit('started', { type: 'run.started', data: { plan } });
+      await parts.agents.budgets?.begin(scope);
       return attempt(handlers[work.type], work, { scope, traceContext });
     });
   };

@@ -15,6 +15,7 @@ function watchedBudgets(concern = true): Budgets & { readonly asked: StepSpendin
     async reserve(_scope, spending) {
       asked.push(spending);
     },
+    begin: async () => {},
   };
 }
 
@@ -59,7 +60,8 @@ describe('a turn under a budget', () => {
 
   it('ends with the run when nobody adds to it', async () => {
     const refused = new AosError('limit_exceeded', 'The budget is used up.');
-    const budgets: Budgets = { concern: () => true, reserve: () => Promise.reject(refused) };
+    const reserve = () => Promise.reject(refused);
+    const budgets: Budgets = { concern: () => true, reserve, begin: async () => {} };
     await expect(new MemoryRun({}).execute(turnProgram({ model: priced, budgets }))).rejects.toBe(refused);
   });
 

@@ -5,7 +5,7 @@
  */
 import { type Clock, isoTime } from '../../core/clock.ts';
 import { type Caller, runKey } from '../../runs/run.ts';
-import { type AccountAsk, accountsOf, type Budget, concernsRun } from './budget.ts';
+import { type AccountAsk, accountsOf, type Budget, concernsRun, secondsOf } from './budget.ts';
 import type { BudgetBook } from './budget-book.ts';
 import type { BudgetLedger, Shortage } from './budget-ledger.ts';
 import { exceeded, shortageText } from './shortage.ts';
@@ -37,9 +37,6 @@ export interface RunBudgetsParts {
   readonly ledger: Pick<BudgetLedger, 'reserve' | 'release'>;
   readonly clock: Clock;
 }
-
-/** How long a run may take whose time is counted and that asks for no limit. */
-const USUAL_SECONDS = 3600;
 
 export function createRunBudgets({ book, ledger, clock }: RunBudgetsParts): RunBudgets {
   return {
@@ -78,13 +75,4 @@ export function createRunBudgets({ book, ledger, clock }: RunBudgetsParts): RunB
     const inMs = Math.max(1000, Date.parse(renews_at) - clock.now());
     return exceeded(told, 'Send this again then, or have somebody add to it.', inMs);
   }
-}
-
-/** How long it may take: what it asked for, and no longer than a budget lets one run. */
-function secondsOf(budgets: readonly Budget[], asked: number | undefined): number {
-  const ofOneRun = budgets
-    .filter(({ dimension, window }) => dimension === 'wall_clock_seconds' && window === 'run')
-    .map(({ limit }) => limit);
-  const seconds = Math.min(asked ?? USUAL_SECONDS, ...ofOneRun);
-  return Math.max(1, Math.ceil(seconds));
 }

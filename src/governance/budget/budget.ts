@@ -187,3 +187,15 @@ function accountOf(
 function compare(one: string, other: string): number {
   return one < other ? -1 : one > other ? 1 : 0;
 }
+
+/** How long a run may take whose time is counted and that asks for no limit. */
+const USUAL_SECONDS = 3600;
+
+/** How long a run may take: what it asked for, and no longer than a budget lets one run. */
+export function secondsOf(budgets: readonly Budget[], asked: number | undefined): number {
+  const ofOneRun = budgets
+    .filter(({ dimension, window }) => dimension === 'wall_clock_seconds' && window === 'run')
+    .map(({ limit }) => limit);
+  const seconds = Math.min(asked ?? USUAL_SECONDS, ...ofOneRun);
+  return Math.max(1, Math.ceil(seconds));
+}

@@ -15,7 +15,17 @@ import { persist } from '../../store/persist.ts';
 import type { Log } from '../../telemetry/log.ts';
 import type { StandingDesk } from '../approval-desk.ts';
 import type { ApprovalDemand } from '../verdict.ts';
-import { accountsOf, concernsStep, type Dimension, type Spender, type Spending, unknownTo } from './budget.ts';
+import {
+  accountsOf,
+  type Budget,
+  concernsRun,
+  concernsStep,
+  type Dimension,
+  type Spender,
+  type Spending,
+  secondsOf,
+  unknownTo,
+} from './budget.ts';
 import type { BudgetBook } from './budget-book.ts';
 import type { BudgetLedger, ReserveOutcome, Shortage } from './budget-ledger.ts';
 import { exceeded, isBusy, shortageText, suggestedAmount, unpriced } from './shortage.ts';
@@ -36,6 +46,11 @@ export interface Budgets {
    * @throws AosError limit_exceeded when nobody adds to a budget that has too little; the scope's reason
    */
   reserve(scope: RunScope, spending: StepSpending): Promise<void>;
+  /**
+   * The same for an attempt at a task, which spends a run and its time: nobody asked a budget when it was admitted. To
+   * be called before anything else. What belongs to another run is counted with that one.
+   */
+  begin(scope: RunScope): Promise<void>;
 }
 
 export interface BudgetsParts {
@@ -60,6 +75,8 @@ const LONGEST_PAUSE_MS = 400;
 /** How long somebody has to add to a budget. */
 const PATIENCE_SECONDS = 7 * 24 * 3600;
 const FAMILIES = 1000;
+/** What is set aside for an attempt as a whole; the end of its run settles it (`end_budget` of the database). */
+const ATTEMPT_STEP = 'attempt';
 
 /** Why a run waits, as a step stores it. */
 type Breach = {
@@ -244,27 +261,44 @@ export function createBudgets(parts: BudgetsParts): Budgets {
     } as const;
   }
 
+  /** @param concerns whether any of the budgets may have to do with it */
+  async function makeSure(
+    scope: RunScope,
+    spending: StepSpending,
+    concerns: (budgets: readonly Budget[]) => boolean,
+  ): Promise<void> {
+    const { tenantId } = scope.run.caller;
+    for (let nth = 1; ; nth++) {
+      // An execution before this one has come so far: what it began to wait for is seen to its end.
+      const isKnown = scope.isSettled(`${spending.step}/budget-${nth}/breach`);
+      if (!isKnown && !concerns(book.of(tenantId))) return;
+      const spender = await spenderOf(scope);
+      if (isKnown) {
+        await makeRoom(scope, spender, spending, undefined, nth);
+        continue;
+      }
+      const [unknown] = unknownTo(book.of(tenantId), spender, spending);
+      if (unknown !== undefined) throw unpriced(unknown, spending.what);
+      const shortage = await scope.aside(() => setAside(scope, spender, spending));
+      if (shortage === undefined) return;
+      await makeRoom(scope, spender, spending, shortage, nth);
+    }
+  }
+
   return {
     concern: ({ caller }, kind, agentId) => concernsStep(book.of(caller.tenantId), kind, agentId),
     async reserve(scope, spending) {
-      const { tenantId } = scope.run.caller;
       // It has been done, and was settled then.
       if (scope.isSettled(spending.step)) return;
-      for (let nth = 1; ; nth++) {
-        // An execution before this one has come so far: what it began to wait for is seen to its end.
-        const isKnown = scope.isSettled(`${spending.step}/budget-${nth}/breach`);
-        if (!isKnown && !concernsStep(book.of(tenantId), spending.kind, spending.agentId)) return;
-        const spender = await spenderOf(scope);
-        if (isKnown) {
-          await makeRoom(scope, spender, spending, undefined, nth);
-          continue;
-        }
-        const [unknown] = unknownTo(book.of(tenantId), spender, spending);
-        if (unknown !== undefined) throw unpriced(unknown, spending.what);
-        const shortage = await scope.aside(() => setAside(scope, spender, spending));
-        if (shortage === undefined) return;
-        await makeRoom(scope, spender, spending, shortage, nth);
-      }
+      const { kind, agentId } = spending;
+      await makeSure(scope, spending, (budgets) => concernsStep(budgets, kind, agentId));
+    },
+    async begin(scope) {
+      const { caller, parentId, createdAt, deadlineAt } = scope.run;
+      if (parentId !== null) return;
+      const asked = deadlineAt === null ? undefined : (Date.parse(deadlineAt) - Date.parse(createdAt)) / 1000;
+      const amounts = { runs: 1, wall_clock_seconds: secondsOf(book.of(caller.tenantId), asked) };
+      await makeSure(scope, { step: ATTEMPT_STEP, kind: 'run', agentId: null, what: 'A task', amounts }, concernsRun);
     },
   };
 }

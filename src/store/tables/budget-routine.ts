@@ -121,4 +121,29 @@ export const budgetRoutines = `
       end if;
     end loop;
   end $$;
+
+  -- The end of a run gives back what its steps had set aside, and settles the run itself ('', and 'attempt' where it is an
+  -- attempt at a task): one run, and how long it took, an attempt no longer than it may. Deferred to the commit, when
+  -- every row of a run that the transaction wants is locked.
+  create or replace function aos.end_budget() returns trigger language plpgsql as $$
+  declare
+    v_seconds numeric := greatest(extract(epoch from new.completed_at - coalesce(new.started_at, new.completed_at)), 0);
+  begin
+    if exists (select from aos.budget_reservations r where r.tenant_id = new.tenant_id and r.run_id = new.id) then
+      perform from aos.budget_accounts c
+        join aos.budget_reservations r
+          on r.tenant_id = c.tenant_id and r.budget_id = c.budget_id and r.account = c.account
+        where r.tenant_id = new.tenant_id and r.run_id = new.id
+        order by c.rank, c.budget_id, c.account for no key update of c;
+      perform aos.settle_budget(new.tenant_id, new.id, '',
+        json_build_object('runs', 1, 'wall_clock_seconds', v_seconds), new.completed_at);
+      perform aos.settle_budget(new.tenant_id, new.id, 'attempt',
+        json_build_object('runs', 1, 'wall_clock_seconds', least(v_seconds, (
+          select max(r.amount) from aos.budget_reservations r
+           where r.tenant_id = new.tenant_id and r.run_id = new.id and r.step = 'attempt'
+             and r.dimension = 'wall_clock_seconds'))), new.completed_at);
+      perform aos.settle_budget(new.tenant_id, new.id, null, null, new.completed_at);
+    end if;
+    return null;
+  end $$;
 `;

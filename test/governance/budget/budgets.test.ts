@@ -1,6 +1,6 @@
 /** Runs that spend from budgets, with the real engine, desk and database: who waits, who is woken, what goes on. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { systemClock } from '../../../src/core/clock.ts';
+import { isoTime, systemClock } from '../../../src/core/clock.ts';
 import type { JsonObject } from '../../../src/core/json.ts';
 import type { Engine, RunProgram, RunScope } from '../../../src/engine/engine.ts';
 import { createEngine } from '../../../src/engine/run-engine.ts';
@@ -36,6 +36,7 @@ interface TestProcess extends TestBudgets, TestRuns {
   readonly engine: Engine;
   readonly approvals: ApprovalStore;
   readonly decide: (approval: Approval, decision: ApprovalDecision) => Promise<Approval>;
+  readonly beginAttempt: (scope: RunScope) => Promise<void>;
   readonly spend: (scope: RunScope, step: string, most: Amounts, used: Record<string, number>) => Promise<null>;
   stop(): Promise<void>;
 }
@@ -63,6 +64,7 @@ async function startProcess(): Promise<TestProcess> {
     engine,
     approvals,
     decide: (approval, decision) => desk.decide(approval.id, decision, operator),
+    beginAttempt: budgets.begin,
     async spend(scope, step, amounts, used) {
       await budgets.reserve(scope, { step, kind: 'model', agentId: 'cfo', what: 'The model m', amounts });
       const body = async () => {
@@ -150,6 +152,58 @@ const spendTwice = async (scope: RunScope, process: TestProcess) => {
   await process.spend(scope, 'second', { tokens: 700 }, { tokens: 500 });
   return {};
 };
+
+describe('an attempt at a task', () => {
+  beforeEach(() => {
+    program = async (scope, process) => {
+      await process.beginAttempt(scope);
+      done.push(scope.run.id);
+      return {};
+    };
+  });
+
+  it('is a run of the day: one for which there is none waits, asks, and goes on when something is added', async () => {
+    await set({ dimension: 'runs', limit: 1 });
+    const first = await begin();
+    expect(await ended(first)).toMatchObject({ status: 'completed' });
+    expect(await here.ledger.accounts('default')).toMatchObject([{ committed: 1, reserved: 0 }]);
+    const second = await begin();
+    expect(await asked(second)).toMatchObject({ args: { budget_id: 'all', dimension: 'runs' }, agentId: null });
+    expect(done).toEqual([first.id]);
+    await here.decide(await asked(second), { type: 'approve', by: 'dana' });
+    expect(await ended(second)).toMatchObject({ status: 'completed' });
+    expect(done).toEqual([first.id, second.id]);
+    expect(await here.ledger.accounts('default')).toMatchObject([{ committed: 2, reserved: 0 }]);
+  });
+
+  it('spends its time, and no more of it than it may take, however long it waited', async () => {
+    await set({ dimension: 'wall_clock_seconds', limit: 100 });
+    program = async (scope, process) => {
+      await process.beginAttempt(scope);
+      await scope.wait({ name: 'go', reason: 'input' });
+      return {};
+    };
+    const run = await begin({ deadlineAt: isoTime(clock.now() + 60_000) });
+    await expect.poll(() => here.runs.load(keyOfRun(run))).toMatchObject({ status: 'waiting' });
+    expect(await here.ledger.accounts('default')).toMatchObject([{ committed: 0, reserved: 60 }]);
+    await here.database.db.updateTable('runs').set({ deadline_at: null }).where('id', '=', run.id).execute();
+    ahead = 3_600_000;
+    await here.engine.signal(keyOfRun(run), { name: 'go', payload: {}, actor: 'user:ada' });
+    expect(await ended(run)).toMatchObject({ status: 'completed' });
+    expect(await here.ledger.accounts('default')).toMatchObject([{ committed: 60, reserved: 0, overdrawn: 0 }]);
+  });
+
+  it('is counted with the run that it belongs to', async () => {
+    await set({ dimension: 'runs', limit: 1 });
+    program = async (scope, process) => {
+      await process.beginAttempt(scope);
+      if (scope.run.parentId === null) await scope.child('part', { request: {} });
+      return {};
+    };
+    expect(await ended(await begin())).toMatchObject({ status: 'completed' });
+    expect(await here.ledger.accounts('default')).toMatchObject([{ committed: 1, reserved: 0 }]);
+  });
+});
 
 describe('a run whose budget has too little', () => {
   beforeEach(async () => {
