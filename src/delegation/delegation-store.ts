@@ -57,7 +57,7 @@ function rows(where: RawBuilder<unknown>, tail: RawBuilder<unknown> = sql``): Ra
            d.fabric, d.scan, d.created_at, d.accept_by, d.deadline_at, d.accepted_at, d.completed_at, d.result,
            d.output_context, d.error_code, d.error, d.tokens_used, d.cost_usd, d.steps_executed,
            case when t.started_at is not null then t.id || '.' || t.attempt end as run_id
-      from aos.delegations d left join aos.tasks t on t.id = d.task_id
+      from aos.delegations d left join aos.tasks t on t.tenant_id = d.tenant_id and t.id = d.task_id
      where ${where} ${tail}`;
 }
 
@@ -151,7 +151,7 @@ export async function listDelegations(
       sql`order by d.number desc limit ${limit + 1}`,
     ),
     sql<{ total: number }>`
-      select count(*)::integer as total from aos.delegations d left join aos.tasks t on t.id = d.task_id
+      select count(*)::integer as total from aos.delegations d left join aos.tasks t on t.tenant_id = d.tenant_id and t.id = d.task_id
        where ${all}`.execute(db),
   ]);
   const items = found.slice(0, limit);
@@ -167,7 +167,7 @@ export async function delegationFigures(db: Kysely<Schema>, caller: Caller): Pro
            coalesce(sum(d.cost_usd), 0)::float8 as cost,
            (sum(extract(epoch from d.completed_at - coalesce(d.accepted_at, d.created_at)))
               filter (where d.status = 'completed') * 1000)::float8 as took
-      from aos.delegations d left join aos.tasks t on t.id = d.task_id
+      from aos.delegations d left join aos.tasks t on t.tenant_id = d.tenant_id and t.id = d.task_id
      where d.tenant_id = ${tenantId} and (${userId} = '' or d.user_id = ${userId}) group by 1`.execute(db);
   const count = (one: string) => found.find((row) => row.status === one)?.count ?? 0;
   const byStatus = Object.fromEntries(delegationStatuses.map((one) => [one, count(one)])) as Record<

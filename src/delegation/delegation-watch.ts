@@ -55,8 +55,12 @@ export function createDelegationWatch(parts: DelegationWatchParts): DelegationWa
       sql`d.completed_at is null and d.task_id is not null and (t.id is null or t.completed_at is not null)`,
       sql`limit ${PAGE}`,
     );
-    for (const { id, taskId } of done) {
-      const task = taskId === null ? undefined : await loadTask(db, taskId);
+    for (const {
+      id,
+      taskId,
+      caller: { tenantId },
+    } of done) {
+      const task = taskId === null ? undefined : await loadTask(db, { tenantId, taskId });
       if (task === undefined || isEnded(task.status)) await desk.end(id, endingOf(task));
     }
     return done.length;
@@ -100,10 +104,11 @@ export function createDelegationWatch(parts: DelegationWatchParts): DelegationWa
   /** Answers messages whose tasks have ended. */
   async function answerRequests(): Promise<number> {
     const { rows: open } = await sql<{ tenant_id: string; id: string; task_id: string }>`
-      select m.tenant_id, m.id, m.task_id from aos.agent_messages m join aos.tasks t on t.id = m.task_id
+      select m.tenant_id, m.id, m.task_id from aos.agent_messages m join aos.tasks t
+        on t.tenant_id = m.tenant_id and t.id = m.task_id
        where not m.answered and t.completed_at is not null limit ${PAGE}`.execute(db);
     for (const { tenant_id: tenantId, id, task_id: taskId } of open) {
-      const [request, task] = [await mail.find(tenantId, id), await loadTask(db, taskId)];
+      const [request, task] = [await mail.find(tenantId, id), await loadTask(db, { tenantId, taskId })];
       if (request === undefined || task === undefined) continue;
       const words = await compose({ kind: 'executed', request, task });
       const reply = await db.transaction().execute(async (trx) => {

@@ -1,7 +1,7 @@
 /**
  * Firing: the transactions that turn planned times into tasks. In one transaction a planned time becomes a run, the job
  * moves on to its next time, and the task is submitted, so whoever is killed in between has done nothing. A lock of the
- * database lets one process at a time do it; the run's key (job, planned time) and the task's id say it once more.
+ * database lets one process at a time do it; the run's key (tenant, job, planned time) and the task's id say it once more.
  */
 import { sql } from 'kysely';
 import { type Clock, isoTime } from '../core/clock.ts';
@@ -10,12 +10,13 @@ import type { Database, StoreScope } from '../store/database.ts';
 import { isConnectionFailure } from '../store/persist.ts';
 import type { TaskQueue } from '../tasks/task-queue.ts';
 import type { Log } from '../telemetry/log.ts';
-import { type Job, toJob } from './job.ts';
+import { type Job, jobName, keyOfJob, toJob } from './job.ts';
 import { type FactWriter, tellJob } from './job-fact.ts';
+import { isAnyOf, lockJobs } from './job-lock.ts';
 import { type JobRun, taskIdFor, taskOf } from './job-run.ts';
 import { type KnownRun, type Noticed, notice } from './notice.ts';
 import { endedRuns, endRuns, type RunEnd } from './run-end.ts';
-import { lockJobs, nextTurns, noteSubmitted, stillQueued } from './turn.ts';
+import { nextTurns, noteSubmitted, stillQueued } from './turn.ts';
 
 /** Number of the lock under which jobs fire; any constant does, as long as it stays. */
 const FIRING_LOCK = 4_710_005;
@@ -73,6 +74,7 @@ export function createFiring(parts: FiringParts): Firing {
       .selectAll()
       .where('next_run_at', '<=', new Date(now))
       .orderBy('next_run_at')
+      .orderBy('tenant_id')
       .orderBy('id')
       .limit(BATCH)
       .forNoKeyUpdate()
@@ -80,7 +82,7 @@ export function createFiring(parts: FiringParts): Firing {
     if (rows.length === 0) return { jobs: 0, latenessMs: undefined };
     const jobs = rows.map(toJob);
     const known = await knownRuns(trx, jobs);
-    const noticed = jobs.map((job) => noticeSafely(job, known.get(job.id) ?? [], now));
+    const noticed = jobs.map((job) => noticeSafely(job, known.get(jobName(keyOfJob(job))) ?? [], now));
     const runs = noticed.flatMap((each) => each.runs);
     if (runs.length > 0) await trx.insertInto('job_runs').values(runs).execute();
     await moveOn(trx, noticed, now);
@@ -122,15 +124,12 @@ export function createFiring(parts: FiringParts): Firing {
   async function submit(trx: StoreScope, carefully: boolean): Promise<number> {
     const turns = await nextTurns(trx, maxConcurrentJobs, BATCH);
     if (turns.length === 0) return 0;
-    const jobs = await lockJobs(
-      trx,
-      turns.map(({ jobId }) => jobId),
-    );
+    const jobs = await lockJobs(trx, turns);
     const now = clock.now();
     const failed: RunEnd[] = [];
     const submitted: { readonly run: JobRun; readonly taskId: string }[] = [];
     for (const run of await stillQueued(trx, turns)) {
-      const job = jobs.get(run.jobId);
+      const job = jobs.get(jobName(run));
       if (job === undefined) continue;
       const taskId = taskIdFor(job.id, run.plannedAt);
       const task = taskOf(job, { plannedAt: run.plannedAt, runNumber: run.runNumber ?? job.runCount });
@@ -145,10 +144,10 @@ export function createFiring(parts: FiringParts): Firing {
         if (carefully) await sql`rollback to savepoint submission`.execute(trx);
         if (!isRefusal) log.error('a task was not taken', { job_id: job.id, reason: failure.message });
         const error = isRefusal ? failure.message : 'its task could not be submitted';
-        failed.push({ taskId, status: 'failed', at: isoTime(now), result: null, error });
+        failed.push({ tenantId: run.tenantId, taskId, status: 'failed', at: isoTime(now), result: null, error });
       }
       submitted.push({ run, taskId });
-      jobs.set(job.id, { ...job, lastRunAt: isoTime(now) });
+      jobs.set(jobName(run), { ...job, lastRunAt: isoTime(now) });
       await tellJob(feed, trx, 'job.fired', job, {
         task_id: taskId,
         planned_at: run.plannedAt,
@@ -193,6 +192,7 @@ export function createFiring(parts: FiringParts): Firing {
 
 /** Writes what was noticed to the jobs, in one statement. */
 async function moveOn(trx: StoreScope, noticed: readonly Noticed[], now: number): Promise<void> {
+  const tenants = noticed.map(({ job }) => job.owner.tenantId);
   const ids = noticed.map(({ job }) => job.id);
   const statuses = noticed.map(({ status }) => status);
   const nexts = noticed.map(({ next }) => (next === undefined ? null : isoTime(next)));
@@ -202,9 +202,9 @@ async function moveOn(trx: StoreScope, noticed: readonly Noticed[], now: number)
     update aos.jobs as job
       set status = moved.status, next_run_at = moved.next, run_count = moved.count, last_error = moved.error,
           updated_at = ${new Date(now)}
-      from unnest(${ids}::text[], ${statuses}::text[], ${nexts}::timestamptz[], ${counts}::integer[], ${errors}::text[])
-        as moved (id, status, next, count, error)
-      where job.id = moved.id`.execute(trx);
+      from unnest(${tenants}::text[], ${ids}::text[], ${statuses}::text[], ${nexts}::timestamptz[], ${counts}::integer[],
+                  ${errors}::text[]) as moved (tenant, id, status, next, count, error)
+      where job.tenant_id = moved.tenant and job.id = moved.id`.execute(trx);
 }
 
 async function knownRuns(
@@ -214,14 +214,14 @@ async function knownRuns(
   const earliest = Math.min(...jobs.map(({ nextRunAt }) => Date.parse(nextRunAt ?? '')));
   const rows = await trx
     .selectFrom('job_runs')
-    .select(['job_id', 'planned_at', 'status'])
-    .where(
-      'job_id',
-      'in',
-      jobs.map(({ id }) => id),
-    )
+    .select(['tenant_id', 'job_id', 'planned_at', 'status'])
+    .where(isAnyOf('tenant_id', 'job_id', jobs.map(keyOfJob)))
     .where((eb) => eb.or([eb('status', 'in', ['queued', 'running']), eb('planned_at', '>=', new Date(earliest))]))
     .execute();
-  const known = rows.map((row) => ({ jobId: row.job_id, plannedAt: row.planned_at.getTime(), status: row.status }));
-  return Map.groupBy(known, ({ jobId }) => jobId);
+  const known = rows.map((row) => ({
+    job: jobName({ tenantId: row.tenant_id, jobId: row.job_id }),
+    plannedAt: row.planned_at.getTime(),
+    status: row.status,
+  }));
+  return Map.groupBy(known, ({ job }) => job);
 }

@@ -5,7 +5,7 @@ import { type Clock, isoTime } from '../core/clock.ts';
 import { AosError } from '../core/errors.ts';
 import { type Caller, reachOf } from '../runs/run.ts';
 import type { TenantScopes } from '../store/tenant-scopes.ts';
-import { type Job, toJob } from './job.ts';
+import { type Job, runsOfJob, toJob } from './job.ts';
 import { type JobRun, type JobRunStatus, toJobRun } from './job-run.ts';
 import type { JobStatus } from './job-state.ts';
 import type { ScheduleType } from './schedule.ts';
@@ -112,7 +112,9 @@ export function createJobReader({
       return { items, total: Number(total), nextCursor: more ? `${last.nextRunAt ?? ''}~${last.id}` : null };
     },
     async runs(caller, jobId, { status, limit, cursor }) {
-      let query = tenant(caller.tenantId).selectFrom('job_runs').where('job_id', '=', jobId);
+      let query = tenant(caller.tenantId)
+        .selectFrom('job_runs')
+        .where((eb) => eb.and(runsOfJob({ tenantId: caller.tenantId, jobId })));
       if (status !== undefined) query = query.where('status', '=', status);
       const page = cursor === undefined ? query : query.where('planned_at', '<', readTime(cursor));
       const [{ total }, rows] = await Promise.all([
@@ -142,7 +144,9 @@ export function createJobReader({
           .groupBy(['status', 'schedule_type'])
           .execute(),
         visible(caller)
-          .innerJoin('job_runs', 'job_runs.job_id', 'jobs.id')
+          .innerJoin('job_runs', (join) =>
+            join.onRef('job_runs.tenant_id', '=', 'jobs.tenant_id').onRef('job_runs.job_id', '=', 'jobs.id'),
+          )
           .select('job_runs.status')
           .select(({ fn }) => fn.countAll<string>().as('runs'))
           .where((eb) =>

@@ -16,7 +16,9 @@ export type JobRunStatus = (typeof jobRunStatuses)[number];
 export const jobRunCauses = ['schedule', 'catch_up', 'manual'] as const;
 export type JobRunCause = (typeof jobRunCauses)[number];
 
+/** Its tenant, its job and its planned time are its name. */
 export interface JobRun {
+  readonly tenantId: string;
   readonly jobId: string;
   /** All times ISO-8601 UTC. */
   readonly plannedAt: string;
@@ -35,6 +37,7 @@ export interface JobRun {
 
 export function toJobRun(row: Selectable<JobRunTable>): JobRun {
   return {
+    tenantId: row.tenant_id,
     jobId: row.job_id,
     plannedAt: row.planned_at.toISOString(),
     runNumber: row.run_number,
@@ -49,7 +52,7 @@ export function toJobRun(row: Selectable<JobRunTable>): JobRun {
   };
 }
 
-/** The task id of a run: a UUID made of the job's id and the planned time. */
+/** The task id of a run: a UUID made of the job's id and the planned time, in the job's tenant. */
 export function taskIdFor(jobId: string, plannedAt: string): string {
   const bytes = createHash('sha256').update(`${jobId} ${plannedAt}`).digest().subarray(0, 16);
   // Version 8: a UUID of somebody's own making (RFC 9562).

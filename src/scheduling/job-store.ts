@@ -12,7 +12,7 @@ import type { Governor } from '../governance/governor.ts';
 import { type Caller, doneBy, reaches } from '../runs/run.ts';
 import type { Database, StoreScope } from '../store/database.ts';
 import type { TaskQueue } from '../tasks/task-queue.ts';
-import { type Job, type JobPlan, planColumns, toJob } from './job.ts';
+import { type Job, type JobKey, type JobPlan, keyOfJob, planColumns, rowOfJob, runsOfJob, toJob } from './job.ts';
 import { type FactWriter, JOB_CHANNEL, type JobFact, tellJob } from './job-fact.ts';
 import { type JobRun, toJobRun } from './job-run.ts';
 import { isJobOver, type JobStatus } from './job-state.ts';
@@ -71,7 +71,12 @@ export function createJobStore({ database, queue, feed, clock, fabric, governor 
     const outcome = await tenant(caller.tenantId)
       .transaction()
       .execute(async (trx) => {
-        const row = await trx.selectFrom('jobs').selectAll().where('id', '=', id).forNoKeyUpdate().executeTakeFirst();
+        const row = await trx
+          .selectFrom('jobs')
+          .selectAll()
+          .where((eb) => eb.and(rowOfJob({ tenantId: caller.tenantId, jobId: id })))
+          .forNoKeyUpdate()
+          .executeTakeFirst();
         const job = row && toJob(row);
         return job !== undefined && isCallers(job, caller) ? work(job, trx) : undefined;
       });
@@ -81,7 +86,7 @@ export function createJobStore({ database, queue, feed, clock, fabric, governor 
 
   async function write(
     trx: StoreScope,
-    id: string,
+    key: JobKey,
     columns: Partial<ReturnType<typeof planColumns>> & {
       readonly status?: JobStatus;
       readonly next_run_at?: Date | null;
@@ -93,17 +98,17 @@ export function createJobStore({ database, queue, feed, clock, fabric, governor 
     const row = await trx
       .updateTable('jobs')
       .set({ ...columns, updated_at: new Date(clock.now()) })
-      .where('id', '=', id)
+      .where((eb) => eb.and(rowOfJob(key)))
       .returningAll()
       .executeTakeFirstOrThrow();
     return toJob(row);
   }
 
-  async function hasActiveRuns(trx: StoreScope, id: string): Promise<boolean> {
+  async function hasActiveRuns(trx: StoreScope, key: JobKey): Promise<boolean> {
     const row = await trx
       .selectFrom('job_runs')
       .select('status')
-      .where('job_id', '=', id)
+      .where((eb) => eb.and(runsOfJob(key)))
       .where('status', 'in', ['queued', 'running'])
       .limit(1)
       .executeTakeFirst();
@@ -156,7 +161,7 @@ export function createJobStore({ database, queue, feed, clock, fabric, governor 
               created_at: new Date(now),
               updated_at: new Date(now),
             })
-            .onConflict((conflict) => conflict.column('id').doNothing())
+            .onConflict((conflict) => conflict.columns(['tenant_id', 'id']).doNothing())
             .returningAll()
             .executeTakeFirst();
           if (row === undefined) throw taken(id);
@@ -169,7 +174,11 @@ export function createJobStore({ database, queue, feed, clock, fabric, governor 
       return job;
     },
     async find(id, caller) {
-      const row = await tenant(caller.tenantId).selectFrom('jobs').selectAll().where('id', '=', id).executeTakeFirst();
+      const row = await tenant(caller.tenantId)
+        .selectFrom('jobs')
+        .selectAll()
+        .where((eb) => eb.and(rowOfJob({ tenantId: caller.tenantId, jobId: id })))
+        .executeTakeFirst();
       const job = row && toJob(row);
       return job !== undefined && isCallers(job, caller) ? job : undefined;
     },
@@ -178,7 +187,7 @@ export function createJobStore({ database, queue, feed, clock, fabric, governor 
         refuseOver(job);
         const { plan, decision } = await permit('update', id, makePlan(job), caller);
         if (decision !== undefined) await keepDecision(trx, { caller, runId: null, at: clock.now() }, decision);
-        const changed = await write(trx, id, { ...planColumns(plan), ...replanned(job, plan, clock.now()) });
+        const changed = await write(trx, keyOfJob(job), { ...planColumns(plan), ...replanned(job, plan, clock.now()) });
         await tell(trx, 'job.changed', changed, caller);
         return changed;
       });
@@ -187,8 +196,8 @@ export function createJobStore({ database, queue, feed, clock, fabric, governor 
       return locked(id, caller, async (job, trx) => {
         refuseOver(job);
         if (job.status === 'paused') return job;
-        await dropQueued(trx, id, clock.now(), 'the job was paused');
-        const paused = await write(trx, id, { status: 'paused', next_run_at: null });
+        await dropQueued(trx, keyOfJob(job), clock.now(), 'the job was paused');
+        const paused = await write(trx, keyOfJob(job), { status: 'paused', next_run_at: null });
         await tell(trx, 'job.paused', paused, caller);
         return paused;
       });
@@ -201,10 +210,10 @@ export function createJobStore({ database, queue, feed, clock, fabric, governor 
             facts: { status: job.status },
           });
         }
-        const active = await hasActiveRuns(trx, id);
+        const active = await hasActiveRuns(trx, keyOfJob(job));
         const next = firstAfterPause(job, clock.now());
         const status = active ? 'running' : next === undefined ? 'completed' : 'scheduled';
-        const resumed = await write(trx, id, {
+        const resumed = await write(trx, keyOfJob(job), {
           status,
           next_run_at: next === undefined ? null : new Date(next),
           consecutive_failures: 0,
@@ -219,9 +228,9 @@ export function createJobStore({ database, queue, feed, clock, fabric, governor 
         refuseOver(job);
         const now = clock.now();
         const runCount = job.runCount + 1;
-        const row = await insertManual(trx, id, runCount, now);
+        const row = await insertManual(trx, keyOfJob(job), runCount, now);
         const spent = job.schedule.max_runs !== null && runCount >= job.schedule.max_runs;
-        const changed = await write(trx, id, {
+        const changed = await write(trx, keyOfJob(job), {
           status: job.status === 'paused' ? 'paused' : 'running',
           run_count: runCount,
           ...(spent && { next_run_at: null }),
@@ -238,15 +247,15 @@ export function createJobStore({ database, queue, feed, clock, fabric, governor 
       const tasks: string[] = [];
       const cancelled = await locked(id, caller, async (job, trx) => {
         if (isJobOver(job.status)) return job;
-        await dropQueued(trx, id, clock.now(), reason);
+        await dropQueued(trx, keyOfJob(job), clock.now(), reason);
         const running = await trx
           .selectFrom('job_runs')
           .select('task_id')
-          .where('job_id', '=', id)
+          .where((eb) => eb.and(runsOfJob(keyOfJob(job))))
           .where('status', '=', 'running')
           .execute();
         tasks.push(...running.flatMap(({ task_id }) => task_id ?? []));
-        const over = await write(trx, id, { status: 'cancelled', next_run_at: null });
+        const over = await write(trx, keyOfJob(job), { status: 'cancelled', next_run_at: null });
         await tell(trx, 'job.cancelled', over, caller);
         return over;
       });
@@ -272,19 +281,19 @@ async function cancelPending(
 }
 
 /** Its planned time is now, or the next millisecond of the job that has no run yet. */
-async function insertManual(trx: StoreScope, jobId: string, runNumber: number, now: number): Promise<JobRun> {
+async function insertManual(trx: StoreScope, job: JobKey, runNumber: number, now: number): Promise<JobRun> {
   for (let planned = now; ; planned++) {
     const row = await trx
       .insertInto('job_runs')
       .values({
-        job_id: jobId,
+        ...runsOfJob(job),
         planned_at: new Date(planned),
         run_number: runNumber,
         status: 'queued',
         cause: 'manual',
         noticed_at: new Date(now),
       })
-      .onConflict((conflict) => conflict.columns(['job_id', 'planned_at']).doNothing())
+      .onConflict((conflict) => conflict.columns(['tenant_id', 'job_id', 'planned_at']).doNothing())
       .returningAll()
       .executeTakeFirst();
     if (row !== undefined) return toJobRun(row);

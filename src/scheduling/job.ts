@@ -28,7 +28,30 @@ export interface JobPlan {
   readonly failureThreshold: number | null;
 }
 
+/** Which job, among those of all tenants: ids are chosen by callers, and each tenant has its own. */
+export type JobKey = { readonly tenantId: string; readonly jobId: string };
+
+export function keyOfJob({ id, owner }: Pick<Job, 'id' | 'owner'>): JobKey {
+  return { tenantId: owner.tenantId, jobId: id };
+}
+
+/** A key as one word, for maps: `<tenant>/<id>`. Names of tenants have no slash. */
+export function jobName({ tenantId, jobId }: JobKey): string {
+  return `${tenantId}/${jobId}`;
+}
+
+/** The columns that say which row a job is. */
+export function rowOfJob({ tenantId, jobId }: JobKey) {
+  return { tenant_id: tenantId, id: jobId };
+}
+
+/** The columns that say whose a row of a job's runs is. */
+export function runsOfJob({ tenantId, jobId }: JobKey) {
+  return { tenant_id: tenantId, job_id: jobId };
+}
+
 export interface Job extends JobPlan {
+  /** Unique within its tenant. */
   readonly id: string;
   readonly owner: Caller;
   readonly status: JobStatus;

@@ -4,7 +4,7 @@
  */
 import type { Insertable } from 'kysely';
 import type { JobRunTable } from '../store/tables/job.ts';
-import { type Job, misfireRule } from './job.ts';
+import { type Job, keyOfJob, misfireRule, runsOfJob } from './job.ts';
 import { settleJob } from './job-state.ts';
 import { dueTimes, judgeDue } from './misfire.ts';
 import { nextTime } from './schedule.ts';
@@ -40,7 +40,7 @@ export function notice(job: Job, known: readonly KnownRun[], now: number): Notic
   const runs: Insertable<JobRunTable>[] = [];
   const add = (plannedAt: number, status: string, cause: string, number: number | null, error: string | null) =>
     runs.push({
-      job_id: job.id,
+      ...runsOfJob(keyOfJob(job)),
       planned_at: new Date(plannedAt),
       run_number: number,
       status,

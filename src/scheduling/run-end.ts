@@ -4,16 +4,18 @@
 import { isoTime } from '../core/clock.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { StoreScope } from '../store/database.ts';
-import type { Task } from '../tasks/task.ts';
+import { keyOfTask, type Task, taskName } from '../tasks/task.ts';
 import { isEnded } from '../tasks/task-state.ts';
-import { toTask } from '../tasks/task-store.ts';
-import { type Job, toJob } from './job.ts';
+import { isAnyTask, loadTasks } from '../tasks/task-store.ts';
+import { type Job, type JobKey, keyOfJob, rowOfJob, runsOfJob, toJob } from './job.ts';
 import { type FactWriter, type JobFact, tellJob } from './job-fact.ts';
+import { lockJobs } from './job-lock.ts';
 import { type JobRun, toJobRun } from './job-run.ts';
 import { isJobOver, settleJob } from './job-state.ts';
 
-/** How a run ended. */
+/** How a run ended, told by its task. */
 export interface RunEnd {
+  readonly tenantId: string;
   readonly taskId: string;
   readonly status: 'completed' | 'failed' | 'cancelled';
   /** ISO-8601 UTC. */
@@ -25,7 +27,7 @@ export interface RunEnd {
 /** What the end of a task is for the run that submitted it. */
 export function endOfTask(task: Task, now: string): RunEnd {
   const { status, lastError, statusMessage, result } = task;
-  const end = { taskId: task.id, at: task.completedAt ?? now, result };
+  const end = { ...keyOfTask(task), at: task.completedAt ?? now, result };
   if (status === 'completed') return { ...end, status, error: null };
   if (status === 'cancelled') return { ...end, status, error: statusMessage ?? 'the task was cancelled' };
   return { ...end, status: 'failed', error: lastError?.message ?? statusMessage ?? 'the task failed' };
@@ -33,15 +35,20 @@ export function endOfTask(task: Task, now: string): RunEnd {
 
 /** The runs that are written down as running although their task has ended, or is there no longer. */
 export async function endedRuns(db: StoreScope, now: number): Promise<readonly RunEnd[]> {
-  const running = await db.selectFrom('job_runs').select('task_id').where('status', '=', 'running').execute();
-  const ids = running.flatMap(({ task_id: id }) => id ?? []);
-  if (ids.length === 0) return [];
-  const rows = await db.selectFrom('tasks').selectAll().where('id', 'in', ids).execute();
-  const tasks = new Map(rows.map((row) => [row.id, toTask(row)]));
-  return ids.flatMap((taskId): RunEnd[] => {
-    const task = tasks.get(taskId);
+  const running = await db
+    .selectFrom('job_runs')
+    .select(['tenant_id', 'task_id'])
+    .where('status', '=', 'running')
+    .execute();
+  const keys = running.flatMap(({ tenant_id: tenantId, task_id: taskId }) =>
+    taskId === null ? [] : [{ tenantId, taskId }],
+  );
+  if (keys.length === 0) return [];
+  const tasks = await loadTasks(db, keys);
+  return keys.flatMap((key): RunEnd[] => {
+    const task = tasks.get(taskName(key));
     if (task === undefined) {
-      return [{ taskId, status: 'failed', at: isoTime(now), result: null, error: 'its task is there no longer' }];
+      return [{ ...key, status: 'failed', at: isoTime(now), result: null, error: 'its task is there no longer' }];
     }
     return isEnded(task.status) ? [endOfTask(task, isoTime(now))] : [];
   });
@@ -53,29 +60,31 @@ export async function endRuns(
   trx: StoreScope,
   ends: readonly RunEnd[],
 ): Promise<void> {
-  const byTask = new Map(ends.map((end) => [end.taskId, end]));
+  const byTask = new Map(ends.map((end) => [taskName(end), end]));
   if (byTask.size === 0) return;
   const candidates = await trx
     .selectFrom('job_runs')
-    .select('job_id')
-    .where('task_id', 'in', [...byTask.keys()])
+    .select(['tenant_id', 'job_id'])
+    .where(isAnyTask('tenant_id', 'task_id', ends))
     .where('status', '=', 'running')
     .execute();
-  const ids = [...new Set(candidates.map(({ job_id }) => job_id))];
-  if (ids.length === 0) return;
-  const jobs = await trx.selectFrom('jobs').selectAll().where('id', 'in', ids).orderBy('id').forNoKeyUpdate().execute();
-  for (const row of jobs) {
-    let job = toJob(row);
+  if (candidates.length === 0) return;
+  const jobs = await lockJobs(
+    trx,
+    candidates.map((row) => ({ tenantId: row.tenant_id, jobId: row.job_id })),
+  );
+  for (let job of jobs.values()) {
+    const key = keyOfJob(job);
     const running = await trx
       .selectFrom('job_runs')
       .selectAll()
-      .where('job_id', '=', job.id)
+      .where((eb) => eb.and(runsOfJob(key)))
       .where('status', '=', 'running')
       .orderBy('planned_at')
       .execute();
-    let active = await activeRuns(trx, job.id);
+    let active = await activeRuns(trx, key);
     for (const run of running.map(toJobRun)) {
-      const end = run.taskId === null ? undefined : byTask.get(run.taskId);
+      const end = run.taskId === null ? undefined : byTask.get(taskName({ ...key, taskId: run.taskId }));
       if (end === undefined) continue;
       active -= 1;
       job = await endRun(parts, trx, job, run, end, active);
@@ -83,11 +92,11 @@ export async function endRuns(
   }
 }
 
-async function activeRuns(trx: StoreScope, jobId: string): Promise<number> {
+async function activeRuns(trx: StoreScope, job: JobKey): Promise<number> {
   const { active } = await trx
     .selectFrom('job_runs')
     .select(({ fn }) => fn.countAll<string>().as('active'))
-    .where('job_id', '=', jobId)
+    .where((eb) => eb.and(runsOfJob(job)))
     .where('status', 'in', ['queued', 'running'])
     .executeTakeFirstOrThrow();
   return Number(active);
@@ -111,7 +120,7 @@ async function endRun(
       result: end.result === null ? null : JSON.stringify(end.result),
       error,
     })
-    .where('job_id', '=', job.id)
+    .where((eb) => eb.and(runsOfJob(run)))
     .where('planned_at', '=', new Date(run.plannedAt))
     .execute();
   const failures = { completed: 0, failed: job.consecutiveFailures + 1, cancelled: job.consecutiveFailures };
@@ -140,7 +149,7 @@ async function endRun(
       }),
       updated_at: new Date(now),
     })
-    .where('id', '=', job.id)
+    .where((eb) => eb.and(rowOfJob(run)))
     .returningAll()
     .executeTakeFirstOrThrow();
   const fact: JobFact = `job.run_${end.status}`;
@@ -151,7 +160,7 @@ async function endRun(
     ...(error !== null && { error }),
   });
   if (over && !isJobOver(job.status)) {
-    await dropQueued(trx, job.id, now, `the job has ${status}`);
+    await dropQueued(trx, run, now, `the job has ${status}`);
     const type = status === 'failed' ? 'job.failed' : 'job.completed';
     await tellJob(feed, trx, type, job, { ...(error !== null && { error }) });
   }
@@ -175,11 +184,11 @@ export function runResult(
 }
 
 /** Gives up the runs of a job that wait to be submitted. */
-export async function dropQueued(trx: StoreScope, jobId: string, now: number, why: string): Promise<void> {
+export async function dropQueued(trx: StoreScope, job: JobKey, now: number, why: string): Promise<void> {
   await trx
     .updateTable('job_runs')
     .set({ status: 'cancelled', completed_at: new Date(now), error: why })
-    .where('job_id', '=', jobId)
+    .where((eb) => eb.and(runsOfJob(job)))
     .where('status', '=', 'queued')
     .execute();
 }

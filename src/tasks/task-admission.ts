@@ -14,7 +14,7 @@ import type { Database, StoreScope } from '../store/database.ts';
 import { rankOf } from './priority.ts';
 import { agentOfTask, hashSubmission, type NewTask, submissionOf, type Task, type TaskSubmission } from './task.ts';
 import type { TaskSettingsStore } from './task-settings.ts';
-import { loadTask, TASK_CHANNEL, tellFact, toTask } from './task-store.ts';
+import { loadTask, rowOfTask, TASK_CHANNEL, tellFact, toTask } from './task-store.ts';
 
 export interface SubmitOptions {
   /** The caller's own id: the same id and the same submission give the task that exists. A new one by default. */
@@ -85,7 +85,7 @@ export function createTaskAdmission(parts: TaskAdmissionParts): TaskAdmission {
 
   /** What is taken of a submission, and what is to be kept of the verdict. */
   async function permit(id: string, asked: TaskSubmission, caller: Caller) {
-    const isThere = async () => (await loadTask(db, id))?.caller.tenantId === caller.tenantId;
+    const isThere = async () => (await loadTask(db, { tenantId: caller.tenantId, taskId: id })) !== undefined;
     const { task_type: actionClass, target_system: target } = asked;
     const { args, decision } = await admit(
       governor,
@@ -134,7 +134,7 @@ export function createTaskAdmission(parts: TaskAdmissionParts): TaskAdmission {
           due_at: new Date(Math.max(now, scheduledAt?.getTime() ?? now)),
           max_retries: submission.max_retries,
         })
-        .onConflict((conflict) => conflict.column('id').doNothing())
+        .onConflict((conflict) => conflict.columns(['tenant_id', 'id']).doNothing())
         .returningAll()
         .executeTakeFirst();
       if (created !== undefined) {
@@ -143,11 +143,12 @@ export function createTaskAdmission(parts: TaskAdmissionParts): TaskAdmission {
         if (decision !== undefined) await keepDecision(trx, { caller, runId: null, at: now }, decision);
         return task;
       }
-      const existing = await trx.selectFrom('tasks').selectAll().where('id', '=', id).executeTakeFirst();
-      const isSame =
-        existing?.tenant_id === caller.tenantId &&
-        existing.user_id === caller.userId &&
-        existing.request_hash === requestHash;
+      const existing = await trx
+        .selectFrom('tasks')
+        .selectAll()
+        .where((eb) => eb.and(rowOfTask({ tenantId: caller.tenantId, taskId: id })))
+        .executeTakeFirst();
+      const isSame = existing?.user_id === caller.userId && existing.request_hash === requestHash;
       if (existing !== undefined && isSame) return toTask(existing);
       throw new AosError(
         'conflict',

@@ -8,10 +8,10 @@ import type { Feed } from '../runs/feed.ts';
 import type { WaitReason } from '../runs/run.ts';
 import type { Database, StoreScope } from '../store/database.ts';
 import { type AttemptEnding, outcomeOf } from './attempt-outcome.ts';
-import { attemptRunId, type Task } from './task.ts';
+import { attemptRunId, keyOfTask, type Task, type TaskKey, taskName } from './task.ts';
 import type { TaskSettingsStore } from './task-settings.ts';
 import { isEnded } from './task-state.ts';
-import { loadTask, TASK_CHANNEL, type TaskRow, tellFact, toTask } from './task-store.ts';
+import { isAnyTask, loadTask, rowOfTask, TASK_CHANNEL, type TaskRow, tellFact, toTask } from './task-store.ts';
 
 /** What waits for workers. */
 export interface Line {
@@ -29,8 +29,8 @@ export interface TaskClaims {
   isCancelled(task: Task): Promise<boolean>;
   /** Says what became of the attempt and lets the task go. */
   settle(task: Task, pool: string, ending: AttemptEnding): Promise<void>;
-  /** Puts tasks whose runs waited back in line: those of these ids, or all whose runs are to go on or have ended. */
-  wake(ids: readonly string[] | 'due'): Promise<number>;
+  /** Puts tasks whose runs waited back in line: those of these keys, or all whose runs are to go on or have ended. */
+  wake(tasks: readonly TaskKey[] | 'due'): Promise<number>;
   /** Puts all tasks of a pool back in line, with the same attempts. @returns how many */
   releaseAll(pool: string): Promise<number>;
   /** The pools that have claims. */
@@ -56,7 +56,7 @@ export function createTaskClaims({ database, feed, settings, clock, random }: Ta
     return trx
       .selectFrom('tasks')
       .selectAll()
-      .where('id', '=', task.id)
+      .where((eb) => eb.and(rowOfTask(keyOfTask(task))))
       .where('executor', '=', pool)
       .where('claim', '=', task.claim)
       .forNoKeyUpdate()
@@ -74,7 +74,7 @@ export function createTaskClaims({ database, feed, settings, clock, random }: Ta
       const after = await trx
         .updateTable('tasks')
         .set({ ...outcome?.set, executor: null })
-        .where('id', '=', task.id)
+        .where((eb) => eb.and(rowOfTask(keyOfTask(task))))
         .returningAll()
         .executeTakeFirstOrThrow();
       if (ending.status === 'waiting' && waitsForOthers(ending.reason)) await liftDeadline(trx, task);
@@ -83,7 +83,8 @@ export function createTaskClaims({ database, feed, settings, clock, random }: Ta
     });
     if (settled === undefined) return;
     // Also what only freed a place under a limit is news to pools that found nothing to do before.
-    if (settled.ends) notifications.announce(TASK_CHANNEL, `ended ${task.id}`, `ended ${task.id}`);
+    const ended = `ended ${taskName(keyOfTask(task))}`;
+    if (settled.ends) notifications.announce(TASK_CHANNEL, ended, ended);
     else notifications.announce(TASK_CHANNEL, 'work', 'work');
   }
 
@@ -105,7 +106,7 @@ export function createTaskClaims({ database, feed, settings, clock, random }: Ta
         const row = await trx
           .updateTable('tasks')
           .set(({ fn, val }) => ({ status: 'running', started_at: fn.coalesce('started_at', val(now)) }))
-          .where('id', '=', task.id)
+          .where((eb) => eb.and(rowOfTask(keyOfTask(task))))
           .where('executor', '=', pool)
           .where('claim', '=', task.claim)
           .where('status', '=', 'assigned')
@@ -118,14 +119,14 @@ export function createTaskClaims({ database, feed, settings, clock, random }: Ta
         await tellFact(feed, trx, 'task.started', toTask(row));
         return toTask(row);
       }),
-    isCancelled: async ({ id }) => (await loadTask(db, id))?.status === 'cancelled',
-    async wake(ids) {
-      if (ids.length === 0) return 0;
+    isCancelled: async (task) => (await loadTask(db, keyOfTask(task)))?.status === 'cancelled',
+    async wake(tasks) {
+      if (tasks.length === 0) return 0;
       const which =
-        ids === 'due'
+        tasks === 'due'
           ? sql`exists (select 1 from aos.runs r where r.tenant_id = t.tenant_id and r.id = t.id || '.' || t.attempt
                            and (r.status <> 'waiting' or r.wake_at <= ${new Date(clock.now())}))`
-          : sql`t.id = any(${ids}::text[])`;
+          : isAnyTask('t.tenant_id', 't.id', tasks);
       const { rows } = await sql<{ id: string }>`
         update aos.tasks t set status = 'pending', waiting_for = null, status_message = 'its wait is over; it waits for a worker'
          where t.waiting_for is not null and t.executor is null and t.status in ('running', 'awaiting_approval') and ${which}

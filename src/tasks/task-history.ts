@@ -38,7 +38,8 @@ export async function taskHistory(
         from aos.feed f where f.tenant_id = ${task.caller.tenantId} and f.subject = ${task.id}
       union all
       select e.xid, e.pos, e.type, e.run_id, e.seq, e.at, e.data
-        from aos.run_events e where e.tenant_id = ${task.caller.tenantId} and e.run_id = any(${runs}::text[]) and e.type <> 'turn.delta'
+        from aos.run_events e
+       where e.tenant_id = ${task.caller.tenantId} and e.run_id = any(${runs}::text[]) and e.type <> 'turn.delta'
     ) happened
      where (xid, pos) > (${xid}::xid8, ${pos}::bigint) and xid < pg_snapshot_xmin(pg_current_snapshot())
      order by xid, pos limit ${limit}`.execute(db);

@@ -12,12 +12,12 @@ import type { OnQuota } from '../runs/quota.ts';
 import { type Caller, enderOf } from '../runs/run.ts';
 import type { Database, StoreScope } from '../store/database.ts';
 import type { Log } from '../telemetry/log.ts';
-import { attemptRunId, type NewTask, type Task } from './task.ts';
+import { attemptRunId, keyOfTask, type NewTask, type Task, type TaskKey, taskName, taskNamed } from './task.ts';
 import { createTaskAdmission, type SubmitOptions } from './task-admission.ts';
 import { listTasks, type TaskFilter, type TaskPage } from './task-list.ts';
 import type { TaskSettingsStore } from './task-settings.ts';
 import { isEnded } from './task-state.ts';
-import { isCallers, loadTask, lockTask, TASK_CHANNEL, tellFact, toTask } from './task-store.ts';
+import { isCallers, loadTask, lockTask, rowOfTask, TASK_CHANNEL, tellFact, toTask } from './task-store.ts';
 import { type Waiting, whyItWaits } from './waiting.ts';
 
 export interface TaskQueue {
@@ -89,7 +89,7 @@ export function createTaskQueue(parts: TaskQueueParts): TaskQueue {
   }
 
   async function find(id: string, caller: Caller): Promise<Task | undefined> {
-    const task = await loadTask(tenant(caller.tenantId), id);
+    const task = await loadTask(tenant(caller.tenantId), { tenantId: caller.tenantId, taskId: id });
     return task !== undefined && isCallers(task, caller) ? task : undefined;
   }
 
@@ -102,7 +102,7 @@ export function createTaskQueue(parts: TaskQueueParts): TaskQueue {
     return tenant(caller.tenantId)
       .transaction()
       .execute(async (trx) => {
-        const task = await lockTask(trx, id);
+        const task = await lockTask(trx, { tenantId: caller.tenantId, taskId: id });
         return task !== undefined && isCallers(task, caller) ? to(task, trx) : undefined;
       });
   }
@@ -123,7 +123,7 @@ export function createTaskQueue(parts: TaskQueueParts): TaskQueue {
       const row = await trx
         .updateTable('tasks')
         .set({ status: 'cancelled', status_message: reason, completed_at: new Date(clock.now()), waiting_for: null })
-        .where('id', '=', id)
+        .where((eb) => eb.and(rowOfTask(keyOfTask(task))))
         .returningAll()
         .executeTakeFirstOrThrow();
       await tellFact(feed, trx, 'task.cancelled', toTask(row), caller);
@@ -131,12 +131,14 @@ export function createTaskQueue(parts: TaskQueueParts): TaskQueue {
     });
     if (cancelled === undefined) return undefined;
     await engine.cancel(attemptRunId(cancelled), reason, enderOf(cancelled.caller, caller));
-    notifications.announce(TASK_CHANNEL, `ended ${id}`, `ended ${id}`);
+    const ended = `ended ${taskName(keyOfTask(cancelled))}`;
+    notifications.announce(TASK_CHANNEL, ended, ended);
     return cancelled;
   }
 
   async function requeue(id: string, caller: Caller): Promise<Task | undefined> {
-    const task = await change(id, caller, async ({ status, attempt }, trx) => {
+    const again = await change(id, caller, async (task, trx) => {
+      const { status, attempt } = task;
       if (status !== 'failed' && status !== 'dead') {
         throw new AosError('conflict', `Only a failed or dead task can be tried again; this one is ${status}`, {
           reason: 'TASK_NOT_FAILED',
@@ -154,19 +156,19 @@ export function createTaskQueue(parts: TaskQueueParts): TaskQueue {
           completed_at: null,
           result: null,
         })
-        .where('id', '=', id)
+        .where((eb) => eb.and(rowOfTask(keyOfTask(task))))
         .returningAll()
         .executeTakeFirstOrThrow();
       await tellFact(feed, trx, 'task.retrying', toTask(row), caller);
       return toTask(row);
     });
-    if (task !== undefined) announceWork();
-    return task;
+    if (again !== undefined) announceWork();
+    return again;
   }
 
-  async function tellEnd(id: string): Promise<void> {
+  async function tellEnd(key: TaskKey): Promise<void> {
     if (endListeners.size === 0) return;
-    const task = await loadTask(db, id);
+    const task = await loadTask(db, key);
     if (task === undefined || !isEnded(task.status)) return;
     for (const listener of endListeners) listener(task);
   }
@@ -194,7 +196,7 @@ export function createTaskQueue(parts: TaskQueueParts): TaskQueue {
       stopListening = await notifications.listen(TASK_CHANNEL, {
         heard(payload) {
           if (!payload.startsWith('ended ')) return;
-          tellEnd(payload.slice('ended '.length)).catch((error: unknown) => {
+          tellEnd(taskNamed(payload.slice('ended '.length))).catch((error: unknown) => {
             log.warn('the end of a task was not told', { reason: String(error) });
           });
         },

@@ -2,7 +2,7 @@
  * Tasks as rows: what is read and how a row becomes a task. Changes are made by `task-queue.ts` for callers and by
  * `task-claims.ts` for workers.
  */
-import type { Selectable } from 'kysely';
+import { type RawBuilder, type Selectable, sql } from 'kysely';
 import type { ErrorCode } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { Feed } from '../runs/feed.ts';
@@ -10,7 +10,7 @@ import { type Caller, doneBy, reaches, type WaitReason } from '../runs/run.ts';
 import type { StoreScope } from '../store/database.ts';
 import type { TaskTable } from '../store/tables/task.ts';
 import { priorityNumbers } from './priority.ts';
-import type { Task, TaskSubmission } from './task.ts';
+import { keyOfTask, type Task, type TaskKey, type TaskSubmission, taskName } from './task.ts';
 import type { TaskStatus } from './task-state.ts';
 
 export type TaskRow = Selectable<TaskTable>;
@@ -58,14 +58,45 @@ export function toTask(row: TaskRow): Task {
   };
 }
 
-export async function loadTask(within: StoreScope, id: string): Promise<Task | undefined> {
-  const row = await within.selectFrom('tasks').selectAll().where('id', '=', id).executeTakeFirst();
+/** The columns that say which row a task is. */
+export function rowOfTask({ tenantId, taskId }: TaskKey) {
+  return { tenant_id: tenantId, id: taskId };
+}
+
+export async function loadTask(within: StoreScope, key: TaskKey): Promise<Task | undefined> {
+  const row = await within
+    .selectFrom('tasks')
+    .selectAll()
+    .where((eb) => eb.and(rowOfTask(key)))
+    .executeTakeFirst();
   return row && toTask(row);
 }
 
+/** Whether these columns, of tenant and task, are one of the keys. */
+export function isAnyTask(tenant: string, task: string, keys: readonly TaskKey[]): RawBuilder<boolean> {
+  const tenants = keys.map(({ tenantId }) => tenantId);
+  const ids = keys.map(({ taskId }) => taskId);
+  return sql<boolean>`(${sql.ref(tenant)}, ${sql.ref(task)}) in (select * from unnest(${tenants}::text[], ${ids}::text[]))`;
+}
+
+/** @returns those that there are, by name */
+export async function loadTasks(within: StoreScope, keys: readonly TaskKey[]): Promise<ReadonlyMap<string, Task>> {
+  const rows = await within
+    .selectFrom('tasks')
+    .selectAll()
+    .where(isAnyTask('tenant_id', 'id', keys))
+    .execute();
+  return new Map(rows.map(toTask).map((task) => [taskName(keyOfTask(task)), task]));
+}
+
 /** Locks the task for a change. */
-export async function lockTask(within: StoreScope, id: string): Promise<Task | undefined> {
-  const row = await within.selectFrom('tasks').selectAll().where('id', '=', id).forNoKeyUpdate().executeTakeFirst();
+export async function lockTask(within: StoreScope, key: TaskKey): Promise<Task | undefined> {
+  const row = await within
+    .selectFrom('tasks')
+    .selectAll()
+    .where((eb) => eb.and(rowOfTask(key)))
+    .forNoKeyUpdate()
+    .executeTakeFirst();
   return row && toTask(row);
 }
 

@@ -52,7 +52,26 @@ export const retryBounds = { min: 0, max: 10, default: 3 } as const;
 
 export type TaskFailure = { readonly code: ErrorCode; readonly message: string };
 
+/** Which task, among those of all tenants: ids are chosen by callers, and each tenant has its own. */
+export type TaskKey = { readonly tenantId: string; readonly taskId: string };
+
+export function keyOfTask({ id, caller }: Pick<Task, 'id' | 'caller'>): TaskKey {
+  return { tenantId: caller.tenantId, taskId: id };
+}
+
+/** A key as one word, for maps and notifications: `<tenant>/<id>`. Names of tenants have no slash. */
+export function taskName({ tenantId, taskId }: TaskKey): string {
+  return `${tenantId}/${taskId}`;
+}
+
+/** The key of such a word. */
+export function taskNamed(name: string): TaskKey {
+  const slash = name.indexOf('/');
+  return { tenantId: name.slice(0, slash), taskId: name.slice(slash + 1) };
+}
+
 export interface Task {
+  /** Unique within its tenant. */
   readonly id: string;
   /** Order of submission. */
   readonly seq: string;

@@ -14,7 +14,7 @@ import { type AttemptParts, type Begun, executeAttempt } from './attempt.ts';
 import type { AttemptEnding } from './attempt-outcome.ts';
 import { poolLock, releaseOrphans } from './orphans.ts';
 import { createPoolSize, type LastScaling } from './pool-size.ts';
-import { attemptRunId, type Task, taskIdOf } from './task.ts';
+import { attemptRunId, keyOfTask, type Task, taskIdOf } from './task.ts';
 import type { TaskClaims } from './task-claims.ts';
 import type { TaskSettings, TaskSettingsPatch, TaskSettingsStore } from './task-settings.ts';
 import { TASK_CHANNEL } from './task-store.ts';
@@ -151,7 +151,7 @@ export function createWorkerPool(parts: WorkerPoolParts): WorkerPool {
     const ending = await executeAttempt(task, parts, () => begin(task));
     await settleSurely(task, ending);
     // What woke the run before the task was put aside found nothing to put back in line.
-    if (woken.delete(run) && ending.status === 'waiting') await claims.wake([task.id]);
+    if (woken.delete(run) && ending.status === 'waiting') await claims.wake([keyOfTask(task)]);
     return ending;
   }
 
@@ -209,9 +209,10 @@ export function createWorkerPool(parts: WorkerPoolParts): WorkerPool {
   }
 
   async function wakeTask(run: RunKey): Promise<void> {
-    const taskId = taskIdOf(partsOfKey(run).runId);
-    if (roster.hasTask(taskId)) woken.add(run);
-    await claims.wake([taskId]);
+    const { tenantId, runId } = partsOfKey(run);
+    const task = { tenantId, taskId: taskIdOf(runId) };
+    if (roster.hasTask(task)) woken.add(run);
+    await claims.wake([task]);
   }
 
   function stats(): PoolStats {

@@ -1,7 +1,7 @@
 /** The workers there are: hired and let go to keep to a size, never under an id that was used before. */
 import type { Clock } from '../core/clock.ts';
 import type { AttemptEnding } from './attempt-outcome.ts';
-import type { Task } from './task.ts';
+import type { Task, TaskKey } from './task.ts';
 import { createWorker, type Worker, type WorkerView } from './worker.ts';
 
 export interface RosterTotals {
@@ -21,7 +21,7 @@ export interface WorkerRoster {
   begin(worker: Worker, task: Task): void;
   end(worker: Worker, ending: AttemptEnding): void;
   /** Whether one of them has the task. */
-  hasTask(taskId: string): boolean;
+  hasTask(key: TaskKey): boolean;
   views(): readonly WorkerView[];
   /** Of all workers there ever were. */
   totals(): RosterTotals;
@@ -65,7 +65,8 @@ export function createWorkerRoster(prefix: string, clock: Clock): WorkerRoster {
       if (ending.status === 'failed') totals.failed += 1;
       keepToSize();
     },
-    hasTask: (taskId) => workers.some((worker) => worker.taskId === taskId),
+    hasTask: ({ tenantId, taskId }) =>
+      workers.some(({ task }) => task?.tenantId === tenantId && task.taskId === taskId),
     views: () => workers.map((worker) => worker.view()),
     totals: () => ({ ...totals }),
   };

@@ -1,7 +1,7 @@
 /** A worker: takes one task at a time. It is a place in this process, not a thread; what it counts is for people. */
 import { type Clock, isoTime } from '../core/clock.ts';
 import type { AttemptEnding } from './attempt-outcome.ts';
-import type { Task } from './task.ts';
+import { keyOfTask, type Task, type TaskKey } from './task.ts';
 
 export type WorkerStatus = 'starting' | 'idle' | 'processing' | 'stopping' | 'stopped' | 'error';
 
@@ -24,7 +24,7 @@ export type WorkerView = {
 export interface Worker {
   readonly id: string;
   readonly isIdle: boolean;
-  readonly taskId: string | undefined;
+  readonly task: TaskKey | undefined;
   begin(task: Task): void;
   end(ending: AttemptEnding): void;
   view(): WorkerView;
@@ -34,18 +34,18 @@ export interface Worker {
 export function createWorker(id: string, clock: Clock): Worker {
   const bornAt = clock.monotonic();
   const counts = { processed: 0, completed: 0, failed: 0, busyMs: 0 };
-  let current: { taskId: string; since: number } | undefined;
+  let current: { task: TaskKey; since: number } | undefined;
   let lastTaskAt: string | null = null;
   return {
     id,
     get isIdle() {
       return current === undefined;
     },
-    get taskId() {
-      return current?.taskId;
+    get task() {
+      return current?.task;
     },
     begin(task) {
-      current = { taskId: task.id, since: clock.monotonic() };
+      current = { task: keyOfTask(task), since: clock.monotonic() };
     },
     end({ status }) {
       if (current !== undefined) counts.busyMs += clock.monotonic() - current.since;
@@ -61,7 +61,7 @@ export function createWorker(id: string, clock: Clock): Worker {
       worker_id: id,
       worker_type: 'general',
       status: current === undefined ? 'idle' : 'processing',
-      current_task: current?.taskId ?? null,
+      current_task: current?.task.taskId ?? null,
       metrics: {
         tasks_processed: counts.processed,
         tasks_completed: counts.completed,

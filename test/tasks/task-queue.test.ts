@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Caller } from '../../src/runs/run.ts';
 import type { Database } from '../../src/store/database.ts';
-import type { NewTask, Task } from '../../src/tasks/task.ts';
+import { keyOfTask, type NewTask, type Task } from '../../src/tasks/task.ts';
 import { openTestDatabase } from '../support/database.ts';
 import { acme, createTestTasks, newTask, type TestTasks } from '../support/tasks.ts';
 
@@ -41,7 +41,7 @@ describe('submitting', () => {
     expect(tasks.facts).toMatchObject([{ type: 'task.submitted', tenantId: 'acme', userId: 'ada', subject: task.id }]);
   });
 
-  it('gives the same task for the same id and submission, and refuses the id for another or for another caller', async () => {
+  it('gives the same task for the same id and submission, and refuses the id for another or for another user', async () => {
     const first = await tasks.queue.submit(newTask({ payload: { a: 1, b: 2 } }), acme, { id: 'mine' });
     const again = await tasks.queue.submit(newTask({ payload: { b: 2, a: 1 } }), acme, { id: 'mine' });
     expect(again).toEqual(first);
@@ -50,7 +50,7 @@ describe('submitting', () => {
       code: 'conflict',
     });
     await expect(
-      tasks.queue.submit(newTask({ payload: { a: 1, b: 2 } }), of('other'), { id: 'mine' }),
+      tasks.queue.submit(newTask({ payload: { a: 1, b: 2 } }), { ...acme, userId: 'bob' }, { id: 'mine' }),
     ).rejects.toMatchObject({ code: 'conflict' });
   });
 
@@ -304,7 +304,7 @@ describe('what a worker says', () => {
     });
     expect(await now(task)).toMatchObject({ status: 'awaiting_approval', waitingFor: 'approval', isClaimed: false });
     expect(await claimOne()).toBeUndefined();
-    expect(await tasks.claims.wake([task.id])).toBe(1);
+    expect(await tasks.claims.wake([keyOfTask(task)])).toBe(1);
     expect(await claimOne()).toMatchObject({ id: task.id, attempt: 1, waitingFor: null });
   });
 

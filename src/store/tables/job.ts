@@ -1,4 +1,3 @@
-import type { Generated } from 'kysely';
 import type { JsonObject } from '../../core/json.ts';
 import type { Migration } from '../migration.ts';
 import type { Json, OptionalJson } from './column.ts';
@@ -36,8 +35,9 @@ export interface JobTable {
 
 /** What became of a planned time, or of being triggered by hand. */
 export interface JobRunTable {
+  tenant_id: string;
   job_id: string;
-  /** With the job its name: a planned time exists once, whoever saw it come. */
+  /** With tenant and job its name: a planned time exists once, whoever saw it come. */
   planned_at: Date;
   /** 1, 2, 3 …; null for a time that was not run. */
   run_number: number | null;
@@ -54,7 +54,6 @@ export interface JobRunTable {
   result: OptionalJson<JsonObject>;
   /** Why it failed or did not run. */
   error: string | null;
-  tenant_id: Generated<string>;
 }
 
 export const jobMigrations: readonly Migration[] = [
@@ -106,5 +105,26 @@ export const jobMigrations: readonly Migration[] = [
       create index job_runs_active on aos.job_runs (planned_at, job_id) where status in ('queued', 'running');
       create index job_runs_task on aos.job_runs (task_id) where task_id is not null;
       create index job_runs_noticed on aos.job_runs (noticed_at);`,
+  },
+  {
+    // Ids are of a tenant, of tasks as of jobs: what another one calls by the same name is another thing.
+    name: '032-task-and-job-keys',
+    sql: `
+      alter table aos.tasks drop constraint tasks_pkey;
+      alter table aos.tasks add primary key (tenant_id, id);
+      drop index aos.tasks_parked;
+      create index tasks_parked on aos.tasks (tenant_id, id) where waiting_for is not null;
+
+      -- Whoever writes a run down says whose it is.
+      drop trigger owned on aos.job_runs;
+      drop function aos.own_job_runs;
+      alter table aos.job_runs drop constraint job_runs_job_id_fkey;
+      alter table aos.job_runs drop constraint job_runs_pkey;
+      alter table aos.job_runs add primary key (tenant_id, job_id, planned_at);
+      alter table aos.jobs drop constraint jobs_pkey;
+      alter table aos.jobs add primary key (tenant_id, id);
+      alter table aos.job_runs add foreign key (tenant_id, job_id) references aos.jobs on delete cascade;
+      drop index aos.job_runs_task;
+      create index job_runs_task on aos.job_runs (tenant_id, task_id) where task_id is not null;`,
   },
 ];

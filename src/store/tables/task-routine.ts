@@ -37,7 +37,7 @@ export const taskRoutines = `
         select b.tenant_id, b.agent_id, b.target_system, b.served_rank from aos.tasks b where b.executor is not null
       ),
       candidate as materialized (
-        select h.id, h.tenant_id, h.due_at, h.seq,
+        select h.tenant_id, h.id, h.due_at, h.seq,
                greatest(0, h.rank - floor(extract(epoch from p_now - h.due_at) / p_aging_seconds))::smallint as served_rank
           from head h
          where h.due_at <= p_now
@@ -49,8 +49,8 @@ export const taskRoutines = `
                    < aos.task_limit('target', h.target_system))
       ),
       next as (
-        select t.id, c.served_rank
-          from candidate c join aos.tasks t on t.id = c.id
+        select t.tenant_id, t.id, c.served_rank
+          from candidate c join aos.tasks t on t.tenant_id = c.tenant_id and t.id = c.id
          where t.status = 'pending'
          order by c.served_rank,
                   (select count(*) from busy b where b.tenant_id = c.tenant_id and b.served_rank = c.served_rank),
@@ -62,7 +62,7 @@ export const taskRoutines = `
       update aos.tasks t
          set status = 'assigned', status_message = null, waiting_for = null, executor = p_executor,
              worker_id = v_worker, claim = t.claim + 1, served_rank = next.served_rank, assigned_at = p_now
-        from next where t.id = next.id
+        from next where t.tenant_id = next.tenant_id and t.id = next.id
       returning t.* into v_task;
       exit when not found;
       insert into aos.task_turns (tenant_id, rank, turn)
