@@ -212,11 +212,14 @@ async function knownRuns(
   jobs: readonly Job[],
 ): Promise<ReadonlyMap<string | undefined, readonly KnownRun[]>> {
   const earliest = Math.min(...jobs.map(({ nextRunAt }) => Date.parse(nextRunAt ?? '')));
-  const rows = await trx
+  const ofJobs = trx
     .selectFrom('job_runs')
     .select(['tenant_id', 'job_id', 'planned_at', 'status'])
-    .where(isAnyOf('tenant_id', 'job_id', jobs.map(keyOfJob)))
-    .where((eb) => eb.or([eb('status', 'in', ['queued', 'running']), eb('planned_at', '>=', new Date(earliest))]))
+    .where(isAnyOf('tenant_id', 'job_id', jobs.map(keyOfJob)));
+  // Each half has its index; with an "or" all the runs that the jobs ever had would be read.
+  const rows = await ofJobs
+    .where('status', 'in', ['queued', 'running'])
+    .union(ofJobs.where('planned_at', '>=', new Date(earliest)))
     .execute();
   const known = rows.map((row) => ({
     job: jobName({ tenantId: row.tenant_id, jobId: row.job_id }),

@@ -1,6 +1,7 @@
 /** Jobs and a scheduler on a database, with the real line of tasks; no workers: a test says how tasks end. */
 import type { Clock } from '../../src/core/clock.ts';
 import type { NewFeedItem } from '../../src/runs/feed.ts';
+import type { Caller } from '../../src/runs/run.ts';
 import type { Job, JobPlan } from '../../src/scheduling/job.ts';
 import { createJobReader, type JobReader } from '../../src/scheduling/job-reader.ts';
 import type { JobRun } from '../../src/scheduling/job-run.ts';
@@ -22,14 +23,19 @@ export interface TestJobs {
   /** Workers, for tests that start them. */
   readonly pool: WorkerPool;
   readonly facts: NewFeedItem[];
-  /** The job as it is now. */
-  job(id: string): Promise<Job>;
+  /** The job as it is now; of Ada at Acme unless it says whose. */
+  job(id: string, caller?: Caller): Promise<Job>;
   /** Its runs, oldest first. */
-  runs(id: string): Promise<readonly JobRun[]>;
+  runs(id: string, caller?: Caller): Promise<readonly JobRun[]>;
   /** The same as `HH:MM:SS status`, for comparing. */
-  history(id: string): Promise<readonly string[]>;
+  history(id: string, caller?: Caller): Promise<readonly string[]>;
   /** Ends the tasks of its runs that are under way, and lets the scheduler look. */
-  endTasks(id: string, status?: 'completed' | 'failed' | 'dead' | 'cancelled', message?: string): Promise<void>;
+  endTasks(
+    id: string,
+    status?: 'completed' | 'failed' | 'dead' | 'cancelled',
+    message?: string,
+    caller?: Caller,
+  ): Promise<void>;
 }
 
 export interface TestJobsOptions {
@@ -53,14 +59,14 @@ export function createTestJobs(database: Database, clock: Clock, options: TestJo
     queue: { submit: submit(queue.submit), onEnd: queue.onEnd },
   });
 
-  async function job(id: string): Promise<Job> {
-    const found = await store.find(id, acme);
+  async function job(id: string, caller = acme): Promise<Job> {
+    const found = await store.find(id, caller);
     if (found === undefined) throw new Error(`there is no job ${id}`);
     return found;
   }
 
-  async function runs(id: string): Promise<readonly JobRun[]> {
-    const { items } = await reader.runs(acme, id, { limit: 500 });
+  async function runs(id: string, caller = acme): Promise<readonly JobRun[]> {
+    const { items } = await reader.runs(caller, id, { limit: 500 });
     return items.toReversed();
   }
 
@@ -73,11 +79,11 @@ export function createTestJobs(database: Database, clock: Clock, options: TestJo
     facts,
     job,
     runs,
-    async history(id) {
-      return (await runs(id)).map(({ plannedAt, status }) => `${plannedAt.slice(11, 19)} ${status}`);
+    async history(id, caller) {
+      return (await runs(id, caller)).map(({ plannedAt, status }) => `${plannedAt.slice(11, 19)} ${status}`);
     },
-    async endTasks(id, status = 'completed', message = 'it failed') {
-      const ids = (await runs(id)).flatMap((run) => (run.status === 'running' && run.taskId) || []);
+    async endTasks(id, status = 'completed', message = 'it failed', caller = acme) {
+      const ids = (await runs(id, caller)).flatMap((run) => (run.status === 'running' && run.taskId) || []);
       await database.db
         .updateTable('tasks')
         .set({
@@ -86,6 +92,7 @@ export function createTestJobs(database: Database, clock: Clock, options: TestJo
           last_error: status === 'completed' ? null : JSON.stringify({ code: 'model_failed', message }),
           result: status === 'completed' ? JSON.stringify({ done: true }) : null,
         })
+        .where('tenant_id', '=', caller.tenantId)
         .where('id', 'in', ids)
         .execute();
       await scheduler.look();

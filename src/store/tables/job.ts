@@ -125,6 +125,8 @@ export const jobMigrations: readonly Migration[] = [
       alter table aos.jobs add primary key (tenant_id, id);
       alter table aos.job_runs add foreign key (tenant_id, job_id) references aos.jobs on delete cascade;
       drop index aos.job_runs_task;
-      create index job_runs_task on aos.job_runs (tenant_id, task_id) where task_id is not null;`,
+      create index job_runs_task on aos.job_runs (tenant_id, task_id) where task_id is not null;
+      drop index aos.job_runs_active;
+      create index job_runs_active on aos.job_runs (tenant_id, job_id, planned_at) where status in ('queued', 'running');`,
   },
 ];
