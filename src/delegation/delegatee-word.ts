@@ -55,8 +55,8 @@ export function createDelegateeWords(parts: DelegateeWordParts): DelegateeWords 
     const heard = await tenant(caller.tenantId)
       .transaction()
       .execute(async (trx) => {
-        const delegation = await lockDelegation(trx, id);
-        if (delegation?.caller.tenantId !== caller.tenantId || delegation.to !== agent || !isSpeaker) {
+        const delegation = await lockDelegation(trx, word);
+        if (delegation?.to !== agent || !isSpeaker) {
           throw unknownDelegation(id);
         }
         if (!isOpen(delegation.status)) throw endedDelegation(delegation);
@@ -66,7 +66,7 @@ export function createDelegateeWords(parts: DelegateeWordParts): DelegateeWords 
         }
         if (letter !== undefined) await mail.post(trx, letter.letter, letter.requestHash);
         await change(delegation, trx);
-        return { after: (await lockDelegation(trx, id)) ?? delegation, isLate: false };
+        return { after: (await lockDelegation(trx, word)) ?? delegation, isLate: false };
       });
     news.announce(heard.after);
     await news.wake(heard.after);
@@ -84,6 +84,7 @@ export function createDelegateeWords(parts: DelegateeWordParts): DelegateeWords 
         await trx
           .updateTable('delegations')
           .set({ status: 'accepted', accepted_at: new Date(clock.now()) })
+          .where('tenant_id', '=', word.caller.tenantId)
           .where('id', '=', word.id)
           .execute();
         const after = { ...delegation, status: 'accepted' as const };
@@ -101,6 +102,7 @@ export function createDelegateeWords(parts: DelegateeWordParts): DelegateeWords 
             error_code: failure.code,
             error: failure.message,
           })
+          .where('tenant_id', '=', word.caller.tenantId)
           .where('id', '=', word.id)
           .execute();
         const after = { ...delegation, status: 'rejected' as const, failure };
@@ -110,7 +112,12 @@ export function createDelegateeWords(parts: DelegateeWordParts): DelegateeWords 
     begin: (word) =>
       hear(word, async (delegation, trx) => {
         if (delegation.status === 'pending') throw notNow(delegation, 'begun');
-        await trx.updateTable('delegations').set({ status: 'in_progress' }).where('id', '=', word.id).execute();
+        await trx
+          .updateTable('delegations')
+          .set({ status: 'in_progress' })
+          .where('tenant_id', '=', word.caller.tenantId)
+          .where('id', '=', word.id)
+          .execute();
         await log.tell(trx, { delegation: { ...delegation, status: 'in_progress' }, fact: 'in_progress' });
       }),
     complete: (word, outcome) =>

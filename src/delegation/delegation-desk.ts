@@ -61,15 +61,15 @@ export function createDelegationDesk(parts: DelegationDeskParts): DelegationDesk
     ...createDelegateeWords({ ...parts, news, parties, endings }),
     end: endings.end,
     async cancel(caller, id, reason) {
-      const delegation = await loadDelegation(tenant(caller.tenantId), id);
+      const delegation = await loadDelegation(tenant(caller.tenantId), { caller, id });
       if (delegation === undefined || !(await parties.mayCancel(delegation, caller))) throw unknownDelegation(id);
       const by = doneBy(delegation.caller, caller).changed_by;
-      const after = await endings.end(id, { ...cancelledEnding(reason), by });
+      const after = await endings.end(delegation, { ...cancelledEnding(reason), by });
       if (after !== undefined) return after;
-      throw endedDelegation((await loadDelegation(tenant(caller.tenantId), id)) ?? delegation);
+      throw endedDelegation((await loadDelegation(tenant(caller.tenantId), { caller, id })) ?? delegation);
     },
     async find(caller, id) {
-      const delegation = await loadDelegation(tenant(caller.tenantId), id);
+      const delegation = await loadDelegation(tenant(caller.tenantId), { caller, id });
       return delegation !== undefined && (await parties.concerns(delegation, caller)) ? delegation : undefined;
     },
     list: (caller, filter) => listDelegations(tenant(caller.tenantId), caller, filter),

@@ -5,10 +5,10 @@ import { AosError } from '../core/errors.ts';
 import type { JsonObject, JsonValue } from '../core/json.ts';
 import type { Database, StoreScope } from '../store/database.ts';
 import type { TaskQueue } from '../tasks/task-queue.ts';
-import { type Delegation, type DelegationFailure, type Effort, isOpen } from './delegation.ts';
+import { type Delegation, type DelegationFailure, type DelegationKey, type Effort, isOpen } from './delegation.ts';
 import type { DelegationLog } from './delegation-log.ts';
 import type { DelegationNews } from './delegation-news.ts';
-import { lockDelegation, selectDelegations } from './delegation-store.ts';
+import { isPartOf, lockDelegation, selectDelegations } from './delegation-store.ts';
 
 export interface DelegationOutcome extends Effort {
   readonly result: JsonValue;
@@ -32,7 +32,7 @@ export interface DelegationEndings {
    */
   close(trx: StoreScope, before: Delegation, ending: Ending, said?: boolean): Promise<Delegation>;
   /** Ends one, whoever asks, and what it was handed on to. @returns undefined when it has ended already */
-  end(id: string, ending: Ending): Promise<Delegation | undefined>;
+  end(key: DelegationKey, ending: Ending): Promise<Delegation | undefined>;
 }
 
 export interface DelegationEndingParts {
@@ -63,9 +63,10 @@ export function createDelegationEndings(parts: DelegationEndingParts): Delegatio
         cost_usd: costUsd,
         steps_executed: steps,
       })
+      .where('tenant_id', '=', before.caller.tenantId)
       .where('id', '=', before.id)
       .execute();
-    const after = (await lockDelegation(trx, before.id)) ?? before;
+    const after = (await lockDelegation(trx, before)) ?? before;
     await log.tell(trx, {
       delegation: after,
       ...(status === 'cancelled' && { action: 'A2A_CANCEL', outcome: 'cancelled' }),
@@ -77,9 +78,9 @@ export function createDelegationEndings(parts: DelegationEndingParts): Delegatio
     return after;
   }
 
-  async function end(id: string, ending: Ending): Promise<Delegation | undefined> {
+  async function end(key: DelegationKey, ending: Ending): Promise<Delegation | undefined> {
     const after = await db.transaction().execute(async (trx) => {
-      const before = await lockDelegation(trx, id);
+      const before = await lockDelegation(trx, key);
       return before === undefined || !isOpen(before.status) ? undefined : close(trx, before, ending);
     });
     if (after === undefined) return undefined;
@@ -91,15 +92,15 @@ export function createDelegationEndings(parts: DelegationEndingParts): Delegatio
 
   /** Whoever does it stops, and so does what was handed on further. What is missed here the watch finds. */
   async function stopWork(delegation: Delegation): Promise<void> {
-    const { id, taskId, caller, failure } = delegation;
+    const { taskId, caller, failure } = delegation;
     const why = failure?.message ?? 'the delegation has ended';
     if (taskId !== null) {
       await queue.cancel(taskId, why, caller).catch((thrown: unknown) => {
         if (!(thrown instanceof AosError) || thrown.reason !== 'TASK_TERMINAL') throw thrown;
       });
     }
-    for (const child of await selectDelegations(db, sql`d.parent_delegation_id = ${id} and d.completed_at is null`)) {
-      await end(child.id, cancelledEnding('what it is a part of has ended'));
+    for (const child of await selectDelegations(db, sql`${isPartOf(delegation)} and d.completed_at is null`)) {
+      await end(child, cancelledEnding('what it is a part of has ended'));
     }
   }
 

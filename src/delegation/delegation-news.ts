@@ -2,7 +2,7 @@
 
 import type { Engine } from '../engine/engine.ts';
 import { runKey } from '../runs/run.ts';
-import { type Delegation, endSignal, isOpen } from './delegation.ts';
+import { type Delegation, delegationName, endSignal, isOpen } from './delegation.ts';
 import { inboxKey } from './mail.ts';
 import type { News } from './news.ts';
 
@@ -21,8 +21,10 @@ export interface DelegationNewsParts {
 
 export function createDelegationNews({ news, signal }: DelegationNewsParts): DelegationNews {
   return {
-    announce({ id, caller: { tenantId }, from, to }) {
-      for (const key of [`delegation ${id}`, inboxKey(tenantId, from), inboxKey(tenantId, to)]) news.tell(key);
+    announce(delegation) {
+      const { from, to, caller } = delegation;
+      const inboxes = [from, to].map((agent) => inboxKey(caller.tenantId, agent));
+      for (const key of [delegationName(delegation), ...inboxes]) news.tell(key);
     },
     async wake({ id, caller, parentRunId, kind, status }) {
       if (isOpen(status) || parentRunId === null || kind === 'async') return;

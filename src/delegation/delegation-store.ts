@@ -10,6 +10,7 @@ import type { ListedAgent } from './agent-card.ts';
 import {
   type Budget,
   type Delegation,
+  type DelegationKey,
   type DelegationKind,
   type DelegationStatus,
   delegationStatuses,
@@ -70,21 +71,27 @@ export async function selectDelegations(
   return found.rows.map(toDelegation);
 }
 
-export async function loadDelegation(within: StoreScope, id: string): Promise<Delegation | undefined> {
-  return (await selectDelegations(within, sql`d.id = ${id}`))[0];
+export async function loadDelegation(within: StoreScope, key: DelegationKey): Promise<Delegation | undefined> {
+  return (await selectDelegations(within, isIt(key)))[0];
 }
 
 /** Locks it for a change. */
-export async function lockDelegation(within: StoreScope, id: string): Promise<Delegation | undefined> {
-  return (await selectDelegations(within, sql`d.id = ${id}`, sql`for no key update of d`))[0];
+export async function lockDelegation(within: StoreScope, key: DelegationKey): Promise<Delegation | undefined> {
+  return (await selectDelegations(within, isIt(key), sql`for no key update of d`))[0];
+}
+
+function isIt({ id, caller }: DelegationKey): RawBuilder<unknown> {
+  return sql`d.tenant_id = ${caller.tenantId} and d.id = ${id}`;
+}
+
+/** Those that were handed on by a delegation. */
+export function isPartOf({ id, caller }: DelegationKey): RawBuilder<unknown> {
+  return sql`d.tenant_id = ${caller.tenantId} and d.parent_delegation_id = ${id}`;
 }
 
 /** What hands it on, and what it has handed on: what they may or did spend. */
 export async function spentBy(within: StoreScope, parent: Delegation): Promise<readonly Budget[]> {
-  const children = await selectDelegations(
-    within,
-    sql`d.parent_delegation_id = ${parent.id} and d.status <> 'rejected'`,
-  );
+  const children = await selectDelegations(within, sql`${isPartOf(parent)} and d.status <> 'rejected'`);
   const own = parent.runId === null ? [] : [await spentByRun(within, runKey(parent.caller.tenantId, parent.runId))];
   return [...own, ...children.map(spentOn)];
 }

@@ -55,13 +55,10 @@ export function createDelegationWatch(parts: DelegationWatchParts): DelegationWa
       sql`d.completed_at is null and d.task_id is not null and (t.id is null or t.completed_at is not null)`,
       sql`limit ${PAGE}`,
     );
-    for (const {
-      id,
-      taskId,
-      caller: { tenantId },
-    } of done) {
-      const task = taskId === null ? undefined : await loadTask(db, { tenantId, taskId });
-      if (task === undefined || isEnded(task.status)) await desk.end(id, endingOf(task));
+    for (const delegation of done) {
+      const { taskId, caller } = delegation;
+      const task = taskId === null ? undefined : await loadTask(db, { tenantId: caller.tenantId, taskId });
+      if (task === undefined || isEnded(task.status)) await desk.end(delegation, endingOf(task));
     }
     return done.length;
   }
@@ -71,10 +68,11 @@ export function createDelegationWatch(parts: DelegationWatchParts): DelegationWa
       db,
       sql`d.completed_at is null and d.kind <> 'async' and (
         exists (select from aos.runs r where r.tenant_id = d.tenant_id and r.id = d.parent_run_id and r.completed_at is not null)
-        or exists (select from aos.delegations p where p.id = d.parent_delegation_id and p.completed_at is not null))`,
+        or exists (select from aos.delegations p
+                    where p.tenant_id = d.tenant_id and p.id = d.parent_delegation_id and p.completed_at is not null))`,
       sql`limit ${PAGE}`,
     );
-    for (const { id } of orphans) await desk.end(id, cancelledEnding('what handed it on has ended'));
+    for (const delegation of orphans) await desk.end(delegation, cancelledEnding('what handed it on has ended'));
     return orphans.length;
   }
 
@@ -85,7 +83,7 @@ export function createDelegationWatch(parts: DelegationWatchParts): DelegationWa
       sql`d.completed_at is null and (d.deadline_at <= ${now} or (d.status = 'pending' and d.accept_by <= ${now}))`,
       sql`limit ${PAGE}`,
     );
-    for (const delegation of late) await desk.end(delegation.id, lateEnding(delegation));
+    for (const delegation of late) await desk.end(delegation, lateEnding(delegation));
     return late.length;
   }
 

@@ -62,6 +62,14 @@ export interface DelegationFailure {
   readonly message: string;
 }
 
+/** Which delegation, among those of all tenants. */
+export type DelegationKey = Pick<Delegation, 'id'> & { readonly caller: Pick<Caller, 'tenantId'> };
+
+/** A key as one word, for whoever listens for what happens to it. */
+export function delegationName({ id, caller }: DelegationKey): string {
+  return `delegation ${caller.tenantId}/${id}`;
+}
+
 export interface Delegation extends Effort {
   readonly id: string;
   /** Order of asking. */

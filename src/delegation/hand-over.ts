@@ -63,14 +63,8 @@ export function createHandOver(parts: HandOverParts): Delegate {
   /** The delegation that whoever hands on works for, if there is one. */
   async function parentOf({ caller, parentId, runId, from }: DelegationRequest): Promise<Delegation | undefined> {
     if (parentId !== undefined) {
-      const parent = await loadDelegation(tenant(caller.tenantId), parentId);
-      if (
-        parent?.caller.tenantId === caller.tenantId &&
-        parent.to === from &&
-        (await parties.concerns(parent, caller))
-      ) {
-        return parent;
-      }
+      const parent = await loadDelegation(tenant(caller.tenantId), { caller, id: parentId });
+      if (parent?.to === from && (await parties.concerns(parent, caller))) return parent;
       throw unknownDelegation(parentId);
     }
     if (runId === undefined) return undefined;
@@ -192,7 +186,7 @@ export function createHandOver(parts: HandOverParts): Delegate {
             within: trx,
           });
         } else if (rejection === undefined) await push?.(trx, to, letter);
-        const delegation = await lockDelegation(trx, id);
+        const delegation = await lockDelegation(trx, { caller, id });
         if (delegation === undefined) throw new Error(`the delegation ${id} was not written`);
         await log.tell(trx, {
           delegation,

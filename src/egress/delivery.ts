@@ -117,7 +117,7 @@ export function createDeliveries(parts: DeliveryParts): Deliveries {
     const now = new Date(clock.now());
     const { rows } = await sql<Message>`
       with due as (
-        select id from aos.outbox
+        select tenant_id, id from aos.outbox
         where delivered_at is null and dead_at is null and next_attempt_at <= ${now}
           and (leased_until is null or leased_until <= ${now}) and origin <> all(${busyOrigins()})
         order by next_attempt_at limit ${limit} for update skip locked
@@ -125,7 +125,7 @@ export function createDeliveries(parts: DeliveryParts): Deliveries {
       update aos.outbox as message
       set attempts = attempts + 1, last_attempt_at = ${now}, leased_until = ${new Date(clock.now() + pace.leaseMs)},
           leased_by = ${holder}
-      from due where message.id = due.id returning message.*`.execute(db);
+      from due where message.tenant_id = due.tenant_id and message.id = due.id returning message.*`.execute(db);
     return rows;
   }
 
@@ -169,11 +169,12 @@ export function createDeliveries(parts: DeliveryParts): Deliveries {
 
   async function note(message: Message, outcome: DeliveryOutcome): Promise<void> {
     const now = new Date(clock.now());
-    const { id, attempts } = message;
+    const { tenant_id: tenantId, id, attempts } = message;
     const change = outcomeColumns(outcome, attempts, now);
     await db
       .updateTable('outbox')
       .set({ leased_until: null, leased_by: null, ...change })
+      .where('tenant_id', '=', tenantId)
       .where('id', '=', id)
       // Only for the attempt that this is: a later one, after a lease that was over, speaks for itself.
       .where('attempts', '=', attempts)

@@ -173,6 +173,7 @@ export function createOutbox({ database, clock }: { database: Database; clock: C
           const again = await trx
             .updateTable('outbox')
             .set({ dead_at: null, next_attempt_at: new Date(clock.now()), ...(dead && { attempts: 0 }) })
+            .where('tenant_id', '=', owner.tenantId)
             .where('id', '=', id)
             .where('delivered_at', 'is', null)
             .returningAll()

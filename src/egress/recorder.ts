@@ -71,7 +71,7 @@ export function createRecorder({ database, clock }: { readonly database: Databas
           body: body ?? null,
           at: new Date(clock.now()),
         })
-        .onConflict((conflict) => conflict.column('id').doNothing())
+        .onConflict((conflict) => conflict.columns(['tenant_id', 'id']).doNothing())
         .execute();
     },
     async list({ tenantId, userId }, { kind, subject, limit, cursor }) {

@@ -25,6 +25,12 @@ import type { ConnectorResult, Fault } from './connector.ts';
 import { isPlaneName, type PlaneName, planeIdOf } from './plane.ts';
 import { type Preset, presetNamed, SCRAPPY } from './preset.ts';
 
+/** Which action, among those of all tenants. That of a task has the task's id, which its tenant chooses. */
+export interface ActionKey {
+  readonly tenantId: string;
+  readonly id: string;
+}
+
 export interface NewAction extends Action {
   readonly id: string;
   readonly caller: Caller;
@@ -60,18 +66,19 @@ export function createActionStore({ database, feed, clock }: { database: Databas
 
   /** Changes an action and tells it, in one transaction. */
   async function change(
-    id: string,
+    key: ActionKey,
     values: (row: ActionRecord) => Partial<Record<keyof FabricActionTable, unknown>> | undefined,
     fact?: (record: ActionRecord) => { readonly type: string; readonly data: JsonObject } | undefined,
   ): Promise<ActionRecord> {
     return db.transaction().execute(async (trx) => {
-      const before = await locked(trx, id);
+      const before = await locked(trx, key);
       const changes = values(before);
       if (changes === undefined) return before;
       const row = await trx
         .updateTable('fabric_actions')
         .set(changes as Partial<Selectable<FabricActionTable>> as object)
-        .where('id', '=', id)
+        .where('tenant_id', '=', key.tenantId)
+        .where('id', '=', key.id)
         .returningAll()
         .executeTakeFirstOrThrow();
       const after = toRecord(row);
@@ -81,8 +88,14 @@ export function createActionStore({ database, feed, clock }: { database: Databas
     });
   }
 
-  async function locked(trx: StoreScope, id: string): Promise<ActionRecord> {
-    const row = await trx.selectFrom('fabric_actions').selectAll().where('id', '=', id).forUpdate().executeTakeFirst();
+  async function locked(trx: StoreScope, { tenantId, id }: ActionKey): Promise<ActionRecord> {
+    const row = await trx
+      .selectFrom('fabric_actions')
+      .selectAll()
+      .where('tenant_id', '=', tenantId)
+      .where('id', '=', id)
+      .forUpdate()
+      .executeTakeFirst();
     if (row === undefined) throw new Error(`there is no action ${id}`);
     return toRecord(row);
   }
@@ -136,11 +149,10 @@ export function createActionStore({ database, feed, clock }: { database: Databas
           routed_at: null,
           completed_at: null,
         })
-        .onConflict((conflict) => conflict.column('id').doNothing())
+        .onConflict((conflict) => conflict.columns(['tenant_id', 'id']).doNothing())
         .execute();
       // The next attempt at a task is another run; the action, and its key on the wire, are the same.
-      return change(action.id, ({ runId, status: now, caller: owner }) => {
-        if (owner.tenantId !== caller.tenantId) throw new AosError('conflict', `The id "${action.id}" is taken.`);
+      return change({ tenantId: caller.tenantId, id: action.id }, ({ runId, status: now }) => {
         if (runId === action.runId || status === 'pending') return undefined;
         const mine = { run_id: action.runId, wait: null };
         if (now === 'completed' || now === 'accepted') return mine;
@@ -175,8 +187,8 @@ export function createActionStore({ database, feed, clock }: { database: Databas
     },
 
     /** It is routed by this preset from now on. */
-    routing: (id: string, preset: Preset) =>
-      change(id, ({ status }) =>
+    routing: (key: ActionKey, preset: Preset) =>
+      change(key, ({ status }) =>
         isOver(status)
           ? undefined
           : { preset, status: 'routing', wait: null, status_message: null, completed_at: null },
@@ -186,9 +198,9 @@ export function createActionStore({ database, feed, clock }: { database: Databas
      * Marks that an attempt is about to reach for the wire, unless one before it may have done the action.
      * @param repeatable whether doing it twice on this plane is doing it once
      */
-    async begin(id: string, plane: PlaneName, repeatable: boolean): Promise<Begin> {
+    async begin(key: ActionKey, plane: PlaneName, repeatable: boolean): Promise<Begin> {
       let begun: Begin = { kind: 'go' };
-      await change(id, ({ status, inFlight, attempts, routedAt }) => {
+      await change(key, ({ status, inFlight, attempts, routedAt }) => {
         if (isOver(status)) {
           begun = { kind: 'over' };
           return undefined;
@@ -210,12 +222,12 @@ export function createActionStore({ database, feed, clock }: { database: Databas
     },
 
     /** The attempt is over and did nothing. */
-    notDone: (id: string) => change(id, ({ status }) => (isOver(status) ? undefined : { in_flight: null })),
+    notDone: (key: ActionKey) => change(key, ({ status }) => (isOver(status) ? undefined : { in_flight: null })),
 
     /** A plane could not; another one is asked. Says nothing about an attempt of which the outcome is unknown. */
-    passed: (id: string, plane: PlaneName, fault: Fault, detail: string) =>
+    passed: (key: ActionKey, plane: PlaneName, fault: Fault, detail: string) =>
       change(
-        id,
+        key,
         ({ status, fallbackFrom, caller }) => {
           const planeId = planeIdOf(plane, caller.tenantId);
           if (isOver(status) || fallbackFrom.at(-1) === planeId) return undefined;
@@ -229,9 +241,15 @@ export function createActionStore({ database, feed, clock }: { database: Databas
       ),
 
     /** A plane took it, or did it. */
-    done: (id: string, plane: PlaneName, executionPath: string, { kind, ...rest }: ConnectorResult, vendor: string) =>
+    done: (
+      key: ActionKey,
+      plane: PlaneName,
+      executionPath: string,
+      { kind, ...rest }: ConnectorResult,
+      vendor: string,
+    ) =>
       change(
-        id,
+        key,
         ({ status }) => {
           if (isOver(status)) return undefined;
           const result: JsonObject = {
@@ -270,9 +288,9 @@ export function createActionStore({ database, feed, clock }: { database: Databas
       ),
 
     /** It ended without being done; `blocked` may be tried again later. */
-    ended: (id: string, status: 'failed' | 'blocked' | 'timeout', failure: ActionFailure) =>
+    ended: (key: ActionKey, status: 'failed' | 'blocked' | 'timeout', failure: ActionFailure) =>
       change(
-        id,
+        key,
         (record) =>
           isOver(record.status)
             ? undefined
@@ -295,9 +313,9 @@ export function createActionStore({ database, feed, clock }: { database: Databas
       ),
 
     /** Its run waits, under this name, for a plane or for somebody who knows what became of it. */
-    waits: (id: string, status: 'waiting' | 'unknown', wait: string, message: string) =>
+    waits: (key: ActionKey, status: 'waiting' | 'unknown', wait: string, message: string) =>
       change(
-        id,
+        key,
         (record) => (isOver(record.status) ? undefined : { status, wait, status_message: message }),
         ({ inFlight, caller }) => ({
           type: status === 'unknown' ? 'route.unknown' : 'route.waiting',
@@ -310,10 +328,10 @@ export function createActionStore({ database, feed, clock }: { database: Databas
       ),
 
     /** What somebody says about an attempt whose run is over. */
-    async settle(id: string, executionPath: string, { outcome, by, note, externalId }: Settlement): Promise<void> {
+    async settle(key: ActionKey, executionPath: string, { outcome, by, note, externalId }: Settlement): Promise<void> {
       const said = { settled_by: by, note: note ?? null };
       await change(
-        id,
+        key,
         ({ inFlight }) => {
           if (inFlight === undefined) return undefined;
           const over = { in_flight: null, wait: null, completed_at: now() };

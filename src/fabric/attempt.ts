@@ -67,7 +67,7 @@ export async function attemptAction(
   if (leave === undefined) return pass('throttled', 'TOO_MUCH_TRAFFIC', 1_000);
   try {
     if (!plane.breaker.admit()) return await pass('not_sent', 'CIRCUIT_OPEN', plane.breaker.opensInMs());
-    const begun = await actions.begin(action.id, plane.name, repeatable).catch((thrown: unknown) => {
+    const begun = await actions.begin(action, plane.name, repeatable).catch((thrown: unknown) => {
       plane.breaker.abstained();
       throw thrown;
     });
@@ -83,13 +83,13 @@ export async function attemptAction(
       // What a simulator does says nothing about the plane.
       if (!simulate) await parts.watch.saw(plane, 'healthy');
       const kept = await screenAnswer(parts.egress, action.tenantId, result);
-      await actions.done(action.id, plane.name, executionPaths[plane.kind], kept, connector.vendor);
+      await actions.done(action, plane.name, executionPaths[plane.kind], kept, connector.vendor);
       return { kind: 'done' };
     } catch (thrown) {
       if (!(thrown instanceof ConnectorError)) {
         plane.breaker.abstained();
         // A connector gives back the signal's reason only when nothing was sent.
-        if (step.signal.aborted && thrown === step.signal.reason) await actions.notDone(action.id);
+        if (step.signal.aborted && thrown === step.signal.reason) await actions.notDone(action);
         throw thrown;
       }
       plane.count('failed', clock.monotonic() - began);
@@ -133,12 +133,12 @@ export async function attemptAction(
     const again =
       step.attempt < config.attempts && retryAfterMs <= MAX_PAUSE_MS && plane.breaker.circuit() === 'closed';
     if (again && mayRepeat(fault, repeatable)) {
-      if (fault !== 'ambiguous') await actions.notDone(action.id);
+      if (fault !== 'ambiguous') await actions.notDone(action);
       throw new AosError('unreachable', `${plane.id}: ${error.message}`, { retry: 'later', retryAfterMs });
     }
     // To look twice does no harm, here or elsewhere.
     if (fault === 'ambiguous' && !isReading(action.type)) return { kind: 'unknown', plane: plane.name };
-    await actions.notDone(action.id);
+    await actions.notDone(action);
     switch (fault) {
       case 'ambiguous':
       case 'not_sent':

@@ -17,7 +17,7 @@ import { globalKey } from '../runs/run.ts';
 import type { Log } from '../telemetry/log.ts';
 import { type Action, pairOf } from './action.ts';
 import { type ActionRecord, isOver, showRecord } from './action-record.ts';
-import type { ActionStore } from './action-store.ts';
+import type { ActionKey, ActionStore } from './action-store.ts';
 import { screenAnswer } from './answer-screen.ts';
 import { type AttemptResult, attemptAction } from './attempt.ts';
 import type { ConnectorResult, RoutedAction } from './connector.ts';
@@ -74,8 +74,11 @@ export interface RouterParts {
   readonly egress?: DataGuard['egress'] | undefined;
 }
 
+/** An order, and whose action it is. */
+type OwnedOrder = ActionOrder & ActionKey;
+
 /** An order that was judged, with what budgets have set aside for it. */
-type PermittedOrder = ActionOrder & { readonly settling: Settling };
+type PermittedOrder = OwnedOrder & { readonly settling: Settling };
 
 /** Where an action goes, as a step stores it. */
 type Plan =
@@ -93,12 +96,13 @@ const FIRST_PAUSE_MS = 300;
 export function createRouter(parts: RouterParts): Router {
   const { contexts, fleet, actions, clock, random, simulation } = parts;
 
-  async function plan({ tenantId }: { readonly tenantId: string }, order: ActionOrder): Promise<Plan> {
+  async function plan(order: OwnedOrder): Promise<Plan> {
+    const { tenantId } = order;
     const record = await actions.load(order.id, { tenantId, userId: '' });
     if (record !== undefined && isOver(record.status)) return { kind: 'over' };
     const ways = await readWays(parts, tenantId);
     const { preset } = ways;
-    await actions.routing(order.id, preset);
+    await actions.routing(order, preset);
     const way = ways.of(order);
     if (way.kind === 'none') {
       const { code, message } = way;
@@ -107,7 +111,7 @@ export function createRouter(parts: RouterParts): Router {
     for (const { plane, state, isUp } of way.planes) {
       if (isUp) break;
       const detail = state?.drill === undefined ? (state?.detail ?? 'DOWN') : 'DRILL';
-      await actions.passed(order.id, plane.name, 'not_sent', detail);
+      await actions.passed(order, plane.name, 'not_sent', detail);
     }
     const up = way.planes.filter(({ isUp }) => isUp);
     if (up.length > 0) return { kind: 'go', preset, planes: up.map(({ plane }) => plane.name) };
@@ -133,15 +137,15 @@ export function createRouter(parts: RouterParts): Router {
     const { settling } = permission;
     if ('refusal' in permission) {
       const { message, reason = 'DENIED' } = permission.refusal;
-      await end(scope, `${name}/end-0`, { ...asked, settling }, 'blocked', { code: reason, message });
+      await end(scope, `${name}/end-0`, { ...asked, tenantId, settling }, 'blocked', { code: reason, message });
       throw permission.refusal;
     }
     const { event } = permission;
-    const order: PermittedOrder = { ...permission.order, settling };
+    const order: PermittedOrder = { ...permission.order, tenantId, settling };
     const judged = event === undefined ? {} : { event: () => event };
     for (let round = 1; ; round++) {
       const step = (what: string) => `${name}/${what}-${round}`;
-      const planned = await scope.step<Plan>(step('route'), () => plan(caller, order), { effect: 'write', ...judged });
+      const planned = await scope.step<Plan>(step('route'), () => plan(order), { effect: 'write', ...judged });
       if (planned.kind === 'over') return finished(scope, step('result'), order);
       if (planned.kind === 'refused') {
         const { status, code, message } = planned;
@@ -172,7 +176,7 @@ export function createRouter(parts: RouterParts): Router {
       await scope.step(
         step('waits'),
         async () => {
-          await actions.waits(order.id, 'waiting', wait, message);
+          await actions.waits(order, 'waiting', wait, message);
           return null;
         },
         { effect: 'write' },
@@ -225,7 +229,7 @@ export function createRouter(parts: RouterParts): Router {
   async function tryPlanes(
     scope: RunScope,
     step: (what: string) => string,
-    order: ActionOrder,
+    order: OwnedOrder,
     { preset, planes }: Extract<Plan, { kind: 'go' }>,
     traceContext: Context,
   ): Promise<AttemptResult> {
@@ -251,7 +255,7 @@ export function createRouter(parts: RouterParts): Router {
       await scope.step(
         step(`${name}/passed`),
         async () => {
-          await actions.passed(order.id, name, fault, detail);
+          await actions.passed(order, name, fault, detail);
           return null;
         },
         { effect: 'write' },
@@ -312,11 +316,11 @@ export function createRouter(parts: RouterParts): Router {
         };
         const outcome = await connector.outcome(action, call).catch(() => ({ kind: 'unknown' as const }));
         if (outcome.kind === 'completed' || outcome.kind === 'accepted') {
-          await done(order.id, plane, await screenAnswer(parts.egress, scope.run.caller.tenantId, outcome));
+          await done(order, plane, await screenAnswer(parts.egress, scope.run.caller.tenantId, outcome));
           return 'done';
         }
         if (outcome.kind === 'unknown') return 'unknown';
-        await actions.notDone(order.id);
+        await actions.notDone(order);
         return 'again';
       },
       { effect: 'write' },
@@ -328,7 +332,7 @@ export function createRouter(parts: RouterParts): Router {
     await scope.step(
       step('unknown'),
       async () => {
-        await actions.waits(order.id, 'unknown', wait, message);
+        await actions.waits(order, 'unknown', wait, message);
         return null;
       },
       { effect: 'write' },
@@ -344,7 +348,7 @@ export function createRouter(parts: RouterParts): Router {
       const code = settlement === undefined ? 'UNKNOWN_OUTCOME' : 'SETTLED_FAILED';
       const said =
         settlement === undefined ? `${message}, and nobody settled it` : `settled as failed by ${settlement.by}`;
-      if (settlement !== undefined) await scope.step(step('over'), () => cleared(order.id), { effect: 'write' });
+      if (settlement !== undefined) await scope.step(step('over'), () => cleared(order), { effect: 'write' });
       await end(scope, step('end'), order, settlement === undefined ? 'timeout' : 'failed', { code, message: said });
       throw new AosError('unprocessable', said, { reason: code, facts: { action_id: order.id } });
     }
@@ -352,12 +356,12 @@ export function createRouter(parts: RouterParts): Router {
       step('settled'),
       async () => {
         if (settlement.outcome === 'not_done') {
-          await actions.notDone(order.id);
+          await actions.notDone(order);
           return 'again';
         }
         const { by, note, externalId } = settlement;
         await actions.done(
-          order.id,
+          order,
           name,
           executionPaths[plane?.kind ?? 'custom'],
           {
@@ -373,13 +377,13 @@ export function createRouter(parts: RouterParts): Router {
     );
   }
 
-  async function cleared(id: string): Promise<null> {
-    await actions.notDone(id);
+  async function cleared(key: ActionKey): Promise<null> {
+    await actions.notDone(key);
     return null;
   }
 
-  function done(id: string, plane: StandingPlane, result: ConnectorResult): Promise<ActionRecord> {
-    return actions.done(id, plane.name, executionPaths[plane.kind], result, plane.connector.vendor);
+  function done(key: ActionKey, plane: StandingPlane, result: ConnectorResult): Promise<ActionRecord> {
+    return actions.done(key, plane.name, executionPaths[plane.kind], result, plane.connector.vendor);
   }
 
   async function unavailable(scope: RunScope, step: string, order: PermittedOrder, message: string): Promise<AosError> {
@@ -397,7 +401,7 @@ export function createRouter(parts: RouterParts): Router {
     await scope.step(
       step,
       async () => {
-        await actions.ended(order.id, status, failure);
+        await actions.ended(order, status, failure);
         return null;
       },
       { effect: 'write', ...order.settling.failed },

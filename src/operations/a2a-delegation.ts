@@ -7,6 +7,7 @@ import { type JsonObject, type JsonValue, jsonOf } from '../core/json.ts';
 import type { HandOver } from '../delegation/delegate-tool.ts';
 import {
   type Delegation,
+  delegationName,
   delegationTimeout,
   isOpen,
   MAX_INPUT_CHARACTERS,
@@ -164,7 +165,7 @@ export function createDelegating({ desk, mail, news, ingress, directory, clock }
     },
     async awaitEnd(delegation, ms, signal) {
       if (ms === 0 || !isOpen(delegation.status)) return delegation;
-      const ear = await news.listen(`delegation ${delegation.id}`);
+      const ear = await news.listen(delegationName(delegation));
       const until = clock.monotonic() + ms;
       try {
         for (;;) {

@@ -233,7 +233,10 @@ export function createFabricOperations({ fabric, queue, engine, audit }: FabricO
       if (!isTold) {
         const { plane } = record.inFlight;
         const path = executionPaths[fleet.find(caller.tenantId, plane)?.kind ?? 'custom'];
-        await actions.settle(id, path, { ...settlement, by: actor.slice('user:'.length) });
+        await actions.settle({ tenantId: caller.tenantId, id }, path, {
+          ...settlement,
+          by: actor.slice('user:'.length),
+        });
       }
       return viewAction(await find(id, caller));
     }),

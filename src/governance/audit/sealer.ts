@@ -199,7 +199,8 @@ async function loadFacts(within: StoreScope, tenantId: string): Promise<readonly
         and e.tenant_id = f.tenant_id and e.run_id = f.subject and e.seq = f.seq
       left join aos.tasks t on f.seq is null and f.type like 'task.%' and t.tenant_id = f.tenant_id
         and t.id = f.subject
-      left join aos.fabric_actions a on f.seq is null and f.type like 'route.%' and a.id = f.subject
+      left join aos.fabric_actions a on f.seq is null and f.type like 'route.%' and a.tenant_id = f.tenant_id
+        and a.id = f.subject
      where f.tenant_id = ${tenantId} order by f.pos limit ${BATCH}`.execute(within);
   return rows;
 }

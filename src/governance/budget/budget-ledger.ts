@@ -162,7 +162,7 @@ export function createBudgetLedger({ database, feed, clock }: BudgetLedgerParts)
               at: new Date(clock.now()),
               content: reason === '' ? null : JSON.stringify({ reason }),
             })
-            .onConflict((conflict) => conflict.column('key').doNothing())
+            .onConflict((conflict) => conflict.columns(['tenant_id', 'key']).doNothing())
             .returning('number')
             .executeTakeFirst();
           if (written === undefined) return false;

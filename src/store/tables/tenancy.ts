@@ -232,4 +232,34 @@ export const tenancyMigrations: readonly Migration[] = [
         return new;
       end $$;`,
   },
+  {
+    // The rest of the ids and numbers: each is its tenant's own. What leads from one row to another begins with it.
+    name: '033-own-ids',
+    sql: `
+      ${[
+        ['delegations', 'id'],
+        ['fabric_actions', 'id'],
+        ['outbox', 'id'],
+        ['simulation_recordings', 'id'],
+        ['audit_facts', 'pos'],
+        ['governance_documents', 'number'],
+        ['governance_decisions', 'number'],
+        ['budget_changes', 'number'],
+      ]
+        .map(
+          ([table, key]) =>
+            `alter table aos.${table} drop constraint ${table}_pkey, add primary key (tenant_id, ${key});`,
+        )
+        .join('\n      ')}
+      alter table aos.budget_changes drop constraint budget_changes_key_key, add unique (tenant_id, key);
+      drop index aos.audit_facts_tenant;
+      drop index aos.delegations_parent;
+      create index delegations_parent on aos.delegations (tenant_id, parent_delegation_id)
+        where parent_delegation_id is not null;
+      create index delegations_run on aos.delegations (tenant_id, parent_run_id) where parent_run_id is not null;
+      create index delegations_task on aos.delegations (tenant_id, task_id) where task_id is not null;
+      drop index aos.agent_messages_open;
+      create index agent_messages_open on aos.agent_messages (tenant_id, task_id)
+        where task_id is not null and not answered;`,
+  },
 ];
