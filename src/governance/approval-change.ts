@@ -11,7 +11,7 @@ import type { EventLog } from '../runs/event-log.ts';
 import type { Feed } from '../runs/feed.ts';
 import { globalKey, keyOfRun, partsOfKey, type Run, type RunKey, runKey } from '../runs/run.ts';
 import type { Database, StoreScope } from '../store/database.ts';
-import { type Approval, isOpen } from './approval.ts';
+import { type Approval, type ApprovalKey, isOpen } from './approval.ts';
 import { expire } from './approval-deadline.ts';
 import type { ApprovalAsk } from './approval-desk.ts';
 import { type ApprovalEvent, cancel, type Moved } from './approval-outcome.ts';
@@ -47,13 +47,17 @@ export interface ApprovalChanges {
    * @returns undefined when there is no such approval
    * @throws AosError what `move` throws; nothing is changed then
    */
-  change(id: string, actor: string, move: (approval: Approval) => Moved | undefined): Promise<Changed | undefined>;
+  change(
+    key: ApprovalKey,
+    actor: string,
+    move: (approval: Approval) => Moved | undefined,
+  ): Promise<Changed | undefined>;
   /** Does what time does, if its time is over. */
-  expire(id: string): Promise<void>;
+  expire(key: ApprovalKey): Promise<void>;
   /** Cancels it if its run has ended. */
-  abandon(id: string): Promise<void>;
+  abandon(key: ApprovalKey): Promise<void>;
   /** Cancels it, because what was asked for is not needed any more. @returns false when it was no longer open */
-  withdraw(id: string, why: string): Promise<boolean>;
+  withdraw(key: ApprovalKey, why: string): Promise<boolean>;
 }
 
 /** The name of the signals about an approval. */
@@ -66,19 +70,19 @@ export function createApprovalChanges(parts: ApprovalChangeParts): ApprovalChang
   const { db, tenant } = parts.database;
 
   async function change(
-    id: string,
+    approvalKey: ApprovalKey,
     actor: string,
     move: (approval: Approval) => Moved | undefined,
   ): Promise<Changed | undefined> {
-    const known = await approvals.load(id);
+    const known = await approvals.load(approvalKey);
     if (known === undefined) return undefined;
-    const { tenantId } = known;
+    const { tenantId, id } = known;
     const run = runKey(tenantId, known.runId);
     const outcome = await tenant(tenantId)
       .transaction()
       .execute(async (trx) => {
         const ended = await lockRun(trx, run);
-        const locked = await approvals.lock(trx, id);
+        const locked = await approvals.lock(trx, approvalKey);
         if (locked === undefined) return undefined;
         if (ended) {
           return { approval: await cancelWithin(trx, locked.approval, locked.revision), moved: false, seq: null };
@@ -117,18 +121,18 @@ export function createApprovalChanges(parts: ApprovalChangeParts): ApprovalChang
 
   return {
     change,
-    async expire(id) {
-      await change(id, 'system', (approval) => expire(approval, clock.now()));
+    async expire(key) {
+      await change(key, 'system', (approval) => expire(approval, clock.now()));
     },
-    async abandon(id) {
-      await change(id, 'system', () => undefined);
+    async abandon(key) {
+      await change(key, 'system', () => undefined);
     },
-    async withdraw(id, why) {
-      const known = await approvals.load(id);
+    async withdraw(key, why) {
+      const known = await approvals.load(key);
       if (known === undefined) return false;
       return db.transaction().execute(async (trx) => {
         await lockRun(trx, runKey(known.tenantId, known.runId));
-        const locked = await approvals.lock(trx, id);
+        const locked = await approvals.lock(trx, key);
         if (locked === undefined || !isOpen(locked.approval)) return false;
         await cancelWithin(trx, locked.approval, locked.revision, why);
         return true;
@@ -139,7 +143,7 @@ export function createApprovalChanges(parts: ApprovalChangeParts): ApprovalChang
       const id = approvalId(run, ask.name);
       const { approval, seq } = await db.transaction().execute(async (trx) => {
         const ended = await lockRun(trx, key);
-        const known = await approvals.load(id, trx);
+        const known = await approvals.load({ tenantId: run.caller.tenantId, id }, trx);
         if (known !== undefined) return { approval: known, seq: null };
         if (ended) throw new AosError('cancelled', `Run ${run.id} has ended and cannot ask for approval any more.`);
         const { tenantId, userId } = run.caller;

@@ -5,7 +5,7 @@ import { type Caller, reachOf } from '../runs/run.ts';
 import type { Database, StoreScope } from '../store/database.ts';
 import type { Schema } from '../store/schema.ts';
 import type { ApprovalTable } from '../store/tables/approval.ts';
-import type { Approval, ApprovalStatus } from './approval.ts';
+import type { Approval, ApprovalKey, ApprovalStatus } from './approval.ts';
 import { principal } from './person.ts';
 
 const OPEN = ['pending', 'escalated'] as const satisfies readonly ApprovalStatus[];
@@ -42,17 +42,17 @@ export interface ApprovalStore {
   find(id: string, caller: Caller): Promise<Approval | undefined>;
   /** A page of those that `find` would find. */
   list(caller: Caller, filter: ApprovalFilter): Promise<ApprovalPage>;
-  /** The approval of that id, whoever it is meant for. */
-  load(id: string, within?: StoreScope): Promise<Approval | undefined>;
+  /** The approval, whoever it is meant for. */
+  load(key: ApprovalKey, within?: StoreScope): Promise<Approval | undefined>;
   /** Writes a new one; harmless when it is there already. @returns whether it was new */
   insert(within: StoreScope, approval: Approval): Promise<boolean>;
   /** Locks it for the rest of the transaction. Whoever locks its run as well does that first. */
-  lock(within: StoreScope, id: string): Promise<LockedApproval | undefined>;
+  lock(within: StoreScope, key: ApprovalKey): Promise<LockedApproval | undefined>;
   save(within: StoreScope, locked: LockedApproval): Promise<void>;
-  /** Ids of open ones whose time is over at `at` (epoch milliseconds), the longest over first. */
-  due(at: number, limit: number): Promise<readonly string[]>;
-  /** Ids of open ones whose run has ended. */
-  orphans(limit: number): Promise<readonly string[]>;
+  /** Open ones whose time is over at `at` (epoch milliseconds), the longest over first. */
+  due(at: number, limit: number): Promise<readonly ApprovalKey[]>;
+  /** Open ones whose run has ended. */
+  orphans(limit: number): Promise<readonly ApprovalKey[]>;
   /** When the next open one's time is over, in epoch milliseconds. */
   nextExpiry(): Promise<number | undefined>;
 }
@@ -88,8 +88,13 @@ export function createApprovalStore({ db, tenant }: Pick<Database, 'db' | 'tenan
         nextCursor: rows.length > limit ? (shown.at(-1)?.number ?? null) : null,
       };
     },
-    async load(id, within = db) {
-      return toApproval(await within.selectFrom('approvals').select('state').where('id', '=', id).executeTakeFirst());
+    async load(key, within = db) {
+      const row = await within
+        .selectFrom('approvals')
+        .select('state')
+        .where((eb) => eb.and(rowOf(key)))
+        .executeTakeFirst();
+      return toApproval(row);
     },
     async insert(within, approval) {
       const { numInsertedOrUpdatedRows: written } = await within
@@ -103,15 +108,15 @@ export function createApprovalStore({ db, tenant }: Pick<Database, 'db' | 'tenan
           revision: 1,
           ...changing(approval),
         })
-        .onConflict((conflict) => conflict.column('id').doNothing())
+        .onConflict((conflict) => conflict.columns(['tenant_id', 'id']).doNothing())
         .executeTakeFirstOrThrow();
       return written === 1n;
     },
-    async lock(within, id) {
+    async lock(within, key) {
       const row = await within
         .selectFrom('approvals')
         .select(['state', 'revision'])
-        .where('id', '=', id)
+        .where((eb) => eb.and(rowOf(key)))
         .forUpdate()
         .executeTakeFirst();
       return row && { approval: approvalOf(row), revision: row.revision };
@@ -120,19 +125,19 @@ export function createApprovalStore({ db, tenant }: Pick<Database, 'db' | 'tenan
       await within
         .updateTable('approvals')
         .set({ revision, ...changing(approval) })
-        .where('id', '=', approval.id)
+        .where((eb) => eb.and(rowOf(approval)))
         .execute();
     },
     async due(at, limit) {
       const rows = await db
         .selectFrom('approvals')
-        .select('id')
+        .select(['tenant_id', 'id'])
         .where('status', 'in', OPEN)
         .where('expires_at', '<=', new Date(at))
         .orderBy('expires_at')
         .limit(limit)
         .execute();
-      return rows.map(({ id }) => id);
+      return rows.map(keyOf);
     },
     async orphans(limit) {
       const rows = await db
@@ -140,12 +145,12 @@ export function createApprovalStore({ db, tenant }: Pick<Database, 'db' | 'tenan
         .innerJoin('runs', (join) =>
           join.onRef('runs.tenant_id', '=', 'approvals.tenant_id').onRef('runs.id', '=', 'approvals.run_id'),
         )
-        .select('approvals.id')
+        .select(['approvals.tenant_id', 'approvals.id'])
         .where('approvals.status', 'in', OPEN)
         .where('runs.completed_at', 'is not', null)
         .limit(limit)
         .execute();
-      return rows.map(({ id }) => id);
+      return rows.map(keyOf);
     },
     async nextExpiry() {
       const { next } = await db
@@ -156,6 +161,15 @@ export function createApprovalStore({ db, tenant }: Pick<Database, 'db' | 'tenan
       return next === null ? undefined : new Date(next).getTime();
     },
   };
+}
+
+/** The columns that say which row an approval is. */
+function rowOf({ tenantId, id }: ApprovalKey) {
+  return { tenant_id: tenantId, id };
+}
+
+function keyOf({ tenant_id: tenantId, id }: { readonly tenant_id: string; readonly id: string }): ApprovalKey {
+  return { tenantId, id };
 }
 
 function matchFilter<O>(

@@ -6,7 +6,7 @@ import { AosError } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { RunScope, Signal } from '../engine/engine.ts';
 import { actionHash } from './action-hash.ts';
-import { type Approval, isOpen } from './approval.ts';
+import { type Approval, type ApprovalKey, isOpen } from './approval.ts';
 import { type ApprovalChanges, signalName } from './approval-change.ts';
 import { decide } from './approval-decision.ts';
 import type { ApprovalAsk, ApprovalOutcome, Needless, StandingWait } from './approval-desk.ts';
@@ -67,6 +67,7 @@ async function wait(
     { effect: 'write' },
   );
   const id = request.approval_id;
+  const key = { tenantId: scope.run.caller.tenantId, id };
   for (let number = 1; ; number++) {
     const told = await scope.wait({
       name: waitStep(ask.name, number),
@@ -78,7 +79,7 @@ async function wait(
     if (standing !== undefined && (told === undefined || told.payload['told'] === 'needless')) {
       const withdrawn = await scope.step(
         `${ask.name}/approval/withdrawn-${number}`,
-        () => parts.changes.withdraw(id, standing.needless),
+        () => parts.changes.withdraw(key, standing.needless),
         { effect: 'write' },
       );
       if (withdrawn) return { decision: 'needless', approvalId: id };
@@ -87,11 +88,11 @@ async function wait(
     }
     if (told === undefined) continue;
     if (told.payload['told'] === 'asked') {
-      await answer(parts, scope, ask, id, told);
+      await answer(parts, scope, ask, key, told);
       continue;
     }
     const outcome = await scope.step<StoredOutcome>(outcomeStep(ask.name, number), async () =>
-      outcomeOf(ask, await parts.approvals.load(id), told),
+      outcomeOf(ask, await parts.approvals.load(key), told),
     );
     if (outcome.decision !== 'open') return outcome;
   }
@@ -120,7 +121,7 @@ async function answer(
   { changes, now }: ApprovalWaitParts,
   scope: RunScope,
   { name, agentId, onQuestion }: ApprovalAsk,
-  id: string,
+  key: ApprovalKey,
   { payload }: Signal,
 ): Promise<void> {
   if (onQuestion === undefined) return;
@@ -132,7 +133,7 @@ async function answer(
   await scope.step(
     step,
     async () => {
-      await changes.change(id, agentId === null ? 'system' : `agent:${agentId}`, (approval) => {
+      await changes.change(key, agentId === null ? 'system' : `agent:${agentId}`, (approval) => {
         const stands = approval.exchanges.length === number && approval.exchanges.at(-1)?.answer === null;
         return isOpen(approval) && stands ? decide(approval, { type: 'answer', answer: text }, by, now()) : undefined;
       });

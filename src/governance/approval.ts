@@ -50,6 +50,9 @@ export type Escalation = {
 
 export type Assignment = { assigned_to: string[]; assigned_group: string | null; at: string; by: string };
 
+/** Which approval, among those of all tenants. */
+export type ApprovalKey = Pick<Approval, 'tenantId' | 'id'>;
+
 export interface Approval {
   readonly id: string;
   readonly tenantId: string;

@@ -3,6 +3,7 @@ import { AosError, asError } from '../core/errors.ts';
 import { createRounds } from '../core/rounds.ts';
 import type { Caller } from '../runs/run.ts';
 import type { Log } from '../telemetry/log.ts';
+import type { ApprovalKey } from './approval.ts';
 import { type ApprovalChangeParts, createApprovalChanges } from './approval-change.ts';
 import { decide } from './approval-decision.ts';
 import type { ApprovalDecision, ApprovalDesk, StandingDesk } from './approval-desk.ts';
@@ -37,16 +38,16 @@ export function createApprovalDesk(parts: ApprovalChangeParts & { readonly log: 
     const due = await approvals.due(clock.now(), ROUND_SIZE);
     const orphans = await approvals.orphans(ROUND_SIZE);
     let sound = true;
-    const attempt = async (id: string, apply: (id: string) => Promise<void>) => {
+    const attempt = async (key: ApprovalKey, apply: (key: ApprovalKey) => Promise<void>) => {
       try {
-        await apply(id);
+        await apply(key);
       } catch (thrown) {
         sound = false;
-        log.error('a deadline of an approval could not be applied', { approval_id: id, error: asError(thrown) });
+        log.error('a deadline of an approval could not be applied', { approval_id: key.id, error: asError(thrown) });
       }
     };
-    for (const id of due) await attempt(id, changes.expire);
-    for (const id of orphans) await attempt(id, changes.abandon);
+    for (const key of due) await attempt(key, changes.expire);
+    for (const key of orphans) await attempt(key, changes.abandon);
     return sound ? approvals.nextExpiry() : undefined;
   }
 
@@ -68,8 +69,10 @@ export function createApprovalDesk(parts: ApprovalChangeParts & { readonly log: 
       if (known === undefined) throw unknown(id);
       const by = deciderOf(decision, caller);
       // Whoever comes after the deadline comes after what time decided, whether or not that has been noted yet.
-      if (clock.now() >= Date.parse(known.expiresAt)) await changes.expire(id);
-      const changed = await changes.change(id, `user:${by}`, (approval) => decide(approval, decision, by, clock.now()));
+      if (clock.now() >= Date.parse(known.expiresAt)) await changes.expire(known);
+      const changed = await changes.change(known, `user:${by}`, (approval) =>
+        decide(approval, decision, by, clock.now()),
+      );
       if (changed === undefined) throw unknown(id);
       if (!changed.moved) throw decided(changed.approval);
       rounds.due(Date.parse(changed.approval.expiresAt));

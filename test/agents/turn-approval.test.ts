@@ -133,7 +133,7 @@ describe('a tool that must be approved', () => {
     const { id } = await asked(run);
     await desk.decide(id, { type: 'ask', question: 'What does the move cost?' }, bob);
     await expect
-      .poll(async () => (await approvals.load(id))?.exchanges.at(-1)?.answer)
+      .poll(async () => (await approvals.load({ tenantId: run.caller.tenantId, id }))?.exchanges.at(-1)?.answer)
       .toBe(
         'I was asked: “Please record the decision: we stay in Berlin”. That is all I know; I am the simulated model and asked for record_decision by a rule.',
       );

@@ -6,16 +6,6 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Database } from '../../src/store/database.ts';
 import { openTestDatabase } from '../support/database.ts';
 
-/** Tables whose rows are not told apart by their tenant yet, and why. */
-const notYet: Readonly<Record<string, string>> = {
-  ...Object.fromEntries(
-    ['runs', 'run_events', 'run_steps', 'run_signals', 'run_payloads', 'budget_reservations', 'budget_waits'].map(
-      (name) => [name, 'runs are still found by their id alone'],
-    ),
-  ),
-  approvals: 'their ids are made by this server',
-};
-
 let database: Database;
 beforeAll(async () => {
   database = await openTestDatabase();
@@ -53,6 +43,6 @@ describe('in the database', () => {
 });
 
 function namesOf(keys: readonly Key[]): readonly string[] {
-  const without = keys.filter(({ table, columns: named }) => !named.includes('tenant_id') && !(table in notYet));
+  const without = keys.filter(({ columns: named }) => !named.includes('tenant_id'));
   return without.map(({ table, name, columns: named }) => `${table} ${name} (${named.join(', ')})`);
 }

@@ -301,9 +301,11 @@ describe('a question of an approver', () => {
     const { id } = await firstOf(run);
     for (const question of ['Why?', 'Why now?']) {
       await desk.decide(id, { type: 'ask', question }, bob);
-      await expect.poll(async () => (await approvals.load(id))?.exchanges.at(-1)?.answer).toContain(question);
+      await expect
+        .poll(async () => (await approvals.load({ tenantId: run.caller.tenantId, id }))?.exchanges.at(-1)?.answer)
+        .toContain(question);
     }
-    expect(await approvals.load(id)).toMatchObject({
+    expect(await approvals.load({ tenantId: run.caller.tenantId, id })).toMatchObject({
       status: 'pending',
       exchanges: [
         { answer: '1. to bob: Why? Because.', answered_by: 'cfo' },
@@ -349,7 +351,9 @@ describe('a question of an approver', () => {
     await desk.decide(id, { type: 'reject', reason: 'never mind' }, bob);
     decided.resolve();
     expect(await outcomeOf(run)).toMatchObject({ decision: 'rejected', reason: 'never mind' });
-    expect(await approvals.load(id)).toMatchObject({ exchanges: [{ answer: null }] });
+    expect(await approvals.load({ tenantId: run.caller.tenantId, id })).toMatchObject({
+      exchanges: [{ answer: null }],
+    });
   });
 });
 
@@ -385,8 +389,10 @@ describe('the deadline', () => {
     const { id } = await firstOf(run);
     ahead = 3 * HOURS;
     await startDesk();
-    await expect.poll(async () => (await approvals.load(id))?.status).toBe('escalated');
-    expect(await approvals.load(id)).toMatchObject({ escalationLevel: 'team_lead' });
+    await expect
+      .poll(async () => (await approvals.load({ tenantId: run.caller.tenantId, id }))?.status)
+      .toBe('escalated');
+    expect(await approvals.load({ tenantId: run.caller.tenantId, id })).toMatchObject({ escalationLevel: 'team_lead' });
     ahead = 6 * HOURS;
     await startDesk();
     expect(await outcomeOf(run)).toMatchObject({ decision: 'timeout' });
@@ -476,8 +482,12 @@ describe('the end of the run', () => {
     await desk.decide(a?.id ?? '', yes, bob);
     await waitingFor(run, 1);
     await engine.cancel(run.id, 'not needed', ann);
-    await expect.poll(async () => (await approvals.load(b?.id ?? ''))?.status).toBe('cancelled');
-    expect(await approvals.load(a?.id ?? '')).toMatchObject({ status: 'approved' });
+    await expect
+      .poll(async () => (await approvals.load({ tenantId: run.caller.tenantId, id: b?.id ?? '' }))?.status)
+      .toBe('cancelled');
+    expect(await approvals.load({ tenantId: run.caller.tenantId, id: a?.id ?? '' })).toMatchObject({
+      status: 'approved',
+    });
     const facts = async () => (await feed.read(operator, '', 500)).filter(({ type }) => type === 'approval.cancelled');
     await expect.poll(facts).toMatchObject([{ subject: b?.id, data: { run_id: run.id, status: 'cancelled' } }]);
   });
@@ -488,7 +498,7 @@ describe('the end of the run', () => {
     const { id } = await firstOf(run);
     await engine.cancel(run.id, 'not needed', ann);
     await expect(desk.decide(id, yes, bob)).rejects.toMatchObject({ code: 'conflict', facts: { status: 'cancelled' } });
-    expect(await approvals.load(id)).toMatchObject({ status: 'cancelled' });
+    expect(await approvals.load({ tenantId: run.caller.tenantId, id })).toMatchObject({ status: 'cancelled' });
   });
 });
 

@@ -237,6 +237,7 @@ export const tenancyMigrations: readonly Migration[] = [
     name: '033-own-ids',
     sql: `
       ${[
+        ['approvals', 'id'],
         ['delegations', 'id'],
         ['fabric_actions', 'id'],
         ['outbox', 'id'],

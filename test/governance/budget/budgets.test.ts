@@ -259,7 +259,7 @@ describe('a run whose budget has too little', () => {
     const other = await another();
     await other.ledger.topUp({ budget, ...account, starts, ends, amount: 500, key: 'k', by: 'dana', reason: '' });
     expect(await ended(run)).toMatchObject({ status: 'completed' });
-    expect(await here.approvals.load(approval.id)).toMatchObject({ status: 'cancelled' });
+    expect(await here.approvals.load(approval)).toMatchObject({ status: 'cancelled' });
     expect(done).toEqual(['first', 'second']);
   });
 
