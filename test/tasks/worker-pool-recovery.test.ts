@@ -70,6 +70,29 @@ describe('with the real engine', () => {
     await here.engine.stop();
   }, 30_000);
 
+  it('goes on with the tasks of two tenants that have one id, each where it was', async () => {
+    const elsewhere = await startElsewhere({ stuckIn: 'second' });
+    const here = await startHere();
+    await here.pool.change({ policy: 'manual' });
+    await here.pool.stop();
+    const submit = (tenantId: string, steps: string[]) =>
+      here.queue.submit(newTask({ payload: { steps } }), { tenantId, userId: 'ada' }, { id: 'shared' });
+    const one = await submit('acme', ['acme-1', 'second', 'acme-3']);
+    const other = await submit('globex', ['globex-1', 'second', 'globex-3']);
+    for (const line of ['step acme-1', 'step globex-1', 'step second']) await elsewhere.said(line);
+    workers = undefined;
+    const survivor = await startHere();
+    elsewhere.child.kill('SIGKILL');
+    for (const task of [one, other]) {
+      const ended = await untilEnded(survivor.queue, task);
+      expect(ended).toMatchObject({ status: 'completed', attempt: 1, result: task.submission.payload });
+      const told = await taskHistory(database.db, task, { after: '', limit: 100 });
+      expect(told.filter(({ type }) => type === 'run.completed')).toHaveLength(1);
+    }
+    expect(survivor.said.toSorted()).toEqual(['step acme-3', 'step globex-3', 'step second', 'step second']);
+    await here.engine.stop();
+  }, 30_000);
+
   it('aborts the code of another process at once when its task is cancelled here', async () => {
     const elsewhere = await startElsewhere({ stuckIn: 'only' });
     const here = await startHere();
