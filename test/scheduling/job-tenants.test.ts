@@ -156,6 +156,14 @@ describe('an id that two tenants use', () => {
     expect(await jobs.job('nightly', theirs)).toMatchObject({ runCount: 1 });
   });
 
+  it('shows the last run of the one that ran', async () => {
+    await createBoth({ schedule_type: 'daily', hour: 13 });
+    await jobs.store.trigger('nightly', theirs);
+    await jobs.scheduler.look();
+    expect((await jobs.job('nightly', theirs)).lastRunResult).toMatchObject({ status: 'submitted' });
+    expect(await jobs.job('nightly', ours)).toMatchObject({ lastRunAt: null, lastRunResult: null, runCount: 0 });
+  });
+
   it('is found by a run whose task is there no longer, of the tenant that lost it', async () => {
     await createBoth();
     await pass(MINUTE);

@@ -116,6 +116,9 @@ describe('a task id that two tenants use', () => {
       expect(action.text).toContain(who.word);
       expect(action.text).not.toContain(who.other);
       expect(await items(who, ACTIONS)).toHaveLength(1);
+      // Each happening has its one place in the log of the tenant it happened to.
+      const logged = (await items(who, `/api/v1/aoa/audit?task_id=${id}`)).map(({ action }) => action);
+      expect(logged.toSorted()).toEqual([...new Set(logged)].toSorted());
     }
   });
 });

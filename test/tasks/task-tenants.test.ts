@@ -9,6 +9,7 @@ import type { AttemptEnding } from '../../src/tasks/attempt-outcome.ts';
 import { keyOfTask, type NewTask, type Task } from '../../src/tasks/task.ts';
 import { taskHistory } from '../../src/tasks/task-history.ts';
 import { openTestDatabase } from '../support/database.ts';
+import { createTestRuns, testAdmission } from '../support/runs.ts';
 import { createTestTasks, newTask, soon, type TestTasks } from '../support/tasks.ts';
 
 const ours: Caller = { tenantId: 'ours', userId: 'ada' };
@@ -80,6 +81,16 @@ describe('an id that two tenants use', () => {
     expect(await find(ours, 'report')).toMatchObject({ status: 'completed', attempt: 1 });
   });
 
+  it('is claimed for the one whose time has come', async () => {
+    const later = { scheduled_at: new Date(Date.now() + 3_600_000).toISOString() };
+    await submit(theirs, 'a', later);
+    await submit(ours, 'a');
+    await submit(theirs, 'b');
+    await submit(ours, 'b', later);
+    const claimed = (await claimAll()).map(({ id, caller }) => `${caller.tenantId} ${id}`);
+    expect(claimed.toSorted()).toEqual(['ours a', 'theirs b']);
+  });
+
   it('is cancelled for the one that asks', async () => {
     await submit(ours, 'report');
     await submit(theirs, 'report');
@@ -95,6 +106,22 @@ describe('an id that two tenants use', () => {
     expect(await find(ours, 'report')).toMatchObject({ status: 'pending', waitingFor: null });
     expect(await find(theirs, 'report')).toMatchObject({ status: 'running', waitingFor: 'input' });
     expect(await tasks.claims.wake(both.map(keyOfTask))).toBe(1);
+  });
+
+  it('is found to go on for the one whose run has ended', async () => {
+    const { runs } = createTestRuns(database);
+    for (const caller of [ours, theirs]) {
+      await submit(caller, 'slow');
+      await runs.admit(testAdmission({ id: 'slow.1', kind: 'task', caller }));
+    }
+    for (const task of await claimAll()) await tasks.claims.settle(await begin(task), 'pool-a', waiting);
+    const stands = (tenantId: string, status: string) =>
+      database.db.updateTable('runs').set({ status }).where('tenant_id', '=', tenantId).execute();
+    await stands('ours', 'waiting');
+    await stands('theirs', 'running');
+    expect(await tasks.claims.wake('due')).toBe(1);
+    expect(await find(ours, 'slow')).toMatchObject({ status: 'running', waitingFor: 'input' });
+    expect(await find(theirs, 'slow')).toMatchObject({ status: 'pending', waitingFor: null });
   });
 
   it('is told to have ended of the one that has', async () => {
