@@ -59,7 +59,9 @@ describe('a task id that two tenants use', () => {
       const task = await ask(who, 'GET', `${TASKS}/${id}`);
       expect(task.body).toMatchObject({ tenant_id: who.tenant, payload: { input: `What of the ${who.word}?` } });
       expect(await items(who, TASKS)).toMatchObject([{ id, tenant_id: who.tenant }]);
-      const history = await ask(who, 'GET', `${TASKS}/${id}/events?limit=100`);
+      const past = `${TASKS}/${id}/events?limit=100`;
+      await expect.poll(async () => (await items(who, past)).at(-1)?.['type'], soon).toBe('task.completed');
+      const history = await ask(who, 'GET', past);
       const elsewhere = [`/api/v1/aoa/runs/${id}.1/events?limit=100`, `/api/v1/aoa/audit?task_id=${id}`];
       const texts = await Promise.all(elsewhere.map(async (path) => (await ask(who, 'GET', path)).text));
       for (const text of [task.text, history.text, ...texts]) expect(text).not.toContain(who.other);

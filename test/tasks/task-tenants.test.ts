@@ -153,8 +153,11 @@ describe('an id that two tenants use', () => {
       )
       .execute();
     for (const task of [one, other]) {
-      const happened = await taskHistory(database.db, task, { after: '', limit: 9 });
-      expect(happened.map(({ data }) => data)).toEqual([{ whose: task.caller.tenantId }]);
+      const history = () => taskHistory(database.db, task, { after: '', limit: 9 });
+      // It is told when every transaction before it is over, whoever's.
+      await expect
+        .poll(async () => (await history()).map(({ data }) => data), soon)
+        .toEqual([{ whose: task.caller.tenantId }]);
     }
   });
 

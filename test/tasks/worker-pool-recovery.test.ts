@@ -38,7 +38,7 @@ async function startElsewhere(plan: Pick<WorkerPlan, 'stuckIn'>) {
   createInterface({ input: child.stdout }).on('line', (line) => lines.push(line));
   const said = (line: string) => expect.poll(() => lines, soon).toContain(line);
   await said('ready');
-  return { child, said };
+  return { child, said, lines };
 }
 
 async function startHere() {
@@ -79,15 +79,16 @@ describe('with the real engine', () => {
       here.queue.submit(newTask({ payload: { steps } }), { tenantId, userId: 'ada' }, { id: 'shared' });
     const one = await submit('acme', ['acme-1', 'second', 'acme-3']);
     const other = await submit('globex', ['globex-1', 'second', 'globex-3']);
-    for (const line of ['step acme-1', 'step globex-1', 'step second']) await elsewhere.said(line);
+    await expect.poll(() => elsewhere.lines.filter((line) => line === 'step second'), soon).toHaveLength(2);
     workers = undefined;
     const survivor = await startHere();
     elsewhere.child.kill('SIGKILL');
     for (const task of [one, other]) {
       const ended = await untilEnded(survivor.queue, task);
       expect(ended).toMatchObject({ status: 'completed', attempt: 1, result: task.submission.payload });
-      const told = await taskHistory(database.db, task, { after: '', limit: 100 });
-      expect(told.filter(({ type }) => type === 'run.completed')).toHaveLength(1);
+      const history = () => taskHistory(database.db, task, { after: '', limit: 100 });
+      await expect.poll(async () => (await history()).at(-1)?.type, soon).toBe('task.completed');
+      expect((await history()).filter(({ type }) => type === 'run.completed')).toHaveLength(1);
     }
     expect(survivor.said.toSorted()).toEqual(['step acme-3', 'step globex-3', 'step second', 'step second']);
     await here.engine.stop();
