@@ -2,6 +2,7 @@
  * Finds personal data in a text that comes in pieces, and knows up to where that is final: no text to come can change
  * what was found there. Each rule keeps its own place in the text, so it finds the same whatever the pieces are.
  */
+import { type Cue, type Cues, cuesBefore } from './cue.ts';
 import { type Finding, LEFT_REACH, leftOf, type Rule, type Sighting } from './rule.ts';
 
 export interface Finder {
@@ -49,11 +50,11 @@ export function createFinder(
   let open: Cover[] = [];
 
   /** Several rules look at what stands before the same place. */
-  let lefts = new Map<number, string>();
-  const left = (at: number): string => {
+  let lefts = new Map<number, Left>();
+  const left = (at: number): Left => {
     const known = lefts.get(at);
     if (known !== undefined) return known;
-    const made = leftOf(text, at);
+    const made = new Left(text, at);
     lefts.set(at, made);
     return made;
   };
@@ -72,7 +73,7 @@ export function createFinder(
           break;
         }
         at = match.index + Math.max(1, match[0].length);
-        const judged = rule.judge(sightingOf(text, match, left));
+        const judged = rule.judge(new Seen(text, match, left));
         if (judged === undefined) continue;
         for (const finding of judgedOf(judged)) at = Math.max(at, add(finding, index) - base);
       }
@@ -173,17 +174,58 @@ function judgedOf(judged: Finding | readonly Finding[]): readonly Finding[] {
   return 'start' in judged ? [judged] : judged;
 }
 
-function sightingOf(text: string, match: RegExpExecArray, left: (at: number) => string): Sighting {
-  return {
-    text,
-    start: match.index,
-    end: match.index + match[0].length,
-    value: match[0],
-    groups: match.groups ?? NO_GROUPS,
-    get left() {
-      return left(match.index);
-    },
-  };
+/** What stands before a place, worked out when it is asked for. */
+class Left {
+  readonly #before: string;
+  readonly #at: number;
+  #text: string | undefined;
+  #cues: Cues | undefined;
+
+  constructor(before: string, at: number) {
+    this.#before = before;
+    this.#at = at;
+  }
+
+  get text(): string {
+    this.#text ??= leftOf(this.#before, this.#at);
+    return this.#text;
+  }
+
+  get cues(): Cues {
+    this.#cues ??= cuesBefore(this.text);
+    return this.#cues;
+  }
+}
+
+/** A class, because accessors of an object made for each match cost more than most matches. */
+class Seen implements Sighting {
+  readonly text: string;
+  readonly start: number;
+  readonly end: number;
+  readonly value: string;
+  readonly groups: Readonly<Record<string, string | undefined>>;
+  readonly #leftAt: (at: number) => Left;
+
+  constructor(text: string, match: RegExpExecArray, leftAt: (at: number) => Left) {
+    this.text = text;
+    this.start = match.index;
+    this.value = match[0];
+    this.end = match.index + this.value.length;
+    this.groups = match.groups ?? NO_GROUPS;
+    this.#leftAt = leftAt;
+  }
+
+  get left(): string {
+    return this.#leftAt(this.start).text;
+  }
+
+  get cues(): Cues {
+    return this.#leftAt(this.start).cues;
+  }
+
+  follows(cue: Cue): boolean {
+    return this.cues.has(cue);
+  }
 }
 
 const NO_GROUPS = {};

@@ -15,6 +15,7 @@ const MOST_INVISIBLE = 8;
 
 const STRANGE =
   /[^\n\r\t\u0020-\u007e\u00a1-\u00ac\u00ae-\u024f\u0370-\u03ff\u0400-\u04ff\u3041-\u30ff\u4e00-\u9fff\uac00-\ud7a3]/;
+const STRANGE_RUNS = new RegExp(`${STRANGE.source}+`, 'gu');
 const INVISIBLE =
   /^(?:\u00ad|\u034f|\u061c|\u115f|\u1160|\u180e|[\u200b-\u200f]|[\u202a-\u202e]|[\u2060-\u206f]|[\ufe00-\ufe0f]|\ufeff)$/;
 const DIGIT = /^\p{Nd}$/u;
@@ -29,24 +30,58 @@ export function createNormaliser(): (piece: string, at: number) => NormalText {
       invisible = 0;
       return { text: piece, places: undefined };
     }
+    const changes: Change[] = [];
     let text = '';
-    const starts: number[] = [];
-    const ends: number[] = [];
-    let place = at;
-    for (const character of piece) {
-      const plain = STRANGE.test(character) ? plainOf(character) : character;
-      invisible = plain === '' ? invisible + 1 : 0;
-      const kept = plain === '' && invisible > MOST_INVISIBLE ? character : plain;
-      text += kept;
-      for (let unit = 0; unit < kept.length; unit++) {
-        // The halves of a pair stay halves; of a pair that became one character, that one is both.
-        starts.push(place + unit);
-        ends.push(kept.length === character.length ? place + unit + 1 : place + character.length);
+    let copied = 0;
+    for (const { 0: run, index } of piece.matchAll(STRANGE_RUNS)) {
+      if (index > copied) invisible = 0;
+      text += piece.slice(copied, index);
+      let place = index;
+      for (const character of run) {
+        const plain = plainOf(character);
+        invisible = plain === '' ? invisible + 1 : 0;
+        const kept = plain === '' && invisible > MOST_INVISIBLE ? character : plain;
+        text += kept;
+        if (kept.length !== character.length) changes.push({ start: place, from: character.length, to: kept.length });
+        place += character.length;
       }
-      place += character.length;
+      copied = place;
     }
-    return { text, places: { starts, ends } };
+    if (copied < piece.length) invisible = 0;
+    text += piece.slice(copied);
+    // As long as every character is as long as its original, all are where they were.
+    return { text, places: changes.length === 0 ? undefined : placesOf(piece.length, at, changes) };
   };
+}
+
+/** A character of a piece whose length changed, in UTF-16 units. */
+interface Change {
+  readonly start: number;
+  readonly from: number;
+  readonly to: number;
+}
+
+function placesOf(length: number, at: number, changes: readonly Change[]): NormalText['places'] {
+  const starts: number[] = [];
+  const ends: number[] = [];
+  const same = (from: number, to: number) => {
+    for (let place = from; place < to; place++) {
+      starts.push(at + place);
+      ends.push(at + place + 1);
+    }
+  };
+  let next = 0;
+  for (const { start, from, to } of changes) {
+    same(next, start);
+    // Of a pair that became one character, that one is both.
+    for (let unit = 0; unit < to; unit++) {
+      starts.push(at + start + unit);
+      ends.push(at + start + from);
+    }
+    next = start + from;
+  }
+  same(next, length);
+  return { starts, ends };
 }
 
 const plains = new Map<string, string>();

@@ -3,13 +3,18 @@
  * growing, so each says how far it looks, and whatever lies before that is final. What a rule may look at: LEFT_REACH
  * characters before a match, `reach` characters from its start on, nothing else.
  */
+import type { Cue, Cues } from './cue.ts';
 import type { PersonalDataType } from './personal-data.ts';
 
 /** How many characters before a match a judgement may look at. */
 export const LEFT_REACH = 64;
 
 export interface Rule {
-  /** Global; every repetition bounded, so that a match and its lookahead stay within `reach`. */
+  /**
+   * Global; every repetition bounded, so that a match and its lookahead stay within `reach`. It is tried at each place of
+   * a text, and classes like `\p{L}` are dear: so patterns begin with what is cheap and excludes most places, a look at
+   * plain letters (`(?<![A-Za-z0-9])` before `(?<![\p{L}\p{N}])`, `(?=[A-Z\u0080-\u{10ffff}])` before `\p{Lu}`).
+   */
   readonly pattern: RegExp;
   /** Global; matches the first character of whatever may become a match. Looks at nothing after it. */
   readonly starter: RegExp;
@@ -34,6 +39,10 @@ export interface Sighting {
   readonly groups: Readonly<Record<string, string | undefined>>;
   /** What stands before it, LEFT_REACH characters, in lower case; words of names like `phoneNumber` or `phone_number` parted. */
   readonly left: string;
+  /** Whether a word of the cue stands before it, with nothing but small words between. */
+  readonly follows: (cue: Cue) => boolean;
+  /** All cues that stand before it. */
+  readonly cues: Cues;
 }
 
 export interface Finding {
@@ -54,14 +63,13 @@ export type Tail = (state: number, character: string) => number;
 
 const CAMEL = /(?<=[a-z])(?=[A-Z])/g;
 const JOINTS = /[_-]/g;
+/** Without any of these there is nothing to part. */
+const JOINED = /[A-Z_-]/;
 
 /** `Sighting.left` for a position in a text. */
 export function leftOf(text: string, start: number): string {
-  return text
-    .slice(Math.max(0, start - LEFT_REACH), start)
-    .replace(CAMEL, ' ')
-    .replace(JOINTS, ' ')
-    .toLowerCase();
+  const before = text.slice(Math.max(0, start - LEFT_REACH), start);
+  return (JOINED.test(before) ? before.replace(CAMEL, ' ').replace(JOINTS, ' ') : before).toLowerCase();
 }
 
 /** The whole match, as a finding. */

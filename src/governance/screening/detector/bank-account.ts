@@ -51,10 +51,10 @@ export const accountRule: Rule = {
   reach: 37,
   within: 'line',
   judge(sighting) {
-    const { value, left } = sighting;
+    const { value } = sighting;
     const digits = value.replace(/\D/g, '');
-    if (sortCode.test(left) && SORT_CODE.test(value)) return found('bank_account', sighting, 0.9);
-    if (routing.test(left) && digits.length === 9) {
+    if (sighting.follows(sortCode) && SORT_CODE.test(value)) return found('bank_account', sighting, 0.9);
+    if (sighting.follows(routing) && digits.length === 9) {
       return weighted(digits, [3, 7, 1, 3, 7, 1, 3, 7, 1]) % 10 === 0
         ? found('bank_account', sighting, 0.9)
         : undefined;
@@ -64,6 +64,6 @@ export const accountRule: Rule = {
 };
 
 function accountOf(sighting: Sighting, digits: string): Finding | undefined {
-  if (digits.length < 7 || !account.test(sighting.left) || thing.test(sighting.left)) return undefined;
+  if (digits.length < 7 || !sighting.follows(account) || sighting.follows(thing)) return undefined;
   return found('bank_account', sighting, 0.8);
 }

@@ -14,7 +14,8 @@ const FORMAT = /\(?\b(?:mm|dd|yyyy|yy|tt|jj|jjjj|aaaa|aa)(?:[./ ](?:mm|dd|yyyy|y
 export const birthDateRule: Rule = {
   pattern: new RegExp(
     [
-      '(?<![\\p{L}\\p{N}_./-])(?:',
+      // It begins with a digit, or with a word before one.
+      '(?<![a-z0-9_./-])(?=\\d|[^\\s\\d]{3,14} \\d)(?<![\\p{L}\\p{N}_./-])(?:',
       '(?<y1>\\d{4})(?<s1>[./-])(?<m1>\\d{1,2})\\k<s1>(?<d1>\\d{1,2})',
       '|(?<a>\\d{1,2}) ?(?<s2>[./-]) ?(?<b>\\d{1,2}) ?\\k<s2> ?(?<y2>\\d{4}|\\d{2})',
       '|(?<y3>(?:19|20)\\d{2})(?<m3>\\d{2})(?<d3>\\d{2})',

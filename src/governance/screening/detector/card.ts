@@ -36,12 +36,12 @@ export const cardRule: Rule = {
   reach: 41,
   within: 'line',
   judge(sighting) {
-    const { value, left } = sighting;
+    const { value } = sighting;
     const digits = value.replace(/[^\d]/g, '');
     const isIssued = ISSUERS.some(([first, lengths]) => lengths.includes(digits.length) && first.test(digits));
     if (!isIssued || !luhn(digits) || /^(\d)\1+$/.test(digits)) return undefined;
-    if (named.test(left)) return found('credit_card', sighting, 0.99);
-    if (thing.test(left)) return undefined;
+    if (sighting.follows(named)) return found('credit_card', sighting, 0.99);
+    if (sighting.follows(thing)) return undefined;
     if (GROUPED.test(value)) return found('credit_card', sighting, 0.95);
     return PLAIN.test(value) ? found('credit_card', sighting, digits.length > 13 ? 0.94 : 0.75) : undefined;
   },

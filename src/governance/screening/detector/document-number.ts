@@ -13,7 +13,7 @@ const COMPACT_DATE = /^(?:19|20)\d\d(?:0[1-9]|1[0-2])[0-3]\d$/;
 /** Passports and driving licences have a form per state and no check: what is called one, and has digits, is one. */
 export const documentRule: Rule = {
   pattern:
-    /(?<![\p{L}\p{N}_.-])(?=[A-Z]{1,3}[ -]\d|[A-Za-z0-9]{0,8}\d)[A-Za-z0-9]{1,20}(?:[ -]\d{2,8}[A-Z0-9]{0,6}){0,3}(?![\p{L}\p{N}_]|[.-][\p{L}\p{N}])/gu,
+    /(?<![A-Za-z0-9_.-])(?=[A-Z]{1,3}[ -]\d|[A-Za-z0-9]{0,8}\d)(?<![\p{L}\p{N}_.-])[A-Za-z0-9]{1,20}(?:[ -]\d{2,8}[A-Z0-9]{0,6}){0,3}(?![\p{L}\p{N}_]|[.-][\p{L}\p{N}])/gu,
   starter: /[A-Z0-9]/gi,
   reach: 70,
   within: 'line',
@@ -27,9 +27,8 @@ export const documentRule: Rule = {
       COMPACT_DATE.test(compact)
     )
       return undefined;
-    const { left } = sighting;
-    const isPassport = passport.test(left);
-    if (!isPassport && !license.test(left)) return undefined;
+    const isPassport = sighting.follows(passport);
+    if (!isPassport && !sighting.follows(license)) return undefined;
     if (isPassport) return compact.length <= 12 ? found('passport', sighting, 0.9) : undefined;
     return found('driver_license', sighting, 0.9);
   },

@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import { cue } from '../cue.ts';
+import { cue, cuesBefore } from '../cue.ts';
 import { found, type Rule } from '../rule.ts';
 
 /** Four numbers with dots after these are a version. */
@@ -10,6 +10,9 @@ const version = cue(
 const ofProgram = /(?<![a-z0-9])(?:v\.?|(?:app|api|client|agent|net|server|java|sdk)[ /]v?)\s?$/;
 /** Versions before this one: "from 1.0.0.0 to". */
 const SIBLINGS = /(?:(?:\d{1,3}\.){3}\d{1,3}[\s,;]{0,3}(?:to|and|or|bis|und|->|→|-)?\s{0,3}){1,3}$/;
+/** `SIBLINGS` is dear; only what ends like one is looked at, and only where there are words at all that could stand before. */
+const SIBLING_LAST = /\d[\s,;]{0,3}(?:to|and|or|bis|und|->|→|-)?\s{0,3}$/;
+const HAS_WORD = /[^\d\s.,;]/;
 const HAS_DIGIT = /\d/;
 
 export const ipv4Rule: Rule = {
@@ -23,15 +26,16 @@ export const ipv4Rule: Rule = {
     const { value, left } = sighting;
     // Unspecified, and masks of networks, are nobody's.
     if (isIP(value) !== 4 || value === '0.0.0.0' || value.startsWith('255.')) return undefined;
-    const context = left.replace(SIBLINGS, '');
-    if (version.test(context) || ofProgram.test(context)) return undefined;
+    const context = SIBLING_LAST.test(left) && HAS_WORD.test(left) ? left.replace(SIBLINGS, '') : left;
+    const cues = context === left ? sighting.cues : cuesBefore(context);
+    if (cues.has(version) || ofProgram.test(context)) return undefined;
     return found('ip_address', sighting, 0.92);
   },
 };
 
 export const ipv6Rule: Rule = {
   pattern:
-    /(?<![\p{L}\p{N}_:.])(?=[0-9a-f]{0,4}:[0-9a-f:])[0-9a-f:]{2,39}(?:(?<=:\d{1,3})(?:\.\d{1,3}){3})?(?:%[A-Za-z0-9]{1,16})?(?![\p{L}\p{N}_:])/giu,
+    /(?<![a-z0-9_:.])(?=[0-9a-f]{0,4}:[0-9a-f:])(?<![\p{L}\p{N}_:.])[0-9a-f:]{2,39}(?:(?<=:\d{1,3})(?:\.\d{1,3}){3})?(?:%[A-Za-z0-9]{1,16})?(?![\p{L}\p{N}_:])/giu,
   starter: /[0-9a-f:]/gi,
   reach: 39 + 12 + 17 + 1,
   within: 'word',

@@ -2,44 +2,17 @@
  * Numbers that states give to people. Each has a form and mostly a check digit; few are so unlike anything else that
  * they are believed without the word for them.
  */
-import { cue, thing } from '../cue.ts';
-import type { Finding, Rule, Sighting } from '../rule.ts';
+import type { Rule } from '../rule.ts';
 import { ean, isMonthDay, luhn, mod1110, remainder, verhoeff, weighted } from './checksum.ts';
+import { anyForm, define, judgeWith, type NationalId } from './national-id-form.ts';
 
-interface NationalId {
-  /** Sticky: where it ends, and that it ends there. */
-  readonly form: RegExp;
-  /** What it is called. */
-  readonly cue: RegExp;
-  /** Judges it without separators, in capitals. */
-  readonly check: (id: string) => boolean;
-  /** Written like this it needs no cue; with how sure that is. */
-  readonly alone?: { readonly form: RegExp; readonly confidence: number };
-}
-
-const END = '(?![\\p{L}\\p{N}_]|[./-][\\p{L}\\p{N}])';
-
-function define(
-  form: string,
-  words: string,
-  check: (id: string) => boolean,
-  alone?: readonly [form: RegExp, confidence: number],
-): NationalId {
-  return {
-    form: new RegExp(`${form}${END}`, 'iuy'),
-    cue: cue(words),
-    check,
-    ...(alone !== undefined && { alone: { form: alone[0], confidence: alone[1] } }),
-  };
-}
-
-const anyForm = () => true;
 const digit = (id: string, at: number) => Number(id[at]);
 const isDate = (yymmdd: string) => isMonthDay(Number(yymmdd.slice(2, 4)), Number(yymmdd.slice(4, 6)));
 const isDateFromDay = (ddmmyy: string) => isMonthDay(Number(ddmmyy.slice(2, 4)), Number(ddmmyy.slice(0, 2)));
 const notUniform = (id: string) => !/^(\d)\1+$/.test(id);
 
-const numeric: readonly NationalId[] = [
+/** Those that begin with a digit. */
+export const numericIds: readonly NationalId[] = [
   define(
     '\\d{3}[ -]?\\d{3}[ -]?\\d{4}',
     'nhs|nhs england|chi',
@@ -182,7 +155,7 @@ const numeric: readonly NationalId[] = [
   ),
 ];
 
-const lettered: readonly NationalId[] = [
+export const letteredIds: readonly NationalId[] = [
   define(
     '[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z][ -]?\\d{2}[ -]?\\d{2}[ -]?\\d{2}[ -]?[A-D]',
     'ni|nino|n\\.i\\.|national insurance',
@@ -219,17 +192,12 @@ const lettered: readonly NationalId[] = [
   define('[A-Z]{2}[ ]?\\d{6}[ ]?[A-D]?', 'ni|nino|national insurance', anyForm),
 ];
 
-/** Words for ids of any state: with them any of the forms with a check digit will do. */
-const anyState = cue(
-  "national ?id(?:entity|entification)?|national identity|identity card|id card|citizen id|personal id|documento nacional|identification number|government id|tax ?payer id|tax id|numéro d'identité|identifiant national",
-);
-
 export const numericIdRule: Rule = {
   pattern: /(?<![\p{L}\p{N}_.-]|\d[ /])\d(?:[ ./+-]?[\dA-Z]){6,19}(?![\dA-Z])/giu,
   starter: /\d/g,
   reach: 44,
   within: 'line',
-  judge: (sighting) => judge(sighting, numeric),
+  judge: judgeWith(numericIds),
 };
 
 export const letteredIdRule: Rule = {
@@ -238,31 +206,8 @@ export const letteredIdRule: Rule = {
   starter: /[A-Z]/g,
   reach: 48,
   within: 'line',
-  judge: (sighting) => judge(sighting, lettered),
+  judge: judgeWith(letteredIds),
 };
-
-function judge({ text, start, left }: Sighting, ids: readonly NationalId[]): Finding | undefined {
-  let best: Finding | undefined;
-  for (const { form, cue: named, check, alone } of ids) {
-    form.lastIndex = start;
-    const value = form.exec(text)?.[0];
-    if (value === undefined) continue;
-    const isNamed = named.test(left);
-    const isAlone = alone?.form.test(value) === true && !thing.test(left);
-    const isAny = check !== anyForm && anyState.test(left);
-    if (!isNamed && !isAlone && !isAny) continue;
-    if (!check(value.replace(/[^\p{L}\p{N}]/gu, '').toUpperCase())) continue;
-    const confidence = isNamed ? 0.95 : isAny ? 0.85 : (alone?.confidence ?? 0);
-    if (
-      best === undefined ||
-      confidence > best.confidence ||
-      (confidence === best.confidence && start + value.length > best.end)
-    ) {
-      best = { type: 'national_id', start, end: start + value.length, confidence };
-    }
-  }
-  return best;
-}
 
 const DNI_LETTERS = 'TRWAGMYFPDXBNJZSQVHLCKE';
 

@@ -49,7 +49,7 @@ const plainField =
 
 export const nameRule: Rule = {
   pattern: new RegExp(
-    `(?<![\\p{L}\\p{N}_@#/.'-])(?:(?:Mr|Mrs|Ms|M|Dr|Prof|Sr|Sra|Hr|Fr)\\. )?${NAME}(?![\\p{L}\\p{N}_@]|[-/.]\\p{L})`,
+    `(?=[A-Z\\u0080-\\u{10ffff}])(?<![\\p{L}\\p{N}_@#/.'-])(?:(?:Mr|Mrs|Ms|M|Dr|Prof|Sr|Sra|Hr|Fr)\\. )?${NAME}(?![\\p{L}\\p{N}_@]|[-/.]\\p{L})`,
     'gu',
   ),
   starter: /[\p{Lu}]/gu,

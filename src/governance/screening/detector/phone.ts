@@ -10,7 +10,8 @@ const REGIONS =
 
 const called = cue(
   [
-    'phones?|phone ?numbers?|tele ?phones?|telephones?|tel|ph|cells?|cell ?phone|mobiles?|mobile ?phone|mob|fax|call|called|calling|callback|call back|ring|rang|dial|dialed|dialled|text|texted|sms|whatsapp|whats app|signal|telegram|viber|hotline|helpline|landline|msisdn|reach|reached|contact|contact ?number|my number(?:.s)?|kontakt|contacto|contato|contatto|extension',
+    'phones?|phone ?numbers?|tele ?phones?|telephones?|tel|ph|cells?|cell ?phone|mobiles?|mobile ?phone|mob|fax|call|called|calling|callback|call back|ring|rang|dial|dialed|dialled|text|texted|sms|whatsapp|whats app|signal|telegram|viber|hotline|helpline|landline|msisdn|reach|reached|contact|contact ?number|kontakt|contacto|contato|contatto|extension',
+    "my number(?:['´`]s)?",
     'telefon|telefonnummer|telefonnr|handy|handynummer|mobil|mobilnummer|rufnummer|festnetz|anrufen|notruf|rückruf|téléphone|telephone|tél|portable|appelez|appeler|mobile|teléfono|telefono|móvil|movil|celular|llame|llamar|llama|cellulare|cell|chiamare|telefone|telemóvel|ligue|telefoon|telefoonnummer|mobiel|bel|puh|puhelin|tlf|tlf nr|telefonnummer|komórka|kom|telefonu|cep|gsm|natel',
     'τηλέφωνο|τηλ|телефон|тел|моб|мобильный|звоните|電話|電話番号|携帯|tel番号|电话|手机|手机号|手机号码|联系电话|전화|전화번호|휴대폰|연락처|फ़ोन|هاتف|جوال|טלפון|โทร',
   ].join('|'),
@@ -28,7 +29,10 @@ const AMOUNT = /^\d{1,3}(?:[ .]\d{3})+$/;
 /** @param regions where numbers without a country code are from, first guess first; several more are tried after a cue */
 export function phoneRule(validators: Validators, regions: readonly string[]): Rule {
   const home = regions.filter((region) => validators.planOf(region) !== undefined);
-  const anywhere = [...new Set([...home, ...REGIONS])];
+  const atHome = plansOf(validators, home);
+  const anywhere = plansOf(validators, [...new Set([...home, ...REGIONS])]);
+  const unitedStates = plansOf(validators, ['US']);
+  const abroad = countriesOf(validators);
   return {
     pattern:
       /(?<![\p{N}_@#$€£.-]|[A-Za-z0-9]\/)(?:\+ ?\(?\d|(?<![A-Za-z])\(?\d)(?:[ .()/-]{0,3}\d){4,16}(?![\p{N}_]|[^\P{L}\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7a3]|[.,-]\d|\.\p{L})/gu,
@@ -38,22 +42,22 @@ export function phoneRule(validators: Validators, regions: readonly string[]): R
     judge(sighting) {
       const { value } = sighting;
       const digits = value.replace(/\D/g, '');
-      if (digits.length < 7 && !called.test(sighting.left)) return undefined;
-      if (value.startsWith('+')) return international(validators, sighting, digits);
-      return atHome(validators, sighting, digits, home, anywhere);
+      if (digits.length < 7 && !sighting.follows(called)) return undefined;
+      if (value.startsWith('+')) return international(abroad, sighting, digits);
+      return national({ abroad, atHome, anywhere, unitedStates }, sighting, digits);
     },
   };
 }
 
-function international(validators: Validators, sighting: Sighting, digits: string): Finding | undefined {
-  if (offset.test(sighting.left) || digits.length < 7) return undefined;
-  const match = matchCountry(validators, digits);
+function international(abroad: Countries, sighting: Sighting, digits: string): Finding | undefined {
+  if (sighting.follows(offset) || digits.length < 7) return undefined;
+  const match = matchCountry(abroad, digits);
   // "+44 (0)20 …" names the trunk that is not dialled from abroad.
-  const other = sighting.value.includes('(0)') ? matchCountry(validators, trunkless(sighting.value)) : undefined;
+  const other = sighting.value.includes('(0)') ? matchCountry(abroad, trunkless(sighting.value)) : undefined;
   if (match === 'valid' || other === 'valid') return found('phone', sighting, 0.93);
   if (match === 'possible' || other === 'possible') {
     // Reserved numbers, of films and of tests, are on no plan.
-    return called.test(sighting.left) || digits.length >= 9 ? found('phone', sighting, 0.85) : undefined;
+    return sighting.follows(called) || digits.length >= 9 ? found('phone', sighting, 0.85) : undefined;
   }
   return undefined;
 }
@@ -62,51 +66,91 @@ function trunkless(value: string): string {
   return value.replace('(0)', '').replace(/\D/g, '');
 }
 
-function matchCountry(validators: Validators, digits: string): 'valid' | 'possible' | undefined {
+/** What is dialled from abroad: a calling code and a number there. */
+type Countries = (callingCode: string) => Plans | undefined;
+
+function countriesOf(validators: Validators): Countries {
+  const known = new Map<string, Plans | undefined>();
+  return (callingCode) => {
+    if (!known.has(callingCode)) {
+      const regions = validators.regionsOf(callingCode);
+      known.set(callingCode, regions.length === 0 ? undefined : plansOf(validators, regions));
+    }
+    return known.get(callingCode);
+  };
+}
+
+function matchCountry(abroad: Countries, digits: string): 'valid' | 'possible' | undefined {
   for (let length = 1; length <= 3; length++) {
-    const regions = validators.regionsOf(digits.slice(0, length));
-    if (regions.length === 0) continue;
+    const plans = abroad(digits.slice(0, length));
+    if (plans === undefined) continue;
     const number = digits.slice(length);
-    const plans = regions.map((region) => validators.planOf(region)).filter((plan) => plan !== undefined);
-    if (plans.some((plan) => plan.numbers.test(number))) return 'valid';
-    return plans.some((plan) => plan.lengths.includes(number.length)) ? 'possible' : undefined;
+    if (plans.numbers.test(number)) return 'valid';
+    return plans.lengths.has(number.length) ? 'possible' : undefined;
   }
   return undefined;
 }
 
-function atHome(
-  validators: Validators,
+interface NationalPlans {
+  readonly abroad: Countries;
+  readonly atHome: Plans;
+  readonly anywhere: Plans;
+  readonly unitedStates: Plans;
+}
+
+function national(
+  { abroad, atHome, anywhere, unitedStates }: NationalPlans,
   sighting: Sighting,
   digits: string,
-  home: readonly string[],
-  anywhere: readonly string[],
 ): Finding | undefined {
-  const { value, left } = sighting;
+  const { value } = sighting;
   if (DATE_LIKE.test(value) || IP_LIKE.test(value)) return undefined;
-  const isCalled = called.test(left);
-  if (digits.startsWith('00') && digits.length >= 10 && matchCountry(validators, digits.slice(2)) === 'valid') {
+  const isCalled = sighting.follows(called);
+  if (digits.startsWith('00') && digits.length >= 10 && matchCountry(abroad, digits.slice(2)) === 'valid') {
     if (isCalled || /[ ./-]/.test(value)) return found('phone', sighting, isCalled ? 0.93 : 0.8);
   }
   if (isCalled) {
-    const isValid = anywhere.some((region) => isNumberIn(validators, region, digits));
+    const isValid = isNumberIn(anywhere, digits);
     return isValid || (digits.startsWith('0') && digits.length >= 9 && digits.length <= 11)
       ? found('phone', sighting, 0.88)
       : undefined;
   }
-  if (thing.test(left)) return undefined;
-  if (NANP.test(value) && isNumberIn(validators, 'US', digits)) return found('phone', sighting, 0.8);
+  if (sighting.follows(thing)) return undefined;
+  if (NANP.test(value) && isNumberIn(unitedStates, digits)) return found('phone', sighting, 0.8);
   if (GROUPED_FROM_TRUNK.test(value) && digits.length >= 9 && digits.length <= 12) {
-    if (anywhere.some((region) => isNumberIn(validators, region, digits))) return found('phone', sighting, 0.75);
+    if (isNumberIn(anywhere, digits)) return found('phone', sighting, 0.75);
   }
   if (/[ ()/-]/.test(value) && !AMOUNT.test(value) && digits.length >= 8) {
-    if (home.some((region) => isNumberIn(validators, region, digits))) return found('phone', sighting, 0.75);
+    if (isNumberIn(atHome, digits)) return found('phone', sighting, 0.75);
   }
   return undefined;
 }
 
-function isNumberIn(validators: Validators, region: string, digits: string): boolean {
-  const plan = validators.planOf(region);
-  if (plan === undefined) return false;
-  if (plan.numbers.test(digits)) return true;
-  return plan.trunk !== '' && digits.startsWith(plan.trunk) && plan.numbers.test(digits.slice(plan.trunk.length));
+/** The numbering plans of several countries, as one. */
+interface Plans {
+  /** Numbers that exist in any of them, without trunk. */
+  readonly numbers: RegExp;
+  /** The same with the trunk before them that their country dials. */
+  readonly withTrunk: RegExp;
+  /** How many digits a number may have in any of them. */
+  readonly lengths: ReadonlySet<number>;
+}
+
+function plansOf(validators: Validators, regions: readonly string[]): Plans {
+  const plans = regions.map((region) => validators.planOf(region)).filter((plan) => plan !== undefined);
+  const trunks = plans.filter((plan) => plan.trunk !== '');
+  return {
+    numbers: anyOf(plans.map((plan) => plan.number)),
+    withTrunk: anyOf(trunks.map((plan) => `${plan.trunk}(?:${plan.number})`)),
+    lengths: new Set(plans.flatMap((plan) => plan.lengths)),
+  };
+}
+
+/** Without alternatives it matches nothing. */
+function anyOf(patterns: readonly string[]): RegExp {
+  return patterns.length === 0 ? /(?!)/ : new RegExp(`^(?:${[...new Set(patterns)].join('|')})$`);
+}
+
+function isNumberIn({ numbers, withTrunk }: Plans, digits: string): boolean {
+  return numbers.test(digits) || withTrunk.test(digits);
 }

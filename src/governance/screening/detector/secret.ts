@@ -111,7 +111,7 @@ export const privateKeyRule: Rule = {
 /** `scheme://user:password@host`, with the rest of the address: what it opens is as telling. */
 export const connectionRule: Rule = {
   pattern:
-    /(?<![\p{L}\p{N}+.-])[a-z][a-z0-9+.-]{1,20}:\/\/[^\s:@/"'<>]{0,128}:(?<password>[^\s@/"'<>]{1,256})@[^\s"'<>,;)\]}]{1,256}/giu,
+    /(?<![a-z0-9+.-])(?=[a-z][a-z0-9+.-]{1,20}:\/\/)(?<![\p{L}\p{N}+.-])[a-z][a-z0-9+.-]{1,20}:\/\/[^\s:@/"'<>]{0,128}:(?<password>[^\s@/"'<>]{1,256})@[^\s"'<>,;)\]}]{1,256}/giu,
   starter: /[a-z]/gi,
   reach: 21 + 3 + 129 + 257 + 256,
   within: 'word',
@@ -226,7 +226,7 @@ export const spokenSecretRule: Rule = {
   within: 'word',
   judge(sighting) {
     const { value, left, start } = sighting;
-    if (!spoken.test(left) && !sentence.test(left)) return undefined;
+    if (!sighting.follows(spoken) && !sighting.follows(sentence)) return undefined;
     const trimmed = value.replace(/[.]+$/, '');
     const isBasic = /basic\s+$/.test(left);
     if (!(isRandom(trimmed) && (/bearer\s+$|secret|token|key/.test(left) ? isMixed(trimmed) : true)) && !isBasic)

@@ -13,12 +13,11 @@ export const socialSecurityRule: Rule = {
   reach: 17,
   within: 'line',
   judge(sighting) {
-    const { left } = sighting;
     const { area = '', mark, group, serial } = sighting.groups;
     if (area === '000' || area === '666' || group === '00' || serial === '0000') return undefined;
-    const isNamed = named.test(left);
+    const isNamed = sighting.follows(named);
     if (area.startsWith('9') && !(isNamed && Number(group) >= 50)) return undefined;
     if (isNamed) return found('ssn', sighting, 0.95);
-    return mark === '-' && !thing.test(left) ? found('ssn', sighting, 0.85) : undefined;
+    return mark === '-' && !sighting.follows(thing) ? found('ssn', sighting, 0.85) : undefined;
   },
 };

@@ -32,11 +32,11 @@ const frenchStyle = new RegExp(
   'gu',
 );
 const wordFirst = new RegExp(
-  `(?<![\\p{L}\\p{N}_])(?:(?:Via|Viale|Piazza|Piazzale|Corso|Largo|Vicolo|Calle|C/|Avenida|Avda\\.?|Plaza|Paseo|Carrer|Camino|Rua|Travessa|Praça|Alameda|Estrada|ul\\.|al\\.|pl\\.|os\\.|ulica|Ulica|улица|ул\\.|Str\\.|Strada|Bulevardul|Rue|Avenue|Chaussée) ?(?:(?:${SMALL}) ){0,2}${NAME},? (?:n[.º°]? ?|nr\\.? ?|д\\. ?)?\\d{1,4}[A-Za-z]?(?:[/-]\\d{1,4}[A-Za-z]?)?|(?:\\p{Lu}[\\p{L}-]{1,30}[- ]?(?:straße|strasse|str\\.|Straße|Strasse|Str\\.|weg|Weg|platz|Platz|allee|Allee|gasse|Gasse|damm|ufer|ring|Ring|straat|laan|plein|gracht|kade|dijk|singel|gatan|vägen|gata|vej|gade|veien|katu|tie|utca)|(?:Unter|Am|An|Im|Auf|Zum|Zur|In)(?: (?:der|den|dem))? \\p{Lu}[\\p{L}-]{2,24}) \\d{1,4} ?[a-zA-Z]?(?![\\p{L}\\p{N}]|[.:]\\d))${PLACE}${AFTER}`,
+  `(?<![A-Za-z0-9_])(?=[A-Zaopsu\\u0080-\\u{10ffff}])(?<![\\p{L}\\p{N}_])(?:(?:Via|Viale|Piazza|Piazzale|Corso|Largo|Vicolo|Calle|C/|Avenida|Avda\\.?|Plaza|Paseo|Carrer|Camino|Rua|Travessa|Praça|Alameda|Estrada|ul\\.|al\\.|pl\\.|os\\.|ulica|Ulica|улица|ул\\.|Str\\.|Strada|Bulevardul|Rue|Avenue|Chaussée) ?(?:(?:${SMALL}) ){0,2}${NAME},? (?:n[.º°]? ?|nr\\.? ?|д\\. ?)?\\d{1,4}[A-Za-z]?(?:[/-]\\d{1,4}[A-Za-z]?)?|(?:\\p{Lu}[\\p{L}-]{1,30}[- ]?(?:straße|strasse|str\\.|Straße|Strasse|Str\\.|weg|Weg|platz|Platz|allee|Allee|gasse|Gasse|damm|ufer|ring|Ring|straat|laan|plein|gracht|kade|dijk|singel|gatan|vägen|gata|vej|gade|veien|katu|tie|utca)|(?:Unter|Am|An|Im|Auf|Zum|Zur|In)(?: (?:der|den|dem))? \\p{Lu}[\\p{L}-]{2,24}) \\d{1,4} ?[a-zA-Z]?(?![\\p{L}\\p{N}]|[.:]\\d))${PLACE}${AFTER}`,
   'gu',
 );
 const postcoded = new RegExp(
-  `(?<![\\p{L}\\p{N}_])\\p{Lu}[\\p{L}.'-]{2,24}(?: (?:${SMALL} ){0,2}${CAP}){0,2} \\d{1,4}[a-zA-Z]?, (?:[A-Z]{1,2}-)?(?:\\d{5}|\\d{4}(?: [A-Z]{2})?|\\d{2}-\\d{3}) \\p{Lu}[\\p{L}-]{2,24}${AFTER}`,
+  `(?=[A-Z\\u0080-\\u{10ffff}])(?<![\\p{L}\\p{N}_])\\p{Lu}[\\p{L}.'-]{2,24}(?: (?:${SMALL} ){0,2}${CAP}){0,2} \\d{1,4}[a-zA-Z]?, (?:[A-Z]{1,2}-)?(?:\\d{5}|\\d{4}(?: [A-Z]{2})?|\\d{2}-\\d{3}) \\p{Lu}[\\p{L}-]{2,24}${AFTER}`,
   'gu',
 );
 const box = new RegExp(
@@ -59,9 +59,9 @@ function streetRule(pattern: RegExp, starter: RegExp, confidence: number): Rule 
     reach: 460,
     within: 'line',
     judge(sighting) {
-      const { value, left } = sighting;
-      const isSaid = lives.test(left);
-      if (!isSaid && (thing.test(left) || DOUBTFUL.test(value))) return undefined;
+      const { value } = sighting;
+      const isSaid = sighting.follows(lives);
+      if (!isSaid && (sighting.follows(thing) || DOUBTFUL.test(value))) return undefined;
       return found('address', sighting, isSaid ? Math.min(0.95, confidence + 0.1) : confidence);
     },
   };

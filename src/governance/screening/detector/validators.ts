@@ -16,8 +16,8 @@ export interface NumberingPlan {
   readonly trunk: string;
   /** How many digits a number may have, without trunk and calling code. */
   readonly lengths: readonly number[];
-  /** All numbers that exist, without trunk and calling code. */
-  readonly numbers: RegExp;
+  /** A pattern of all numbers that exist, without trunk and calling code. */
+  readonly number: string;
 }
 
 let loading: Promise<Validators> | undefined;
@@ -53,7 +53,7 @@ async function load(): Promise<Validators> {
     return {
       trunk: String(nationalPrefix.call(plan) ?? ''),
       lengths: plan.possibleLengths(),
-      numbers: new RegExp(`^(?:${nationalNumberPattern.call(plan)})$`),
+      number: nationalNumberPattern.call(plan),
     };
   };
   return {
