@@ -11,6 +11,7 @@ import type { Engine } from './engine/engine.ts';
 import { admit } from './governance/admission.ts';
 import type { Admission, RunBudgets } from './governance/budget/admission.ts';
 import type { Governor } from './governance/governor.ts';
+import { entranceOf } from './governance/run-entrance.ts';
 import { refusalOf } from './governance/verdict.ts';
 import { definitionOf } from './orchestration/definition.ts';
 import type { DefinitionStore } from './orchestration/definition-store.ts';
@@ -104,25 +105,10 @@ export function createGate(parts: GateParts): Gate {
   const { runs, engine, governor, simulated, simulation = false } = parts;
 
   /** What is let in of the work, and what is to be told of it. */
-  function permit({ id, kind, caller, body, fork }: WorkRequest) {
+  function permit({ id, kind, caller, body: request, fork }: WorkRequest) {
     const isThere = async () => (await runs.load(runKey(caller.tenantId, id))) !== undefined;
-    return admit(
-      governor,
-      { caller, becomes: id, isThere },
-      {
-        name: 'submit',
-        what: {
-          kind: 'run',
-          type: fork === undefined ? 'submit' : 'fork',
-          target: null,
-          actionClass: kind,
-          effect: 'write',
-          entityId: id,
-        },
-        agentId: null,
-        args: body,
-      },
-    );
+    const asked = entranceOf({ id, kind, request, forkOf: fork?.of ?? null });
+    return admit(governor, { caller, becomes: id, isThere, canWait: true }, asked);
   }
 
   return {
@@ -151,7 +137,7 @@ export function createGate(parts: GateParts): Gate {
       checkRoom(engine, work);
       const asked = understand(work.kind, work.body, parts);
       await checkNesting(runs, work, asked);
-      const { args: body, event: told } = await permit(work);
+      const { args: body, event: told, held } = await permit(work);
       // A check may have changed what it works on.
       const order = body === work.body ? asked : understand(work.kind, body, parts);
       const definition = work.fork?.definition ?? (await pin(parts, order, body));
@@ -167,6 +153,7 @@ export function createGate(parts: GateParts): Gate {
         request: body,
         asked: work.body,
         told,
+        held,
         simulated,
         simulation: simulation || asksSimulation(work),
         traceparent: currentTraceparent(),

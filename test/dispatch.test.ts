@@ -342,12 +342,15 @@ describe('governance at the gate', () => {
     expect(kept).toEqual([['deny', 'policy/closed']]);
   });
 
-  test('refuses what somebody would have to agree to, since nobody can be asked here', async () => {
-    const governor = ruled([{ ...deny, effect: 'hold' }]);
-    await expect(build({ change: { governor } }).gate.submit(work(review))).rejects.toMatchObject({
-      code: 'forbidden',
-      reason: 'APPROVAL_REQUIRED',
-    });
+  test('lets in what somebody has to agree to, held until they do, and keeps no refusal', async () => {
+    const kept: unknown[] = [];
+    const governor = ruled([{ ...deny, effect: 'hold' }], { keep: async () => void kept.push('kept') });
+    const { gate, admissions, begun } = build({ change: { governor } });
+    await gate.submit(work(review));
+    expect(admissions).toMatchObject([
+      { held: true, told: { key: 'submit:held', data: { verdict: 'hold', rule: 'policy/closed' } } },
+    ]);
+    expect([begun, kept]).toEqual([['r1'], []]);
   });
 
   test('lets in again what was let in before, whatever the rules say by now', async () => {

@@ -1,6 +1,6 @@
 /**
- * Work that asks to come in, before there is anything that could wait: it is permitted or refused at once, and a hold is
- * a refusal. What was let in before is not judged again, so that whoever repeats a call gets what it got.
+ * Work that asks to come in, before there is anything that could wait: it is permitted or refused at once. A hold is a
+ * refusal, unless what comes in can wait itself before it begins (`run-entrance.ts`). What was let in before is not judged again, so that whoever repeats a call gets what it got.
  */
 import type { JsonObject } from '../core/json.ts';
 import type { GovernanceDecision, KeyedEvent } from '../runs/event.ts';
@@ -15,6 +15,8 @@ export interface Admittance {
   readonly event: KeyedEvent | undefined;
   /** The same for what is no run: to be kept in the transaction that lets it in. */
   readonly decision: GovernanceDecision | undefined;
+  /** Whether it may come in and not begin before somebody has agreed. */
+  readonly held: boolean;
 }
 
 /**
@@ -26,9 +28,10 @@ export async function admit(
   admission: Admission,
   proposed: ProposedAction,
 ): Promise<Admittance> {
-  if (governor === undefined) return { args: proposed.args, event: undefined, decision: undefined };
+  if (governor === undefined) return { args: proposed.args, event: undefined, decision: undefined, held: false };
   const verdict = await governor.allow(admission, proposed);
-  if (verdict.kind !== 'allow') throw refusalOf(verdict);
+  const held = verdict.kind === 'hold' && admission.canWait === true;
+  if (verdict.kind !== 'allow' && !held) throw refusalOf(verdict);
   const { args, event } = verdict;
-  return { args, event, decision: event?.type === 'governance.decided' ? event.data : undefined };
+  return { args, event, decision: event?.type === 'governance.decided' ? event.data : undefined, held };
 }

@@ -175,6 +175,9 @@ export function createGovernor(parts: GovernorParts): Governor {
         if (admission !== undefined && judgement.kind === 'allow') {
           return verdictOf(judgement, known, event(`${name}:decided`, decision), [], false);
         }
+        if (admission?.canWait === true && judgement.kind === 'hold') {
+          return verdictOf(judgement, known, event(`${name}:held`, decision), [], false);
+        }
         if (keep !== undefined && (what.effect !== 'read' || judgement.kind !== 'allow')) await keep(action, decision);
         return verdictOf(judgement, known, undefined, [], false);
       }

@@ -17,6 +17,8 @@ export interface Admission {
   readonly becomes: string | null;
   /** Whether it came in before, so that it is not refused now; asked before it would be. */
   readonly isThere: () => Promise<boolean>;
+  /** Whether what comes in can wait for those who must agree, before it begins: then a hold is told with it as well. */
+  readonly canWait?: boolean;
 }
 
 export interface Governor {

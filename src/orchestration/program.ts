@@ -18,6 +18,7 @@ import type { RunProgram, RunScope } from '../engine/engine.ts';
 import type { ApprovalDesk } from '../governance/approval-desk.ts';
 import type { Budgets } from '../governance/budget/budgets.ts';
 import type { Governor } from '../governance/governor.ts';
+import { passEntrance } from '../governance/run-entrance.ts';
 import type { DataGuard } from '../governance/screening/data-guard.ts';
 import type { EventLog } from '../runs/event-log.ts';
 import type { Run } from '../runs/run.ts';
@@ -64,6 +65,7 @@ export function createRunProgram(parts: ProgramParts): RunProgram {
       workflowSpan(scope.run, modelFor(parts, scope.run)),
       traceContextOf(scope.run),
       async (_span, traceContext) => {
+        await passEntrance(parts.governor, scope);
         const definition = await definitionOfRun(parts, scope);
         return scope.run.kind === 'chat'
           ? chat(parts, scope, definition, traceContext)

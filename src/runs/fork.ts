@@ -45,7 +45,7 @@ export function planFork(
     return step.ordinal < point.ordinal && step.completedAt <= point.startedAt;
   };
   const ended = steps.filter(hadEnded).map(({ name }) => name);
-  const keep = ended.filter((name) => !isOpen(name, ended));
+  const keep = ended.filter((name) => !isOpen(name, ended) && !isOfEntrance(name));
   const redo = steps.filter(({ name }) => !keep.includes(name));
   return { keep, redo: redo.map(({ name }) => name), effects: effectsOf(redo, steps, events) };
 }
@@ -69,6 +69,11 @@ function isOpen(name: string, ended: readonly string[]): boolean {
   return !ended.some((other) => (closing.endsWith('-') ? other.startsWith(closing) : other === closing));
 }
 
+/** What let the other run in lets nobody else in (`governance/run-entrance.ts`). */
+function isOfEntrance(name: string): boolean {
+  return name.startsWith('submit/');
+}
+
 /** Where a run that did not complete is taken up again: the last step that failed; '' when none did. */
 export function failedStep(steps: readonly RecordedStep[]): string {
   return steps.findLast(({ outcome }) => 'error' in outcome)?.name ?? '';
@@ -82,7 +87,7 @@ function effectsOf(
   const called = events.flatMap((event) => (event.type === 'tool.called' ? [event.data] : []));
   const toolOf = (step: string) => called.find((call) => call.step === step)?.tool ?? null;
   // Asking people again does nothing that they do not see.
-  const asks = (name: string) => name.endsWith('/approval');
+  const asks = (name: string) => name.endsWith('/approval') || isOfEntrance(name);
   const happened = redo.flatMap(({ name, effect, outcome }): RepeatedEffect[] =>
     (effect === 'write' && !asks(name)) || effect === 'external'
       ? [{ step: name, effect, outcome: 'error' in outcome ? 'failed' : 'completed', tool: toolOf(name) }]

@@ -32,6 +32,7 @@ export function toRun(row: RunRow): Run {
     callId: row.call_id,
     simulated: row.simulated,
     simulation: row.simulation,
+    held: row.held,
     createdAt: row.created_at.toISOString(),
     startedAt: row.started_at?.toISOString() ?? null,
     completedAt: row.completed_at?.toISOString() ?? null,

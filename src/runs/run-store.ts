@@ -46,6 +46,8 @@ export interface RunAdmission {
   readonly simulated: boolean;
   /** Whether it is to reach nothing outside; so does what a simulated run starts, whatever is said here. */
   readonly simulation?: boolean | undefined;
+  /** Whether somebody has to agree before it begins. */
+  readonly held?: boolean | undefined;
   readonly callId: string;
   readonly traceparent?: string | undefined;
   /** ISO-8601 UTC. */
@@ -327,6 +329,7 @@ async function insert(within: StoreScope, admission: RunAdmission, at: string) {
     definition = null,
     priority = 3,
     simulation = false,
+    held = false,
   } = admission;
   const actor = admission.actor ?? `user:${caller.userId}`;
   const events = encodeEvents(
@@ -350,7 +353,7 @@ async function insert(within: StoreScope, admission: RunAdmission, at: string) {
       ${keepSteps === undefined ? null : [...keepSteps]}, ${priority},
       -- Joined to what was told, so that it is told first.
       ${actor} || left(told, 0),
-      ${kind === 'chat' && sessionPolicy === 'reject'}, ${events}
+      ${kind === 'chat' && sessionPolicy === 'reject'}, ${held}, ${events}
     ) admitted`.execute(within);
   const [row] = rows;
   if (row === undefined) throw new Error(`run ${id} was neither made nor found`);

@@ -155,6 +155,8 @@ export interface Run {
   readonly simulated: boolean;
   /** Whether it reaches nothing outside: models, planes, tools and callbacks are simulated; the rest is as ever. */
   readonly simulation: boolean;
+  /** Whether it came in on condition that somebody agrees, before it begins. */
+  readonly held: boolean;
   /** All times ISO-8601 UTC. */
   readonly createdAt: string;
   readonly startedAt: string | null;

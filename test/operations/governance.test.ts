@@ -130,6 +130,93 @@ test('a tool call that a rule holds waits for people, and runs with what they ap
   await replace('policy', policy([]));
 });
 
+describe('a run that somebody has to agree to', () => {
+  const hold = {
+    id: 'agreed',
+    effect: 'hold',
+    actions: ['run:*'],
+    when: 'action.args.workflow == "graph"',
+    quorum: 1,
+    reason: 'Somebody agrees to graphs.',
+  };
+  const graph = {
+    nodes: [{ id: 'sum', type: 'tool', tool: 'calculator', arguments: { expression: '6*7' } }],
+    edges: [],
+  };
+  const submit = async (id: string) => {
+    const body = { orchestration_id: id, agent_ids: ['ceo'], workflow: 'graph', task: { topic: 'sums' }, graph };
+    const answer = await api.post('/api/orchestrations', body);
+    expect(answer.status).toBe(202);
+  };
+  const asked = async (id: string) =>
+    vi.waitFor(async () => {
+      const { body } = await api.get(`/api/v1/approvals?run_id=${id}&status=pending`);
+      const [approval] = body['items'] as JsonObject[];
+      if (approval === undefined) throw new Error('nobody is asked yet');
+      return approval;
+    }, 10_000);
+  const ended = async (id: string) =>
+    vi.waitFor(async () => {
+      const { body } = await api.get(`/api/v1/aoa/runs/${id}`);
+      if (body['completed_at'] === null) throw new Error('it has not ended');
+      return body;
+    }, 10_000);
+  const types = async (id: string) => {
+    const { body } = await api.get(`/api/v1/aoa/runs/${id}/events`);
+    return (body['events'] as JsonObject[]).map((event) => event['type']);
+  };
+
+  beforeAll(() => replace('policy', policy([hold])));
+  afterAll(() => replace('policy', policy([])));
+
+  test('comes in, does nothing before they do, and tells who did', async () => {
+    const id = newUuid();
+    await submit(id);
+    const approval = await asked(id);
+    expect(approval).toMatchObject({ title: expect.stringContaining('orchestration'), quorum: 1 });
+    expect((await api.get(`/api/v1/aoa/runs/${id}`)).body).toMatchObject({
+      status: 'waiting',
+      waiting_for: 'approval',
+    });
+    expect(await types(id)).not.toContain('run.started');
+    expect((await api.post(`/api/v1/approvals/${approval['id']}/approve`, { by: 'dana' })).status).toBe(200);
+    expect(await ended(id)).toMatchObject({ status: 'completed' });
+    const { body } = await api.get(`${BASE}/decisions?run_id=${id}`);
+    expect(body['items']).toMatchObject([
+      { verdict: 'allow', action: 'tool:calculator' },
+      { verdict: 'allow', action: 'run:submit', outcome: true, approved_by: ['dana'] },
+      { verdict: 'hold', action: 'run:submit', rule: 'policy/agreed' },
+    ]);
+    // Nobody has agreed to a run that begins where this one was.
+    const fork = await api.post(`/api/v1/aoa/runs/${id}/fork`, { from_step: 'sum/1' });
+    expect(fork.body).toMatchObject({ run_id: expect.any(String) });
+    const forked = fork.body['run_id'];
+    await asked(String(forked));
+    await api.post(`/api/v1/aoa/runs/${String(forked)}/cancel`, {});
+  });
+
+  test('ends when they do not agree, and has done nothing', async () => {
+    const id = newUuid();
+    await submit(id);
+    const approval = await asked(id);
+    await api.post(`/api/v1/approvals/${approval['id']}/reject`, { by: 'dana', reason: 'Not today.' });
+    expect(await ended(id)).toMatchObject({
+      status: 'failed',
+      error: { message: expect.stringContaining('Not today.') },
+    });
+    expect(await types(id)).not.toContain('run.started');
+  });
+
+  test('is submitted anew when they agree to something else', async () => {
+    const id = newUuid();
+    await submit(id);
+    const approval = await asked(id);
+    const args = { ...(approval['action_details'] as JsonObject), task: { topic: 'products' } };
+    await api.post(`/api/v1/approvals/${approval['id']}/approve`, { by: 'dana', args });
+    expect(await ended(id)).toMatchObject({ status: 'failed', error: { code: 'conflict' } });
+  });
+});
+
 test('says who was accountable for what was done to a system between two times', async () => {
   const client = new pg.Client({ connectionString: container.databaseUrl });
   await client.connect();

@@ -29,6 +29,7 @@ export function testRun(change: Partial<Run> = {}): Run {
     callId: '',
     simulated: true,
     simulation: false,
+    held: false,
     createdAt: '2026-02-01T10:00:00.000Z',
     startedAt: '2026-02-01T10:00:00.000Z',
     completedAt: null,

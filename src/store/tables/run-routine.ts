@@ -86,7 +86,7 @@ export const runRoutines = `
     p_tenant text, p_run text, p_kind text, p_session text, p_user text, p_request json, p_request_hash text,
     p_traceparent text, p_call text, p_simulated boolean, p_now timestamptz, p_deadline timestamptz, p_parent text,
     p_definition text, p_fork json, p_fork_run text, p_keep text[], p_priority integer, p_actor text, p_exclusive boolean,
-    p_events json
+    p_held boolean, p_events json
   ) returns table (outcome text, run aos.runs, refusal json) language plpgsql as $$
   declare
     v_run aos.runs;
@@ -119,10 +119,10 @@ export const runRoutines = `
     end if;
     -- Number and hash of its first event are known before it is written.
     insert into aos.runs (tenant_id, id, kind, session_id, user_id, request, request_hash, status, traceparent, call_id,
-        simulated, created_at, deadline_at, parent_id, root_id, depth, definition, fork_of, priority, actor, last_event,
-        last_hash, last_step)
+        simulated, created_at, deadline_at, parent_id, root_id, depth, definition, fork_of, priority, actor, held,
+        last_event, last_hash, last_step)
       values (p_tenant, p_run, p_kind, p_session, p_user, p_request, p_request_hash, 'queued', p_traceparent, p_call,
-        p_simulated, p_now, p_deadline, p_parent, v_root, v_depth, p_definition, p_fork, p_priority, p_actor, 1,
+        p_simulated, p_now, p_deadline, p_parent, v_root, v_depth, p_definition, p_fork, p_priority, p_actor, p_held, 1,
         encode(sha256(convert_to(repeat('0', 64) || ':1:' || (p_events->0->>'digest'), 'UTF8')), 'hex'),
         coalesce(cardinality(p_keep), 0))
       on conflict (tenant_id, id) do nothing

@@ -24,6 +24,8 @@ export interface RunTable {
   simulated: boolean;
   /** Whether nothing of it reaches anything outside. */
   simulation: Generated<boolean>;
+  /** Whether somebody has to agree before it begins. */
+  held: Generated<boolean>;
   created_at: Date;
   started_at: Date | null;
   completed_at: Date | null;
@@ -270,4 +272,5 @@ export const runMigrations: readonly Migration[] = [
         primary key (tenant_id, xid, pos)
       );`,
   },
+  { name: '034-held-runs', sql: 'alter table aos.runs add column held boolean not null default false' },
 ];
