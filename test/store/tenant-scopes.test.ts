@@ -200,17 +200,23 @@ describe('a tenant', () => {
   });
 });
 
+/** A database as a build left it that knew only the migrations before this one. @returns its URL, and a client to fill it */
+async function databaseBefore(migration: string): Promise<{ readonly url: string; readonly client: pg.Client }> {
+  const url = await createTestDatabase();
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  await client.query('create schema aos');
+  await client.query('create table aos.migrations (name text primary key, applied_at timestamptz default now())');
+  for (const { name, sql } of migrations.filter((each) => each.name < migration)) {
+    await client.query(sql);
+    await client.query('insert into aos.migrations (name) values ($1)', [name]);
+  }
+  return { url, client };
+}
+
 describe('a database from before there were policies', () => {
   it('has its rows protected, with the tenant of the run or the job that they belong to', async () => {
-    const url = await createTestDatabase();
-    const client = new pg.Client({ connectionString: url });
-    await client.connect();
-    await client.query('create schema aos');
-    await client.query('create table aos.migrations (name text primary key, applied_at timestamptz default now())');
-    for (const migration of migrations.filter(({ name }) => name < '014')) {
-      await client.query(migration.sql);
-      await client.query('insert into aos.migrations (name) values ($1)', [migration.name]);
-    }
+    const { url, client } = await databaseBefore('014');
     await client.query(`
       insert into aos.runs (id, kind, session_id, tenant_id, user_id, request, request_hash, status, call_id, simulated,
           created_at)
@@ -223,6 +229,57 @@ describe('a database from before there were policies', () => {
       const steps = await upgraded.tenant(tenant).selectFrom('run_steps').select(['run_id', 'tenant_id']).execute();
       expect(steps).toEqual([{ run_id: `run-${tenant}`, tenant_id: tenant }]);
     }
+    await upgraded.close();
+  });
+});
+
+describe('a database from before ids were of their tenants', () => {
+  it('keeps what it has, and lets another tenant use the same ids', async () => {
+    const { url, client } = await databaseBefore('031');
+    await client.query(`
+      insert into aos.runs (id, kind, session_id, tenant_id, user_id, request, request_hash, status, call_id, simulated,
+          created_at)
+        values ('report.1', 'task', 's', 'a', 'u', '{}', '', 'waiting', '', false, now());
+      insert into aos.approvals (id, run_id, tenant_id, status, expires_at, revision, state)
+        values ('x', 'report.1', 'a', 'pending', now(), 1, '{}');
+      insert into aos.tasks (id, tenant_id, user_id, submission, request_hash, task_type, rank, status, agent_id,
+          target_system, call_id, created_at, due_at, max_retries)
+        values ('report', 'a', 'u', '{}', 'h', 'health_check', 2, 'pending', '', '', '', now(), now(), 3);
+      insert into aos.jobs (id, tenant_id, user_id, name, description, schedule, schedule_type, anchor_at, task,
+          misfire_policy, misfire_grace_seconds, overlap_policy, max_concurrent_runs, status, consecutive_failures,
+          run_count, created_at, updated_at)
+        values ('nightly', 'a', 'u', '', '', '{}', 'once', now(), '{}', '', 0, '', 1, 'paused', 0, 0, now(), now());
+      insert into aos.job_runs (job_id, planned_at, status, cause, noticed_at)
+        values ('nightly', now(), 'queued', 'manual', now());`);
+    const tables = ['runs', 'approvals', 'tasks', 'jobs', 'job_runs'] as const;
+    const rowsOf = async (tenant: string) => {
+      const found: object[][] = [];
+      for (const name of tables) {
+        const { rows } = await client.query<{ row: object }>(
+          `select to_json(t) as row from aos.${name} t where tenant_id = $1`,
+          [tenant],
+        );
+        found.push(rows.map(({ row }) => row));
+      }
+      return found;
+    };
+    const before = await rowsOf('a');
+    const upgraded = await openDatabase({ url, clock: systemClock, log: silentLog });
+    expect(await rowsOf('a')).toEqual(before);
+    for (const [at, name] of tables.entries()) {
+      const row = { ...before[at]?.[0], tenant_id: 'b' };
+      await client.query(
+        `insert into aos.${name} overriding system value select * from json_populate_record(null::aos.${name}, $1)`,
+        [JSON.stringify(row)],
+      );
+    }
+    expect((await rowsOf('b')).map((rows) => rows.length)).toEqual([1, 1, 1, 1, 1]);
+    await upgraded.tenant('b').deleteFrom('jobs').execute();
+    await client.query(`delete from aos.runs where tenant_id = 'b'`);
+    // What hangs on them went with them, and nothing of the other's.
+    expect((await rowsOf('b')).map((rows) => rows.length)).toEqual([0, 0, 1, 0, 0]);
+    expect(await rowsOf('a')).toEqual(before);
+    await client.end();
     await upgraded.close();
   });
 });
