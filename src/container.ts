@@ -154,7 +154,7 @@ export async function startContainer(options: ContainerOptions): Promise<Contain
   server.onGetInvocation(door.get);
   server.onCancelInvocation(door.cancel);
   server.onWebSocket(parts.createSocketDoor(doorParts));
-  const agents = catalogue.enabled.map((agent) => ({ id: agent.agent_id, title: parts.titleOf(agent) }));
+  const agents = catalogue.shipped.enabled.map((agent) => ({ id: agent.agent_id, title: parts.titleOf(agent) }));
   const page: FrontPage = {
     ...(simulation === undefined ? {} : { simulation: `scenario ${simulation.scenario}, seed ${simulation.seed}` }),
     model: `${model.name} (${model.provider})`,

@@ -66,7 +66,7 @@ export interface Gate {
    * Checks an orchestration and pins what it works with, for a run that another will start as its child.
    * @throws AosError invalid_request
    */
-  prepare(body: JsonObject): Promise<PreparedWork>;
+  prepare(body: JsonObject, caller: Caller): Promise<PreparedWork>;
   /**
    * Has a run end, as `Engine.cancel` does.
    * @throws AosError what governance refuses it with
@@ -128,18 +128,18 @@ export function createGate(parts: GateParts): Gate {
       const { reason: said = reason } = verdict?.args ?? {};
       return engine.cancel(id, String(said), caller);
     },
-    async prepare(body) {
-      const order = understand('orchestration', body, parts);
+    async prepare(body, { tenantId }) {
+      const order = understand('orchestration', body, parts, tenantId);
       return { request: body, definition: await pin(parts, order, body) };
     },
     async submit(work) {
       const { caller, sessionId } = work;
       checkRoom(engine, work);
-      const asked = understand(work.kind, work.body, parts);
+      const asked = understand(work.kind, work.body, parts, caller.tenantId);
       await checkNesting(runs, work, asked);
       const { args: body, event: told, held } = await permit(work);
       // A check may have changed what it works on.
-      const order = body === work.body ? asked : understand(work.kind, body, parts);
+      const order = body === work.body ? asked : understand(work.kind, body, parts, caller.tenantId);
       const definition = work.fork?.definition ?? (await pin(parts, order, body));
       const policy = work.kind === 'chat' ? (work.sessionPolicy ?? policyOf(body, order.agents[0])) : undefined;
       // Whoever is answering now, before this run is there itself.

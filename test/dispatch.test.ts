@@ -202,9 +202,16 @@ describe('what a run is pinned to', () => {
 describe('an orchestration that another run starts', () => {
   test('is checked and pinned, and not started', async () => {
     const { gate, admissions, begun } = build();
-    expect(await gate.prepare(review)).toEqual({ request: review, definition: 'hash-of-collaborative@1' });
+    expect(await gate.prepare(review, { tenantId: 'default', userId: '' })).toEqual({
+      request: review,
+      definition: 'hash-of-collaborative@1',
+    });
     expect([...admissions, ...begun]).toEqual([]);
-    await expect(gate.prepare({ ...review, workflow: 'swarm' })).rejects.toMatchObject({ code: 'invalid_request' });
+    await expect(
+      gate.prepare({ ...review, workflow: 'swarm' }, { tenantId: 'default', userId: '' }),
+    ).rejects.toMatchObject({
+      code: 'invalid_request',
+    });
   });
 });
 

@@ -9,15 +9,25 @@ import { z } from 'zod';
 import { AGENT_ID, type Agent } from './agent.ts';
 import { toolNamesOf, unknownTool } from './tool.ts';
 
-export interface AgentCatalogue {
-  /** The file it came from. */
-  readonly path: string;
+/** Agents that work can be given to. */
+export interface AgentSet {
   /** Every agent, disabled ones included, in the order of the file. */
   readonly all: readonly Agent[];
   /** The enabled agents, in the order of the file. */
   readonly enabled: readonly Agent[];
   /** The enabled agent of this id; a disabled one is not found. */
   find(agentId: string): Agent | undefined;
+}
+
+/** The agents of every tenant. Their ids are its own: an agent of another tenant may have the same. */
+export interface AgentStock {
+  of(tenantId: string): AgentSet;
+}
+
+/** The agents of a registry file, which every tenant has. */
+export interface AgentCatalogue extends AgentSet, AgentStock {
+  /** The file it came from. */
+  readonly path: string;
 }
 
 /** The registry cannot be used. The message names the file and every fault: which entry, what was expected, what came. */
@@ -101,7 +111,8 @@ export function parseCatalogue(content: string, path: string, tools?: readonly s
 function catalogueOf(all: readonly Agent[], path: string): AgentCatalogue {
   const enabled = all.filter((agent) => agent.enabled);
   const byId = new Map(enabled.map((agent) => [agent.agent_id, agent]));
-  return { path, all, enabled, find: (agentId) => byId.get(agentId) };
+  const agents = { all, enabled, find: (agentId: string) => byId.get(agentId) };
+  return { path, ...agents, of: () => agents };
 }
 
 function repeatedIds(agents: readonly Agent[]): string[] {

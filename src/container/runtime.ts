@@ -196,7 +196,7 @@ export async function createRuntime(options: RuntimeOptions) {
   const taskProgram = parts.createTaskProgram({
     agents: agentParts,
     evaluation: parts.createEvaluation({ runs, events }),
-    prepareOrchestration: async (payload) => gate.prepare(parts.workOfPayload(payload, [])),
+    prepareOrchestration: async (payload, run) => gate.prepare(parts.workOfPayload(payload, []), run.caller),
     health: (caller) => options.health().ofTask(caller),
     router: fabric.router,
   });

@@ -1,6 +1,6 @@
 /** What a body asks for, checked against what there is: the pattern, the agents, the limits. */
 import type { Agent } from '../agents/agent.ts';
-import type { AgentCatalogue } from '../agents/catalogue.ts';
+import type { AgentSet, AgentStock } from '../agents/catalogue.ts';
 import { closest } from '../core/closest.ts';
 import { AosError } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
@@ -22,22 +22,32 @@ export interface Order {
 }
 
 export interface Stock {
-  readonly catalogue: Pick<AgentCatalogue, 'find' | 'enabled'>;
+  readonly catalogue: AgentStock;
   /** Whether an id that is not in the catalogue gets an agent of general purpose; refused when left out. */
   readonly allowUnregisteredAgents?: boolean;
+}
+
+/** What a tenant may choose from. */
+interface Shelf {
+  readonly agents: AgentSet;
+  readonly allowUnregisteredAgents: boolean;
 }
 
 /**
  * What cannot be planned is refused here, where the caller hears it, rather than in the run.
  * @throws AosError invalid_request
  */
-export function understand(kind: RunKind, body: JsonObject, stock: Stock): Order {
+export function understand(kind: RunKind, body: JsonObject, stock: Stock, tenantId: string): Order {
+  const shelf = {
+    agents: stock.catalogue.of(tenantId),
+    allowUnregisteredAgents: stock.allowUnregisteredAgents ?? false,
+  };
   const config = configOf(body);
   if (kind !== 'orchestration') {
-    return { workflow: CHAT_WORKFLOW, agents: [chatAgent(body, stock)], ownTools: [], limits: limitsOf(config, 1) };
+    return { workflow: CHAT_WORKFLOW, agents: [chatAgent(body, shelf)], ownTools: [], limits: limitsOf(config, 1) };
   }
   const pattern = patternFor(body);
-  const agents = knownAgents(agentIdsOf(pattern, body), stock);
+  const agents = knownAgents(agentIdsOf(pattern, body), shelf);
   const { plannedTurns } = pattern.plan(body, membersOf(pattern, body, agents));
   return {
     workflow: patternKey(pattern),
@@ -47,23 +57,23 @@ export function understand(kind: RunKind, body: JsonObject, stock: Stock): Order
   };
 }
 
-function chatAgent(body: JsonObject, stock: Stock): Agent {
+function chatAgent(body: JsonObject, shelf: Shelf): Agent {
   const { agent_id: id } = body;
-  return typeof id === 'string' ? findAgent(id, stock) : chatAgentOf(stock.catalogue, body);
+  return typeof id === 'string' ? findAgent(id, shelf) : chatAgentOf(shelf.agents, body);
 }
 
-function findAgent(id: string, stock: Stock): Agent {
-  const [agent] = knownAgents([id], stock);
+function findAgent(id: string, shelf: Shelf): Agent {
+  const [agent] = knownAgents([id], shelf);
   if (agent === undefined) throw new Error(`the agent ${id} was neither found nor refused`);
   return agent;
 }
 
 /** @throws AosError invalid_request naming those that do not exist */
-function knownAgents(ids: readonly string[], { catalogue, allowUnregisteredAgents = false }: Stock): readonly Agent[] {
-  const unknown = ids.filter((id) => catalogue.find(id) === undefined);
+function knownAgents(ids: readonly string[], { agents, allowUnregisteredAgents }: Shelf): readonly Agent[] {
+  const unknown = ids.filter((id) => agents.find(id) === undefined);
   const [first] = unknown;
-  if (first === undefined || allowUnregisteredAgents) return ids.map((id) => catalogue.find(id) ?? generalAgent(id));
-  const known = catalogue.enabled.map((agent) => agent.agent_id);
+  if (first === undefined || allowUnregisteredAgents) return ids.map((id) => agents.find(id) ?? generalAgent(id));
+  const known = agents.enabled.map((agent) => agent.agent_id);
   const what =
     unknown.length === 1
       ? `is no agent "${first}"${closest(first, known, ', did you mean "%s"?')}`

@@ -1,9 +1,9 @@
 /**
  * The catalogue of a living server: the agents of the registry file, and those that clients have registered since,
- * which are kept in the database and known to every process on it. An id belongs to whoever had it first.
+ * which are kept in the database and known to every process on it. Those that a tenant has registered are its own.
  */
 import type { Agent } from '../agents/agent.ts';
-import type { AgentCatalogue } from '../agents/catalogue.ts';
+import type { AgentCatalogue, AgentSet, AgentStock } from '../agents/catalogue.ts';
 import { AosError } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { Caller } from '../runs/run.ts';
@@ -24,12 +24,14 @@ export interface NewAgent {
   readonly model: string;
 }
 
-export interface AgentRegister extends AgentCatalogue {
+export interface AgentRegister extends AgentStock {
+  /** The agents of the registry file, which every tenant has. */
+  readonly shipped: AgentCatalogue;
   /** The agents a tenant may know of, disabled ones included: the file's and its own. */
   visibleTo(caller: Caller): readonly Agent[];
   /**
    * Adds an agent, or changes one that this tenant registered before.
-   * @throws AosError conflict when the id is the registry file's or another tenant's
+   * @throws AosError conflict when the id is the registry file's
    */
   register(agent: NewAgent, caller: Caller): Promise<KeptRecord>;
   /** Reads what is registered and listens for more. */
@@ -47,39 +49,37 @@ export interface AgentRegisterParts {
 
 export function createAgentRegister(parts: AgentRegisterParts): AgentRegister {
   const { shipped, records, notifications, toolNames } = parts;
-  let registered: ReadonlyMap<string, { readonly agent: Agent; readonly tenantId: string }> = new Map();
-
+  /** By tenant, the newest first. */
+  let registered: ReadonlyMap<string, readonly Agent[]> = new Map();
   let unlisten: (() => void) | undefined;
 
   async function refresh(): Promise<void> {
     const kept = await records.all('agent');
-    const agents = kept.map((record) => ({ agent: agentOf(record, toolNames), tenantId: record.tenantId }));
-    // The oldest of an id wins, should two processes have taken it at once.
-    registered = new Map(agents.toReversed().map((entry) => [entry.agent.agent_id, entry]));
+    // Since it was registered, the file may have come to name one of that id.
+    const own = kept.filter(({ id }) => !isShipped(id));
+    const byTenant = Map.groupBy(own, ({ tenantId }) => tenantId);
+    registered = new Map(
+      [...byTenant].map(([tenantId, all]) => [tenantId, all.toReversed().map((one) => agentOf(one, toolNames))]),
+    );
   }
 
-  const listed = () => [...registered.values()].filter(({ agent }) => !isShipped(agent.agent_id));
   const isShipped = (id: string) => shipped.all.some((agent) => agent.agent_id === id);
 
+  function of(tenantId: string): AgentSet {
+    const own = registered.get(tenantId) ?? [];
+    return {
+      all: [...shipped.all, ...own],
+      enabled: [...shipped.enabled, ...own],
+      find: (id) => shipped.find(id) ?? own.find(({ agent_id }) => agent_id === id),
+    };
+  }
+
   return {
-    path: shipped.path,
-    get all() {
-      return [...shipped.all, ...listed().map(({ agent }) => agent)];
-    },
-    get enabled() {
-      return [...shipped.enabled, ...listed().map(({ agent }) => agent)];
-    },
-    find(agentId) {
-      return shipped.find(agentId) ?? listed().find(({ agent }) => agent.agent_id === agentId)?.agent;
-    },
-    visibleTo({ tenantId }) {
-      const own = listed().filter((entry) => entry.tenantId === tenantId);
-      return [...shipped.all, ...own.map(({ agent }) => agent)];
-    },
+    shipped,
+    of,
+    visibleTo: ({ tenantId }) => of(tenantId).all,
     async register(agent, caller) {
-      await refresh();
-      const owner = registered.get(agent.agentId)?.tenantId ?? caller.tenantId;
-      if (isShipped(agent.agentId) || owner !== caller.tenantId) {
+      if (isShipped(agent.agentId)) {
         throw new AosError('conflict', `Agent '${agent.agentId}' is registered already: choose another agent_id`, {
           reason: 'AGENT_EXISTS',
         });

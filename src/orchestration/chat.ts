@@ -8,7 +8,7 @@
  */
 
 import type { Agent } from '../agents/agent.ts';
-import type { AgentCatalogue } from '../agents/catalogue.ts';
+import type { AgentSet } from '../agents/catalogue.ts';
 import { sumOfUsages } from '../agents/price.ts';
 import type { SessionKey, SessionMemory } from '../agents/session.ts';
 import type { TurnOutcome } from '../agents/turn.ts';
@@ -38,9 +38,9 @@ interface Message {
   readonly text: string;
 }
 
-export function chatAgentOf(catalogue: Pick<AgentCatalogue, 'find' | 'enabled'>, { agent_id: id }: JsonObject): Agent {
+export function chatAgentOf(stock: AgentSet, { agent_id: id }: JsonObject): Agent {
   const named = typeof id === 'string' && id !== '' ? id : undefined;
-  const agent = named === undefined ? (catalogue.find(CHAT_AGENT) ?? catalogue.enabled[0]) : catalogue.find(named);
+  const agent = named === undefined ? (stock.find(CHAT_AGENT) ?? stock.enabled[0]) : stock.find(named);
   if (agent !== undefined) return agent;
   throw new AosError(
     'invalid_request',

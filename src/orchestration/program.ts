@@ -5,7 +5,7 @@
  */
 import { type Context, SpanKind } from '@opentelemetry/api';
 import type { Agent } from '../agents/agent.ts';
-import type { AgentCatalogue } from '../agents/catalogue.ts';
+import type { AgentSet, AgentStock } from '../agents/catalogue.ts';
 import type { Model } from '../agents/model.ts';
 import { modelFor } from '../agents/model-choice.ts';
 import { createProgress } from '../agents/progress.ts';
@@ -38,7 +38,7 @@ import { configOf, planEvent, yesOrNo } from './plan.ts';
 import { createRunMeter } from './run-meter.ts';
 
 export interface ProgramParts {
-  readonly catalogue: Pick<AgentCatalogue, 'find' | 'enabled'>;
+  readonly catalogue: AgentStock;
   readonly model: Model;
   /** Answers in simulated runs. */
   readonly simulatedModel?: Model;
@@ -94,10 +94,11 @@ async function definitionOfRun(parts: ProgramParts, scope: RunScope): Promise<De
   }
 }
 
-function definitionOfToday({ catalogue, tools }: ProgramParts, { kind, request }: Run): Definition {
-  if (kind === 'chat') return definitionOf(CHAT_WORKFLOW, [chatAgentOf(catalogue, request)], tools?.versions);
+function definitionOfToday({ catalogue, tools }: ProgramParts, { kind, request, caller }: Run): Definition {
+  const stock = catalogue.of(caller.tenantId);
+  if (kind === 'chat') return definitionOf(CHAT_WORKFLOW, [chatAgentOf(stock, request)], tools?.versions);
   const pattern = patternFor(request);
-  const agents = agentIdsOf(pattern, request).map((id) => agentOf(catalogue, id));
+  const agents = agentIdsOf(pattern, request).map((id) => agentOf(stock, id));
   return definitionOf(patternKey(pattern), agents, tools?.versions, undefined, pattern.toolNames?.(request));
 }
 
@@ -156,11 +157,11 @@ function settingOf(parts: ProgramParts, scope: RunScope, traceContext: Context, 
   };
 }
 
-function agentOf(catalogue: ProgramParts['catalogue'], id: string): Agent {
-  const agent = catalogue.find(id);
+function agentOf(stock: AgentSet, id: string): Agent {
+  const agent = stock.find(id);
   if (agent !== undefined) return agent;
   // The gate let the run in, so the registry has changed since.
-  const known = catalogue.enabled.map(({ agent_id }) => agent_id).join(', ');
+  const known = stock.enabled.map(({ agent_id }) => agent_id).join(', ');
   throw new AosError('invalid_request', `there is no agent "${id}" (there are: ${known})`);
 }
 

@@ -1,6 +1,6 @@
 /** `agent_run`: one agent answers `payload.input`, with its tools, without memory of any session. */
 import type { Agent } from '../agents/agent.ts';
-import type { AgentCatalogue } from '../agents/catalogue.ts';
+import type { AgentSet, AgentStock } from '../agents/catalogue.ts';
 import type { Model } from '../agents/model.ts';
 import { modelFor } from '../agents/model-choice.ts';
 import { createProgress } from '../agents/progress.ts';
@@ -19,7 +19,7 @@ export type AgentParts = Pick<
   TurnSetting,
   'model' | 'clock' | 'captureContent' | 'tools' | 'approvals' | 'governor' | 'budgets' | 'egress' | 'log'
 > & {
-  readonly catalogue: Pick<AgentCatalogue, 'find' | 'enabled'>;
+  readonly catalogue: AgentStock;
   /** Answers in simulated runs. */
   readonly simulatedModel?: Model;
 };
@@ -30,7 +30,7 @@ const TURN = 'agent-run';
 
 export function createAgentRunHandler(parts: AgentParts): TaskHandler {
   return async ({ agentId = '', payload }, setting) => {
-    const agent = agentOf(parts.catalogue, agentId);
+    const agent = agentOf(parts.catalogue.of(setting.scope.run.caller.tenantId), agentId);
     const { input, context } = payload;
     const outcome = await answer(parts, setting, { turn: TURN, agent, input: input ?? '', context, payload });
     return { run_id: setting.scope.run.id, ...outcomeView(outcome), error: null };
@@ -98,10 +98,10 @@ export function outcomeView({ output, usage, tool_calls, model, simulated }: Tur
 }
 
 /** @throws AosError invalid_request when there is no such agent */
-export function agentOf(catalogue: AgentParts['catalogue'], id: string): Agent {
-  const agent = catalogue.find(id);
+export function agentOf(stock: AgentSet, id: string): Agent {
+  const agent = stock.find(id);
   if (agent !== undefined) return agent;
-  const known = catalogue.enabled.map(({ agent_id }) => agent_id);
+  const known = stock.enabled.map(({ agent_id }) => agent_id);
   throw new AosError(
     'invalid_request',
     `there is no agent "${id}"${closest(id, known, ', did you mean "%s"?')} (there are: ${known.join(', ')})`,

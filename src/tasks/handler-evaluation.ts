@@ -102,7 +102,7 @@ interface AgentCase {
 async function observeAgent(agents: AgentParts, setting: TaskSetting, asked: AgentCase): Promise<Observation> {
   const { scope } = setting;
   const { agentId, assertions, turn, payload } = asked;
-  const agent = agentOf(agents.catalogue, agentId);
+  const agent = agentOf(agents.catalogue.of(scope.run.caller.tenantId), agentId);
   try {
     const question = { turn, agent, input: assertions['input'] ?? '', context: assertions['context'], payload };
     const outcome = await answer(agents, setting, question);

@@ -60,8 +60,30 @@ describe('an agent that is registered', () => {
     const { body } = await api.post('/api/agents/register', { ...auditor, purpose: 'Look twice' }, tenant);
     expect(body['purpose']).toBe('Look twice');
     expect((await api.get('/api/agents/auditor', tenant)).body['purpose']).toBe('Look twice');
-    expect((await api.post('/api/agents/register', auditor)).body['code']).toBe('AGENT_EXISTS');
     expect((await api.post('/api/agents/register', { agent_id: 'ceo' })).body['code']).toBe('AGENT_EXISTS');
+  });
+
+  test('is its tenant’s alone: another one may have an agent of that id, and cannot use this one', async () => {
+    const [acme, globex] = [tenant, { 'x-tenant-id': 'globex' }];
+    await api.post('/api/agents/register', { ...auditor, agent_id: 'sage', purpose: 'Say what acme knows' }, acme);
+    const work = (agentId: string) =>
+      api.post('/api/orchestrations', { agent_ids: [agentId], task: { type: 'audit' } }, globex);
+    expect((await work('sage')).body).toMatchObject({ code: 'UNKNOWN_AGENTS' });
+    expect(JSON.stringify((await work('nobody')).body)).not.toMatch(/sage|auditor/);
+    const task = { task_id: 'asks-sage', task_type: 'agent_run', agent_id: 'sage', payload: { input: 'Hello' } };
+    expect((await api.post('/api/v1/aoa/tasks', task, globex)).status).toBe(202);
+    await expect
+      .poll(async () => (await api.get('/api/v1/aoa/tasks/asks-sage', globex)).body, { timeout: 20_000 })
+      .toMatchObject({ status: 'failed', last_error: expect.not.stringContaining('auditor') });
+
+    const own = { ...auditor, agent_id: 'sage', purpose: 'Say what globex knows' };
+    expect((await api.post('/api/agents/register', own, globex)).status).toBe(200);
+    const purposeFor = async (who: typeof acme) => (await api.get('/api/agents/sage', who)).body['purpose'];
+    expect([await purposeFor(acme), await purposeFor(globex)]).toEqual([
+      'Say what acme knows',
+      'Say what globex knows',
+    ]);
+    expect((await work('sage')).status).toBe(202);
   });
 
   test('is there after a restart, and in another process', async () => {

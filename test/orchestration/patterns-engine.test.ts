@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import type { AgentCatalogue } from '../../src/agents/catalogue.ts';
+import type { AgentStock } from '../../src/agents/catalogue.ts';
 import type { Model } from '../../src/agents/model.ts';
 import { createSessionMemory } from '../../src/agents/session.ts';
 import { createToolSet, type Tool, type ToolSet } from '../../src/agents/tool.ts';
@@ -25,9 +25,8 @@ import { expectSoundLog } from '../support/run-log.ts';
 import { createTestRuns, type TestRuns } from '../support/runs.ts';
 
 const agents = [testAgent('ceo', { config: { tools: ['look'] } }), testAgent('cfo'), testAgent('cmo')];
-const catalogue: Pick<AgentCatalogue, 'find' | 'enabled'> = {
-  enabled: agents,
-  find: (id) => agents.find(({ agent_id }) => agent_id === id),
+const catalogue: AgentStock = {
+  of: () => ({ all: agents, enabled: agents, find: (id) => agents.find(({ agent_id }) => agent_id === id) }),
 };
 const caller = { tenantId: 'default', userId: 'ada' };
 
