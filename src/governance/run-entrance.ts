@@ -30,19 +30,20 @@ export function entranceOf({
 
 /**
  * Waits until those agree who have to, when the run came in on that condition.
+ * @param asked what they are asked
  * @throws AosError what it is refused with; conflict when they agreed to something else
  */
-export async function passEntrance(governor: Governor | undefined, scope: RunScope): Promise<void> {
+export async function passEntrance(
+  governor: Governor | undefined,
+  scope: RunScope,
+  asked: ProposedAction = entranceOf(scope.run),
+): Promise<void> {
   if (!scope.run.held || governor === undefined) return;
-  const verdict = await governor.allow(scope, entranceOf(scope.run));
+  const verdict = await governor.allow(scope, asked);
   if (verdict.kind !== 'allow') throw refusalOf(verdict);
   if (verdict.edited) {
-    throw new AosError(
-      'conflict',
-      'The approvers agreed to something else than was asked for: submit that as a new run.',
-      {
-        reason: 'APPROVED_OTHERWISE',
-      },
-    );
+    throw new AosError('conflict', 'The approvers agreed to something else than was asked for: submit that anew.', {
+      reason: 'APPROVED_OTHERWISE',
+    });
   }
 }

@@ -26,6 +26,7 @@ export interface TaskChange {
   readonly due_at?: Date;
   readonly retry_count?: number;
   readonly attempt?: number;
+  readonly held?: false;
 }
 
 export interface Outcome {
@@ -84,6 +85,8 @@ function failureOutcome(
       status_message: `attempt ${attempt} failed: ${message}`,
       retry_count: retryCount + 1,
       attempt: attempt + 1,
+      // The attempt had begun, so they have agreed.
+      ...(task.held && { held: false as const }),
       due_at: new Date(now.getTime() + retryDelayMs(retryCount + 1, pace, random)),
     },
   };

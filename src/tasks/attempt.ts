@@ -54,6 +54,7 @@ export async function executeAttempt(
       request: requestOf(task),
       simulated,
       simulation: task.submission.simulation,
+      held: task.held,
       callId: task.callId,
       traceparent: task.traceparent ?? undefined,
       parentId: task.parentRunId ?? undefined,
@@ -72,9 +73,11 @@ export async function executeAttempt(
 }
 
 /** What the program of the attempt works on. */
-export function requestOf({ id, attempt, submission }: Task): JsonObject {
+export function requestOf({ id, attempt, submission, held }: Task): JsonObject {
   const { task_type, payload, agent_id, target_system, action_type, metadata, simulation } = submission;
-  return { task_id: id, attempt, task_type, payload, agent_id, target_system, action_type, metadata, simulation };
+  const work = { task_id: id, attempt, task_type, payload, agent_id, target_system, action_type, metadata, simulation };
+  // Whoever has to agree is asked for the whole of it.
+  return held ? { ...work, submission } : work;
 }
 
 /** The session whose documents and conversation the task may use: the payload's, else one of its own. */

@@ -13,6 +13,7 @@ import type { Caller } from '../runs/run.ts';
 import type { Database, StoreScope } from '../store/database.ts';
 import { rankOf } from './priority.ts';
 import { agentOfTask, hashSubmission, type NewTask, submissionOf, type Task, type TaskSubmission } from './task.ts';
+import { entranceOfTask } from './task-entrance.ts';
 import type { TaskSettingsStore } from './task-settings.ts';
 import { loadTask, rowOfTask, TASK_CHANNEL, tellFact, toTask } from './task-store.ts';
 
@@ -86,25 +87,18 @@ export function createTaskAdmission(parts: TaskAdmissionParts): TaskAdmission {
   /** What is taken of a submission, and what is to be kept of the verdict. */
   async function permit(id: string, asked: TaskSubmission, caller: Caller) {
     const isThere = async () => (await loadTask(db, { tenantId: caller.tenantId, taskId: id })) !== undefined;
-    const { task_type: actionClass, target_system: target } = asked;
-    const { args, decision } = await admit(
+    const { args, decision, held } = await admit(
       governor,
-      { caller, becomes: null, isThere },
-      {
-        name: `submit ${id}`,
-        what: { kind: 'task', type: 'submit', target: null, actionClass, effect: 'write', entityId: id },
-        agentId: null,
-        args: asked,
-        title: `A task of type ${actionClass}${target === null ? '' : ` for ${target}`}`,
-      },
+      { caller, becomes: null, isThere, canWait: true },
+      entranceOfTask(id, asked),
     );
-    return { submission: args === asked ? asked : submissionOf(args as NewTask), decision };
+    return { submission: args === asked ? asked : submissionOf(args as NewTask), decision, held };
   }
 
   async function submit(given: NewTask, caller: Caller, options: SubmitOptions = {}): Promise<Task> {
     const asked = submissionOf(simulation === true ? { ...given, simulation } : given);
     const id = options.id ?? newUuid();
-    const { submission, decision } = await permit(id, asked, caller);
+    const { submission, decision, held } = await permit(id, asked, caller);
     const now = clock.now();
     const scheduledAt = submission.scheduled_at === null ? null : new Date(submission.scheduled_at);
     const requestHash = hashSubmission(asked);
@@ -128,6 +122,7 @@ export function createTaskAdmission(parts: TaskAdmissionParts): TaskAdmission {
           fabric: context === undefined ? null : JSON.stringify(context),
           traceparent: options.traceparent ?? null,
           parent_run_id: options.parentRunId ?? null,
+          held,
           created_at: new Date(now),
           scheduled_at: scheduledAt,
           // A time that has passed brings no advantage in line.

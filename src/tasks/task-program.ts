@@ -7,6 +7,8 @@ import { AosError, catalogue } from '../core/errors.ts';
 import { isJsonObject, type JsonObject } from '../core/json.ts';
 import type { RunProgram, RunScope } from '../engine/engine.ts';
 import type { Router } from '../fabric/router.ts';
+import type { ProposedAction } from '../governance/action.ts';
+import { passEntrance } from '../governance/run-entrance.ts';
 import type { Caller, Run } from '../runs/run.ts';
 import { baggageKey, genAi, runAttribute, scopeName, spanName } from '../telemetry/names.ts';
 import { inSpan } from '../telemetry/span.ts';
@@ -17,7 +19,8 @@ import { createEvaluationHandler, type EvaluationParts } from './handler-evaluat
 import { createFabricActionHandler } from './handler-fabric-action.ts';
 import { createOrchestrationHandler, type PrepareOrchestration } from './handler-orchestration.ts';
 import { createScheduledJobHandler } from './handler-scheduled-job.ts';
-import { agentOfTask, type TaskType, taskTypes } from './task.ts';
+import { agentOfTask, type TaskType, taskIdOf, taskTypes } from './task.ts';
+import { entranceOfTask } from './task-entrance.ts';
 import type { TaskHandler, TaskSetting, TaskWork } from './task-handler.ts';
 
 export interface TaskProgramParts {
@@ -47,6 +50,7 @@ export function createTaskProgram(parts: TaskProgramParts): RunProgram {
     return inSpan(taskSpan(scope.run, work), traceContextOf(scope.run), async (_span, traceContext) => {
       const plan = { task_type: work.type, ...(work.agentId !== undefined && { agent_ids: [work.agentId] }) };
       await scope.emit('started', { type: 'run.started', data: { plan } });
+      await passEntrance(parts.agents.governor, scope, askedIn(scope.run));
       await parts.agents.budgets?.begin(scope);
       return attempt(handlers[work.type], work, { scope, traceContext });
     });
@@ -66,6 +70,11 @@ async function attempt(handler: TaskHandler, work: TaskWork, setting: TaskSettin
 async function keepRetry(scope: RunScope, thrown: unknown): Promise<void> {
   if (!(thrown instanceof AosError) || scope.signal.aborted || thrown.retry === catalogue[thrown.code].retry) return;
   await scope.step(RETRY_STEP, async () => thrown.retry);
+}
+
+/** What those are asked who have to agree to the task of the attempt. */
+function askedIn({ id, request: { submission } }: Run): ProposedAction {
+  return entranceOfTask(taskIdOf(id), isJsonObject(submission) ? submission : {});
 }
 
 /** The request of an attempt's run, as `attempt.ts` made it. */

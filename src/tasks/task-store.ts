@@ -42,6 +42,7 @@ export function toTask(row: TaskRow): Task {
     fabric: row.fabric,
     traceparent: row.traceparent,
     parentRunId: row.parent_run_id,
+    held: row.held,
     callId: row.call_id,
     createdAt: row.created_at.toISOString(),
     dueAt: row.due_at.toISOString(),

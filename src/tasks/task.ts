@@ -86,6 +86,8 @@ export interface Task {
   readonly traceparent: string | null;
   /** The run that its attempts are children of; null when nobody's run asked for it. */
   readonly parentRunId: string | null;
+  /** Whether it came in on condition that somebody agrees, before its first attempt begins. */
+  readonly held: boolean;
   readonly callId: string;
   /** All times ISO-8601 UTC. */
   readonly createdAt: string;

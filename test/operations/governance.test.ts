@@ -174,10 +174,12 @@ describe('a run that somebody has to agree to', () => {
     await submit(id);
     const approval = await asked(id);
     expect(approval).toMatchObject({ title: expect.stringContaining('orchestration'), quorum: 1 });
-    expect((await api.get(`/api/v1/aoa/runs/${id}`)).body).toMatchObject({
-      status: 'waiting',
-      waiting_for: 'approval',
-    });
+    await vi.waitFor(async () =>
+      expect((await api.get(`/api/v1/aoa/runs/${id}`)).body).toMatchObject({
+        status: 'waiting',
+        waiting_for: 'approval',
+      }),
+    );
     expect(await types(id)).not.toContain('run.started');
     expect((await api.post(`/api/v1/approvals/${approval['id']}/approve`, { by: 'dana' })).status).toBe(200);
     expect(await ended(id)).toMatchObject({ status: 'completed' });
@@ -214,6 +216,54 @@ describe('a run that somebody has to agree to', () => {
     const args = { ...(approval['action_details'] as JsonObject), task: { topic: 'products' } };
     await api.post(`/api/v1/approvals/${approval['id']}/approve`, { by: 'dana', args });
     expect(await ended(id)).toMatchObject({ status: 'failed', error: { code: 'conflict' } });
+  });
+});
+
+describe('a task that somebody has to agree to', () => {
+  const hold = {
+    id: 'agreed',
+    effect: 'hold',
+    actions: ['task:submit'],
+    when: 'action.args.priority == "critical"',
+    reason: 'Somebody agrees to what is critical.',
+  };
+  const submit = async (change: JsonObject = {}) => {
+    const task = { task_type: 'health_check', priority: 'critical', ...change };
+    const { body } = await api.post('/api/v1/aoa/tasks', task);
+    return String(body['task_id']);
+  };
+  const taskIs = (id: string, status: string) =>
+    vi.waitFor(async () => {
+      const { body } = await api.get(`/api/v1/aoa/tasks/${id}`);
+      if (body['status'] !== status) throw new Error(`it is ${String(body['status'])}`);
+      return body;
+    }, 10_000);
+  const decide = async (id: string, verb: string) => {
+    const { body } = await api.get(`/api/v1/approvals?task_id=${id}&status=pending`);
+    const [approval] = body['items'] as JsonObject[];
+    return api.post(`/api/v1/approvals/${String(approval?.['id'])}/${verb}`, { by: 'dana', reason: 'So it is.' });
+  };
+
+  beforeAll(() => replace('policy', policy([hold])));
+  afterAll(() => replace('policy', policy([])));
+
+  test('comes in, holds no worker, and does its work once they do', async () => {
+    const id = await submit();
+    expect(await taskIs(id, 'awaiting_approval')).toMatchObject({ waiting: { reason: 'approval' } });
+    expect((await decide(id, 'approve')).status).toBe(200);
+    expect(await taskIs(id, 'completed')).toMatchObject({ attempt: 1 });
+    const { body } = await api.get(`${BASE}/decisions?run_id=${id}.1`);
+    expect(body['items']).toMatchObject([
+      { verdict: 'allow', action: 'task:submit', outcome: true, approved_by: ['dana'] },
+      { verdict: 'hold', action: 'task:submit', rule: 'policy/agreed' },
+    ]);
+  });
+
+  test('fails, and is not tried again, when they do not', async () => {
+    const id = await submit();
+    await taskIs(id, 'awaiting_approval');
+    expect((await decide(id, 'reject')).status).toBe(200);
+    expect(await taskIs(id, 'failed')).toMatchObject({ attempt: 1 });
   });
 });
 

@@ -59,10 +59,10 @@ function engineDouble(attempt: Attempt) {
   const aborts = new Map<string, AbortController>();
   const performed: string[] = [];
   const runs: Pick<RunStore, 'admit' | 'steps'> = {
-    async admit({ id, caller, request, deadlineAt }: RunAdmission) {
+    async admit({ id, caller, request, deadlineAt, held = false }: RunAdmission) {
       const known = admitted.get(id);
       const run =
-        known ?? testRun({ id, kind: 'task', caller, request, deadlineAt: deadlineAt ?? null, status: 'queued' });
+        known ?? testRun({ id, kind: 'task', caller, request, deadlineAt: deadlineAt ?? null, held, status: 'queued' });
       admitted.set(id, run);
       return { run, outcome: known === undefined ? 'created' : 'joined' };
     },

@@ -19,6 +19,7 @@ const task: Task = {
   fabric: null,
   traceparent: null,
   parentRunId: null,
+  held: false,
   callId: '',
   createdAt: '2026-02-01T10:00:00.000Z',
   dueAt: '2026-02-01T10:00:00.000Z',

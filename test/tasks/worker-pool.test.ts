@@ -64,6 +64,23 @@ describe('a worker', () => {
     expect(tasks.performed).toEqual([1, 2, 3].map((attempt) => `${task.id}.${attempt}`));
   });
 
+  it('asks for agreement in the first attempt alone', async () => {
+    const held: boolean[] = [];
+    const options: TestTasksOptions = {
+      attempt: (run) => {
+        held.push(run.held);
+        return failed('model_failed');
+      },
+      settings: { retry_delay_seconds: 0 },
+    };
+    tasks = createTestTasks(database, options);
+    const task = await tasks.queue.submit(newTask({ max_retries: 2 }), acme);
+    await database.db.updateTable('tasks').set({ held: true }).execute();
+    await tasks.pool.start();
+    await untilEnded(tasks.queue, task);
+    expect(held).toEqual([true, false, false]);
+  });
+
   it('counts an attempt that took too long as one that may be tried again', async () => {
     await start({ attempt: () => ({ status: 'timed_out' }), settings: { retry_delay_seconds: 0 } });
     const task = await tasks.queue.submit(newTask({ max_retries: 1 }), acme);

@@ -50,6 +50,8 @@ export interface TaskTable {
   waiting_for: string | null;
   /** The run that an attempt is a child of. */
   parent_run_id: Generated<string | null>;
+  /** Whether somebody has to agree before it begins. */
+  held: Generated<boolean>;
 }
 
 /** When a tenant was last served in a class of priority: the smallest `turn` is the longest ago. */
@@ -138,4 +140,5 @@ export const taskMigrations: readonly Migration[] = [
                           where l.kind = p_kind and l.name in (p_name, '') order by l.name desc limit 1), 2147483647)
       $$;`,
   },
+  { name: '034b-held-tasks', sql: 'alter table aos.tasks add column held boolean not null default false' },
 ];
