@@ -10,7 +10,7 @@ export const smallWords: readonly string[] = [
   'at on to for me us my her his their your our the a of from in by with and',
   'ist lautet nummer nr der die das unter auf von est le la les du de numéro numero sur au es el il al del é o nº do da',
   'para pour por per naar an bei con',
-  'номер 番号 号码 번호 は 是 为',
+  'номер серия 番号 号码 번호 は 是 为 नंबर संख्या رقم n série serie seria series',
 ].flatMap((line) => line.split(' '));
 
 /** Small words and single signs that may stand between a cue and a value. */
@@ -48,7 +48,7 @@ export function cuesBefore(left: string): Cues {
     for (let at = end - 1; at >= 0; at--) {
       node = node.before.get(left.charCodeAt(at));
       if (node === undefined) break;
-      if (node.owners.length === 0 || isWithinWord(left, at)) continue;
+      if (node.owners.length === 0 || isWithinWord(left, at) || !isApart(left, end)) continue;
       cues ??= new Set();
       for (const owner of node.owners) cues.add(owner);
     }
@@ -76,6 +76,19 @@ function isWithinWord(text: string, start: number): boolean {
   const code = text.charCodeAt(start - 1);
   return isSmallLetter(code) || (code >= 0x30 && code <= 0x39) || (code >= 0xe0 && code <= 0xff);
 }
+
+/**
+ * Words of numbers are written together with what they number (`ssnnumber`); others begin anew: "ranges" says nothing of
+ * one who rang.
+ */
+function isApart(text: string, end: number): boolean {
+  const code = text.charCodeAt(end);
+  if (!isSmallLetter(code) && !(code >= 0xe0 && code <= 0xff)) return true;
+  ATTACHED.lastIndex = end;
+  return ATTACHED.test(text);
+}
+
+const ATTACHED = /(?:number|num|nr|no|nummer|numero|id|code|value|field)s?(?![a-zà-ÿ])/y;
 
 /** False beyond the text as well. */
 function isSmallLetter(code: number): boolean {

@@ -7,7 +7,11 @@ const tested = cue('zyxphones?|ключ|暗号|q/z|zyx');
 /** What a cue means, said slowly. */
 const small = smallWords.map((word) => RegExp.escape(word)).join('|');
 const words = tested.words.map((word) => RegExp.escape(word)).join('|');
-const meant = new RegExp(`(?<![a-z0-9à-ÿ])(?:${words})(?:[^\\p{L}\\p{N}\\n]|(?:${small})(?![a-z])){0,12}$`, 'u');
+const attached = '(?=(?:number|num|nr|no|nummer|numero|id|code|value|field)s?(?![a-zà-ÿ]))';
+const meant = new RegExp(
+  `(?<![a-z0-9à-ÿ])(?:${words})(?:(?![a-zà-ÿ])|${attached})(?:[^\\p{L}\\p{N}\\n]|(?:${small})(?![a-z])){0,12}$`,
+  'u',
+);
 
 describe('a cue', () => {
   it.each([
@@ -20,6 +24,8 @@ describe('a cue', () => {
     ['zyxphone ...........', true],
     ['zyxphone ............', false],
     ['zyxphone noa ', false],
+    ['zyxphoneno ', true],
+    ['zyxphonees ', false],
     ['暗号は', true],
     ['', false],
   ])('before a value: %j: %s', (left, stands) => {

@@ -41,6 +41,8 @@ const account = cue(
   'bank ?account|bank ?acct|(?:account|acct|a/c) ?(?:number|no|nr|#)|checking account|savings account|kontonummer|konto ?nr|konto|numéro de compte|compte bancaire|cuenta bancaria|número de cuenta|conto corrente|conta corrente|conta|rekeningnummer|счет|口座番号|银行账号',
 );
 const routing = cue('routing|routing number|aba|rtn|bankleitzahl|blz|bsb|ifsc|transit');
+/** "Sort code 20-45-45 Account 12345678". */
+const afterSortCode = /sort ?code[^\n]{6,24}(?<![a-z])(?:account|acct?|a\/c)\.?[:# ]{1,3}$/;
 const sortCode = cue('sort ?code|sc');
 const SORT_CODE = /^\d{2}([ -]?)\d{2}\1\d{2}$/;
 
@@ -64,6 +66,7 @@ export const accountRule: Rule = {
 };
 
 function accountOf(sighting: Sighting, digits: string): Finding | undefined {
-  if (digits.length < 7 || !sighting.follows(account) || sighting.follows(thing)) return undefined;
+  if (digits.length < 7 || sighting.follows(thing)) return undefined;
+  if (!sighting.follows(account) && !afterSortCode.test(sighting.left)) return undefined;
   return found('bank_account', sighting, 0.8);
 }

@@ -5,9 +5,12 @@ const MONTHS =
   'jan(?:uary|uar|vier)?|feb(?:ruary|ruar)?|f[ée]v(?:rier)?|m[aä]r(?:ch|z)?|mars|apr(?:il)?|avr(?:il)?|ma[iy]|june?|juni|juin|july?|juli|juillet|aug(?:ust)?|août|aout|sept?(?:ember|embre)?|o[ck]t(?:ober|obre)?|nov(?:ember|embre)?|de[cz](?:ember)?|d[ée]c(?:embre)?|enero|febrero|marzo|abril|mayo|junio|julio|agosto|septiembre|octubre|noviembre|diciembre|gennaio|febbraio|aprile|maggio|giugno|luglio|settembre|ottobre|dicembre|janeiro|fevereiro|março|maio|junho|julho|setembro|outubro|novembro|dezembro|maart|mei|augustus|stycznia|lutego|marca|kwietnia|maja|czerwca|lipca|sierpnia|września|października|listopada|grudnia|января|февраля|марта|апреля|мая|июня|июля|августа|сентября|октября|ноября|декабря';
 
 const WORDS =
-  'dob|d\\. ?o\\. ?b\\.?|date of birth|birth ?dates?|birth ?days?|b day|bday|born|geburtsdatum|geburtstag|geboren|geb\\.?|née?|date de naissance|naissance|fecha de nacimiento|f\\. ?nac\\.?|nacimiento|nacid[oa]|data di nascita|nascita|nat[oa]|data de nascimento|nascimento|nascid[oa]|geboortedatum|födelsedatum|född|fødselsdato|født|syntymäaika|data urodzenia|urodzon[ya]|ur\\.|doğum tarihi|дата рождения|родил(?:ся|ась)|生年月日|誕生日|出生日期|出生年月|生日|생년월일';
-/** Other words may stand between, but no other number and no end of a sentence. */
-const birth = new RegExp(`(?<![a-zà-ÿ])(?:${WORDS})(?:[^\\p{L}\\p{N}\\n]{0,6}|[^\\d\\n.!?;]{0,28})$`, 'u');
+  'dob|d\\. ?o\\. ?b\\.?|date of birth|birth ?dates?|birth ?days?|b day|bday|born|geburtsdatum|geburtstag|geboren|geb\\.?|née?|date de naissance|naissance|fecha de nacimiento|(?:fecha|f\\.?) ?(?:de )?nac\\.?|fec\\. ?nac\\.?|data di nasc\\.?|data nasc\\.?|d\\. ?nasc\\.?|nacimiento|nacid[oa]|data di nascita|nascita|nat[oa]|data de nascimento|nascimento|nascid[oa]|geboortedatum|födelsedatum|född|fødselsdato|født|syntymäaika|data urodzenia|urodzon[ya]|ur\\.|doğum tarihi|дата рождения|родил(?:ся|ась)|дата рожд\\.?|تاريخ الميلاد|تاريخ الولادة|מועד לידה|תאריך לידה|जन्म ?तिथि|जन्म ?दिनांक|ngày sinh|tanggal lahir|วันเกิด|生年月日|誕生日|出生日期|出生年月|生日|생년월일';
+/** Other words may stand between, but no other number and no end of a sentence; unless it was asked, and this is the answer. */
+const birth = new RegExp(
+  `(?<![a-zà-ÿ])(?:${WORDS})(?:[^\\p{L}\\p{N}\\n]{0,6}|[^\\d\\n.!?;]{0,28}|[^\\d\\n.!?;]{0,12}\\?[^\\d.!?;]{0,32})$`,
+  'u',
+);
 /** "(MM/DD/YYYY)" between the words and the date. */
 const FORMAT = /\(?\b(?:mm|dd|yyyy|yy|tt|jj|jjjj|aaaa|aa)(?:[./ ](?:mm|dd|yyyy|yy|tt|jj|jjjj|aaaa|aa)){2}\)?/;
 

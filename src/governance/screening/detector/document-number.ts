@@ -2,7 +2,7 @@ import { cue } from '../cue.ts';
 import { found, type Rule } from '../rule.ts';
 
 const passport = cue(
-  'passports?|passport ?(?:number|no|nr|num|book)|reisepass|reisepassnummer|reisepass nr|passnummer|pass nr|passeport|pasaporte|passaporto|passaporte|paspoort|paspoortnummer|pass|paszport|паспорт|паспорта|护照|护照号|護照|パスポート|旅券|여권|여권번호',
+  'passports?|passport ?(?:number|no|nr|num|book)|reisepass|reisepassnummer|reisepass nr|passnummer|pass nr|passeport|pasaporte|passaporto|passaporte|paspoort|paspoortnummer|pass|paszport|paszportu|numer paszportu|nr paszportu|паспорт|паспорта|护照|护照号|護照|パスポート|旅券|여권|여권번호',
 );
 const license = cue(
   "driver'?s? ?licen[cs]es?|drivers? lic|driving ?licen[cs]es?|driver'?s? permit|driving permit|dl|d\\.l\\.|dln|licen[cs]ia de conducir|permiso de conducir|carnet de conducir|führerschein|führerscheinnummer|fuehrerschein|permis de conduire|permis|patente|patente di guida|carta de condução|cnh|rijbewijs|rijbewijsnummer|körkort|prawo jazdy|водительское удостоверение|運転免許証|驾驶证|驾照|운전면허",
@@ -10,26 +10,31 @@ const license = cue(
 
 const COMPACT_DATE = /^(?:19|20)\d\d(?:0[1-9]|1[0-2])[0-3]\d$/;
 
+const DATE = /^\d{1,2}[/-]\d{1,2}[/-]\d{2,4}$|^\d{4}[/-]\d{1,2}[/-]\d{1,2}$/;
+
 /** Passports and driving licences have a form per state and no check: what is called one, and has digits, is one. */
 export const documentRule: Rule = {
   pattern:
-    /(?<![A-Za-z0-9_.-])(?=[A-Z]{1,3}[ -]\d|[A-Za-z0-9]{0,8}\d)(?<![\p{L}\p{N}_.-])[A-Za-z0-9]{1,20}(?:[ -]\d{2,8}[A-Z0-9]{0,6}){0,3}(?![\p{L}\p{N}_]|[.-][\p{L}\p{N}])/gu,
+    /(?<![A-Za-z0-9_.-])(?=[A-Z]{1,3}[ -]\d|[A-Z9]{5} \d{6} |[A-Za-z0-9]{0,8}\d)(?<![\p{L}\p{N}_.-])(?:[A-Z9]{5} \d{6} [A-Z0-9]{5}(?: \d\d)?|[A-Za-z0-9]{1,20}(?:(?: \d{2,8}|[/-]\d{1,8})[A-Z0-9]{0,6}){0,4})(?![\p{L}\p{N}_]|[./-][\p{L}\p{N}])/gu,
   starter: /[A-Z0-9]/gi,
-  reach: 70,
+  reach: 90,
   within: 'line',
   judge(sighting) {
-    const compact = sighting.value.replace(/[ -]/g, '');
+    const { value } = sighting;
+    const compact = value.replace(/[ /-]/g, '');
     const digits = compact.replace(/\D/g, '').length;
     if (
       digits < (/^[A-Z\d]+$/.test(compact) ? 3 : 4) ||
       compact.length < 6 ||
       compact.length > 20 ||
-      COMPACT_DATE.test(compact)
+      COMPACT_DATE.test(compact) ||
+      DATE.test(value) ||
+      /^0x/i.test(value)
     )
       return undefined;
     const isPassport = sighting.follows(passport);
     if (!isPassport && !sighting.follows(license)) return undefined;
-    if (isPassport) return compact.length <= 12 ? found('passport', sighting, 0.9) : undefined;
+    if (isPassport) return compact.length <= 12 && !value.includes('/') ? found('passport', sighting, 0.9) : undefined;
     return found('driver_license', sighting, 0.9);
   },
 };

@@ -97,7 +97,7 @@ export const numericIds: readonly NationalId[] = [
   define('[1-6]\\d{10}', 'isikukood|asmens kodas|personal code', isBaltic),
   define('\\d{13}', 'jmbg|matični broj', (id) => isDateFromDay(id)),
   define(
-    '\\d{9}',
+    '\\d{3} ?\\d{3} ?\\d{3}',
     'nif|contribuinte|número de identificação fiscal',
     (id) => ((11 - (weighted(id, [9, 8, 7, 6, 5, 4, 3, 2]) % 11)) % 11) % 10 === digit(id, 8),
   ),
@@ -180,7 +180,7 @@ export const letteredIds: readonly NationalId[] = [
   ]),
   define('[A-Z][1289]\\d{8}', '身分證|身分證字號|taiwan id|national id|arc', isTaiwanese),
   define('[A-Z][AEIOUX][A-Z]{2}\\d{6}[HMX][A-Z]{5}[0-9A-Z]\\d', 'curp', (id) => isDate(id.slice(4)), [
-    /^[A-Z]{4}\\d{6}[HM]/i,
+    /^[A-Z]{4}\d{6}[HM]/i,
     0.92,
   ]),
   define('[A-ZÑ&]{4}\\d{6}[A-Z0-9]{3}', 'rfc', (id) => isDate(id.slice(4))),

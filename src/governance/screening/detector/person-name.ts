@@ -9,7 +9,20 @@ const GIVEN = new Set(
   Mary Patricia Jennifer Linda Elizabeth Barbara Susan Jessica Sarah Karen Lisa Nancy Betty Sandra Margaret Ashley Kimberly Emily Donna Michelle Carol Amanda Melissa Deborah Stephanie Rebecca Sharon Laura Cynthia Dorothy Amy Kathleen Angela Shirley Emma Brenda Pamela Nicole Anna Samantha Katherine Christine Debra Rachel Carolyn Janet Maria Heather Diane Ruth Julie Olivia Joyce Virginia Kelly Lauren Christina Joan Evelyn Judith Andrea Hannah Cheryl Megan Jacqueline Martha Madison Teresa Gloria Sara Janice Ann Kathryn Abigail Sophia Frances Jean Alice Judy Isabella Julia Denise Marilyn Amber Danielle Brittany Beverly Diana Natalie Theresa Kayla Alexis Doris Lori Tiffany Sophie Lucy Chloe Chloé Zoe Zoé Ella Amelia Isla Freya Mia Lea Léa Lena Clara Nina Eva Elena Greta Frieda Helga Claire Camille Manon Juliette Margaux Élise Elise Céline Sylvie Nathalie Isabelle Véronique Brigitte Pierre Michel Jacques François Philippe Laurent Nicolas Julien Antoine Guillaume Mathieu Thierry Olivier Benoît Étienne Émile Luc Marc Louis Jules Théo Lucas Hervé Yves
   Antonio Manuel Francisco Javier Carlos Miguel Alejandro Rafael Pedro Pablo Sergio Jorge Alberto Fernando Luis Álvaro Diego Andrés Raúl Enrique Ramón Vicente Jaime Ignacio Carmen Josefa Isabel Dolores Pilar Lucía Paula Marta Cristina Rosa Mercedes Raquel Beatriz Silvia Inés Alba Rocío Sofía Sofia Valentina Camila Mariana Gabriela Daniela Fernanda Guadalupe Ximena Giuseppe Giovanni Mario Luigi Francesco Angelo Vincenzo Pietro Salvatore Franco Domenico Bruno Paolo Michele Giorgio Aldo Luciano Marco Luca Andrea Matteo Lorenzo Alessandro Davide Simone Federico Stefano Riccardo Giulia Chiara Francesca Federica Valeria Martina Alessia Elisa Ilaria Giada Alessandra Giovanna Paola João Joao Tiago Rui Nuno Gonçalo Beatriz Inês Catarina Leonor Thiago Mateus Rodrigo Felipe Gustavo Vinícius Larissa Letícia Juliana
   Jan Piotr Krzysztof Andrzej Tomasz Paweł Marcin Michał Jakub Mateusz Łukasz Wojciech Stanisław Agnieszka Katarzyna Małgorzata Joanna Ewa Zofia Magdalena Pavel Jiří Petr Tomáš Lukáš Jana Hana Lenka Zdeněk László István Zoltán Gábor Andrei Ion Mihai Ioana Elena Dimitris Giorgos Yannis Nikos Maria Eleni Ivan Dmitri Dmitry Sergei Sergey Alexei Alexey Vladimir Mikhail Nikolai Igor Oleg Andrei Boris Natalia Olga Tatiana Svetlana Irina Ekaterina Anastasia Ludmila Oksana Yulia Anders Lars Erik Johan Per Nils Sven Björn Gustav Magnus Karin Ingrid Astrid Birgitta Kristina Sofie Mette Lene Henrik Søren Jens Niels Ole Mikko Jukka Timo Pekka Antti Aino Willem Pieter Maarten Sander Daan Sem Bram Joost Femke Sanne Lotte Anouk Fleur
-  Mohammed Muhammad Mohamed Ahmed Ali Omar Hassan Hussein Ibrahim Khalid Khaled Youssef Yusuf Mustafa Abdullah Abdul Karim Tariq Bilal Hamza Samir Nabil Rashid Faisal Fatima Aisha Maryam Zainab Khadija Layla Leila Amina Noor Nour Yasmin Salma Huda Mehmet Emre Murat Ayşe Elif Zeynep Hatice Fatma Burak Cem Deniz Avi Moshe Yosef Shlomo Noam Yael Tamar Shira Miriam Raj Rahul Rohit Amit Anil Sunil Vijay Sanjay Rajesh Suresh Ramesh Mahesh Arjun Aditya Vikram Arun Karthik Deepak Manoj Ravi Kiran Nikhil Priya Pooja Neha Anjali Kavita Sunita Lakshmi Deepa Divya Swati Ananya Shreya Meera Sita Wei Jing Li Ming Xin Yan Hui Jun Lei Hao Chen Mei Ling Xiao Yang Feng Hiroshi Takashi Kenji Yuki Yuko Haruto Sakura Akira Satoshi Kenta Naoko Keiko Yoko Aiko Haruka Minh Nguyen Linh Huong Thi Kofi Kwame Ama Abena Chinedu Ngozi Chioma Emeka Oluwaseun Adebayo Ade Tunde Funke Amara Chidi Thabo Sipho Nomsa Zanele Wanjiru Otieno Achieng Jomo`.split(
+  Mohammed Muhammad Mohamed Ahmed Ali Omar Hassan Hussein Ibrahim Khalid Khaled Youssef Yusuf Mustafa Abdullah Abdul Karim Tariq Bilal Hamza Samir Nabil Rashid Faisal Fatima Aisha Maryam Zainab Khadija Layla Leila Amina Noor Nour Yasmin Salma Huda Mehmet Emre Murat Ayşe Elif Zeynep Hatice Fatma Burak Cem Deniz Avi Moshe Yosef Shlomo Noam Yael Tamar Shira Miriam Raj Rahul Rohit Amit Anil Sunil Vijay Sanjay Rajesh Suresh Ramesh Mahesh Arjun Aditya Vikram Arun Karthik Deepak Manoj Ravi Kiran Nikhil Priya Pooja Neha Anjali Kavita Sunita Lakshmi Deepa Divya Swati Ananya Shreya Meera Sita Wei Jing Li Ming Xin Yan Hui Jun Lei Hao Chen Mei Ling Xiao Yang Feng Hiroshi Takashi Kenji Yuki Yuko Haruto Sakura Akira Satoshi Kenta Naoko Keiko Yoko Aiko Haruka Minh Nguyen Linh Huong Thi Kofi Kwame Ama Abena Chinedu Ngozi Chioma Emeka Oluwaseun Adebayo Ade Tunde Funke Amara Chidi Thabo Sipho Nomsa Zanele Wanjiru Otieno Achieng Jomo
+  Jane Ann Anne Joan Alice Judy Judith Evelyn Megan Hannah Andrea Cheryl Jacqueline Martha Gloria Teresa Sara Janice Julia Kathryn Abigail Alexis Kayla Lauren Brittany Natalie Diana Danielle Isabella Sophia Olivia Emma Ava Mia Amelia Harper Evie Isla Poppy Freya Imogen Harriet Eleanor Beatrice Owen Victor Dwayne Curtis Marcus Derek Shawn Trevor Troy Wayne Vincent Russell Philip Phillip Louis Bobby Johnny Billy Randy Roger Keith Lawrence Gerald Harold Carl Arthur Albert Willie Ralph Roy Eugene Louise Wendy Tracy Tina Heidi Holly Erin Shannon Kelly Stacy Tiffany Crystal Graham Gareth Nigel Colin Clive Malcolm Stuart Alistair Callum Rhys Ewan Liam Noah Ethan Elijah Oliver Lucas Oscar Archie Alfie Theo Hugo Kieran Declan Cormac Niamh Siobhan Aoife Sean Conor
+  Jürgen Uwe Heinz Dieter Günter Helmut Manfred Wolfgang Gerhard Horst Rolf Ralf Bernd Torsten Carsten Holger Detlef Dirk Sven Florian Tobias Fabian Dominik Sebastian Moritz Jonas Finn Lena Lea Leonie Sabine Petra Monika Ursula Renate Birgit Heike Anja Silke Katrin Kerstin Claudia Susanne Ingeborg Gisela Angelika Cornelia Ulrike Franziska Annika Elke Gudrun Hannelore
+  Étienne Benoît Thierry Laurent Didier Gilles Yves Hervé Pascal Guillaume Mathieu Quentin Bastien Clément Baptiste Théo Léa Chloé Manon Camille Élodie Aurélie Céline Sandrine Sylvie Brigitte Véronique Valérie Nathalie Hélène Amélie Émilie Margaux Solène Maëlle
+  Íñigo Iker Gonzalo Rocío Nuria Montserrat Mercedes Concepción Rosario Consuelo Esperanza Leticia Ximena Guadalupe Paloma Marisol Yolanda Tomás Joaquín Emilio Esteban Felipe Mateo Santiago Sebastián Nicolás Rodrigo Agustín Hernán Germán Óscar Víctor Martín Julián
+  Giacomo Emanuele Filippo Salvatore Vincenzo Gianluca Massimo Enrico Roberto Claudio Silvia Elena Beatrice Caterina Serena Ludovica Rosa Antonella Patrizia Daniela Simona Michela
+  Tomasz Marek Zbigniew Jerzy Grzegorz Dariusz Mariusz Rafał Kamil Bartosz Maciej Szymon Filip Iwona Beata Dorota Renata Elżbieta Jadwiga Halina Bożena Aleksandra Karolina Natalia Paulina Justyna Sylwia Kinga Weronika
+  Anneke Marieke Saskia Wouter Jeroen Bas Thijs Ruud Gerrit Hendrik Kees Marloes Ilse Eline Liesbeth
+  Rui Afonso Duarte Vasco Henrique Caetano Joaquim Sofia Filipa Mafalda Teresa Luísa Luana Camila Bruna Fernanda Gabriela Marcelo Leandro Renato Vitor
+  Solveig Sigrid Ragnhild Torbjørn Øyvind Håkon Kjell Leif Gunnar Ulf Göran Lennart Åsa Annika Elin Linnea Maja Freja Signe Rasmus Mads Kasper Søren Jesper Eero Juhani Tuula Päivi
+  Priyanka Sneha Nisha Rekha Geeta Asha Usha Radha Padma Gayatri Ishaan Rohan Varun Siddharth Gaurav Pranav Abhishek Ashok Dinesh Ganesh Harish Mukesh Naveen Prakash Rakesh Sandeep Satish Vinod Vivek Yogesh Imran Asif Farhan Zeeshan Sana Ayesha Farah Hina Saima
+  Mehdi Reza Hamid Amir Farid Walid Ziad Rania Dalia Mona Nadia Samira Leyla Selin Merve Esra Oğuz Volkan Serkan Hakan Tolga
+  Hye-jin Min-jun Ji-woo Seo-yeon Jin-ho Sang-woo Xiaoming Xiaoli Jiahao Yuxuan Takeshi Makoto Daisuke Kazuki Ayumi Megumi Mariko Ayaka Misaki Thanh Phuong Trang Tuan Hung
+  Kwabena Akosua Yaw Chukwuemeka Ifeoma Nkechi Obinna Folake Babatunde Themba Lindiwe Kamau Njeri Wambui Mwangi Tendai Farai`.split(
     /\s+/,
   ),
 );
@@ -23,7 +36,7 @@ const DOUBTFUL = new Set(
 
 /** Words that are no name, however they are written. */
 const NOT_NAMES = new Set(
-  `the a an and or of for to in on at by with from is are was were be been it this that these those you your we our us they their he she his her i my me as if not no yes all any some each every team support customer customers sir madam everyone everybody folks colleagues colleague friend friends there world user users admin administrator agent service services system platform server client manager department office company bank group ltd inc llc gmbh corp corporation sons co street road avenue monday tuesday wednesday thursday friday saturday sunday january february march april may june july august september october november december today tomorrow yesterday morning afternoon evening regards thanks thank best kind dear hello hi hey good please order invoice report project data cloud gateway database engine api http https json xml sql queue topic event events task tasks job jobs run runs test tests release version build new old null none undefined true false unknown anonymous default example name first last full period foundation university hospital school hotel airport station building house tower park beach river lake mountain island city town village county state country north south east west hybrid eventbridge bigquery azure google amazon microsoft apple oracle kafka docker kubernetes linux windows chrome firefox android ios workato snowflake salesforce stripe slack github gitlab required optional pending active inactive closed open senior junior lead engineer developer analyst director officer president chief account accounts billing sales marketing finance legal security operations product engineering design research policy privacy terms page file folder document documents image video audio list table row column field value key id number code status type level priority score count total`.split(
+  `the a an and or of for to in on at by with from is are was were be been it this that these those you your we our us they their he she his her i my me as if not no yes all any some each every team support customer customers sir madam everyone everybody folks colleagues colleague friend friends there world user users admin administrator agent service services system platform server client manager department office company bank group ltd inc llc gmbh corp corporation sons co street road avenue monday tuesday wednesday thursday friday saturday sunday january february march april may june july august september october november december today tomorrow yesterday morning afternoon evening regards thanks thank best kind dear hello hi hey good please order invoice report project data cloud gateway database engine api http https json xml sql queue topic event events task tasks job jobs run runs test tests release version build new old null none undefined true false unknown anonymous default example name first last full period foundation university hospital school hotel airport station building house tower park beach river lake mountain island city town village county state country north south east west hybrid eventbridge bigquery azure google amazon microsoft apple oracle kafka docker kubernetes linux windows chrome firefox android ios workato snowflake salesforce stripe slack github gitlab required optional pending active inactive closed open senior junior lead engineer developer analyst director officer president chief account accounts billing sales marketing finance legal security operations product engineering equipe équipe equipo squadra zespół dział suporte soporte supporto servizio servicio serviço service atendimento atención clienti clientes kundenservice kundendienst klantenservice vendas ventas vendite monitoring board handbook manual guide design research policy privacy terms page file folder document documents image video audio list table row column field value key id number code status type level priority score count total`.split(
     /\s+/,
   ),
 );
@@ -34,15 +47,18 @@ const LINK = '(?:van der|van den|van de|van|von|de la|de los|de|del|della|di|da|
 const NAME = `${CAP}(?: (?:\\p{Lu}\\.(?: ?\\p{Lu}\\.)? )?(?:${LINK} )?${CAP}){0,3}`;
 
 const title =
-  /(?<![a-zà-ÿ])(?:mr|mrs|ms|miss|mx|dr|prof|professor|herr|herrn|frau|monsieur|madame|mme|mlle|m|señor|señora|sr|sra|srta|signor|signora|sig|sig\.ra|dott|senhor|senhora|dhr|mevr|pan|pani|lord|lady|dame|rev|capt|judge)\.? $/u;
+  /(?<![a-zà-ÿ])(?:mr|mrs|ms|miss|mx|dr|prof|professor|herr|herrn|frau|monsieur|madame|mme|mlle|m|señor|señora|sr|sra|srta|signor|signora|sig|sig\.ra|dott|senhor|senhora|dhr|mevr|pan|pani|mevrouw|meneer|mijnheer|panie|panu|familie|famille|famiglia|familia|lord|lady|dame|rev|capt|judge)\.? $/u;
+/** Titles that are other words when written small: "timeout_ms", "cache miss". */
+const ONLY_CAPITAL = /^(?:m|ms|miss|rev|sig|dame)\.? $/;
 const greeting =
-  /(?<![a-zà-ÿ])(?:dear|hi|hello|hey|hallo|liebe|lieber|bonjour|cher|chère|hola|estimado|estimada|querido|querida|ciao|caro|cara|gentile|olá|beste|hej|(?:best|kind|warm|many)(?: kind)? regards|regards|sincerely|cheers|thanks|thank you|many thanks|yours(?: truly| sincerely)?|mit freundlichen grüßen|viele grüße|cordialement|saludos|cordiali saluti|atenciosamente)[,!]?\s{1,2}$/u;
+  /(?<![a-zà-ÿ])(?:dear|prezado|prezada|szanowny|szanowna|geachte|kjære|kära|hi|hello|hey|hallo|liebe|lieber|bonjour|cher|chère|hola|estimado|estimada|querido|querida|ciao|caro|cara|gentile|olá|beste|hej|(?:best|kind|warm|many)(?: kind)? regards|regards|sincerely|cheers|thanks|thank you|many thanks|yours(?: truly| sincerely)?|mit freundlichen grüßen|viele grüße|cordialement|saludos|cordiali saluti|atenciosamente|all the best|best|un (?:cordial )?saludo|met vriendelijke groet|vriendelijke groeten|groeten|pozdrawiam(?: serdecznie)?|z poważaniem|distinti saluti|um? abraço|abraços|(?:freundliche|beste|liebe|herzliche) grüße|mfg|bien à vous|bien cordialement|med venlig hilsen|med vänlig hälsning|hälsningar|mvh|с уважением)[,!]?\s{1,2}$/u;
 const introduction =
   /(?<![a-zà-ÿ])(?:my name is|name is|name's|i am|i'm|this is|called|named|signed by|written by|ich heiße|mein name ist|ich bin|je m'appelle|je suis|me llamo|mi nombre es|soy|mi chiamo|sono|meu nome é|ik ben|mijn naam is|by dr\.?|attn:?|attention:?|c\/o)[: ]{1,2}$/u;
 const role =
   /(?<![a-zà-ÿ])(?:patient|customer|client|applicant|employee|tenant|passenger|guest|cardholder|card holder|account holder|holder|beneficiary|payee|student|resident|claimant|policyholder|witness|suspect|recipient|nurse|doctor|kunde|kundin|patientin|client|cliente|paciente|paziente|mieter|contact|according to|interview with|spoke with|spoke to|speak to|talk to|meeting with|met with|ask|escalate to|assign(?:ed)?(?: this| it)? to|assigned to|forwarded to|reported by|approved by|requested by|for|with|and|from|by|name)(?:'s name)?[,:]? $/u;
 const field =
   /(?<![a-zà-ÿ])(?:(?:(?:first|last|given|family|full|middle|maiden|sur|user|customer|client|patient|employee|contact|person|holder|cardholder|card holder|account holder|owner|recipient|sender|legal|display|billing|shipping|guest|passenger|applicant|member|author|buyer|seller|manager|emergency contact) ?names?)|surname|forename|vorname|nachname|familienname|prénom|prenom|nom|nombre|apellidos?|nome|cognome|sobrenome|naam|voornaam|achternaam|imię|nazwisko|имя|фамилия|фио|姓名|氏名|名前|이름)"?\s?[:=]\s?["']?$/u;
+const header = /(?:^|\n)(?:from|to|cc|bcc|reply to|sender|von|an|de|para|da|od|do|van|aan|à): ?"?$/u;
 /** A field that is only called `name` is as often that of a service. */
 const plainField =
   /(?:^|[^a-zà-ÿ])(?:(?:user|customer|client|patient|employee|person|contact|owner|member|author)["':{\s]{1,8})?name["']?\s?[:=]\s?["']?$/u;
@@ -54,7 +70,7 @@ export const nameRule: Rule = {
   ),
   starter: /[\p{Lu}]/gu,
   alive:
-    /(?:(?:\p{Lu}[\p{L}\p{M}.'-]*|van|von|der|den|de|la|las|los|del|della|di|da|dos|du|le|bin|ibn|al|el|y|ter|ten|&) )*[\p{L}\p{M}.'&-]*$/uy,
+    /(?:(?:\p{Lu}[\p{L}\p{M}.'-]*|van|von|der|den|de|la|las|los|del|della|di|da|dos|du|le|bin|ibn|al|el|y|ter|ten|&) )*[\p{L}\p{M}.'&-]*(?:"? ?<?)?$/uy,
   reach: 320,
   within: 'line',
   judge: judgeName,
@@ -81,7 +97,7 @@ function judgeName(sighting: Sighting): Finding | undefined {
   if (!isField && words.some(isNoName)) return undefined;
   const end = at + words.join(' ').length;
   if (text.startsWith(' & ', end)) return undefined;
-  const confidence = confidenceOf(words, first, before);
+  const confidence = confidenceOf(words, first, before, sighting, at);
   return confidence === undefined ? undefined : { type: 'name', start: Math.min(at, titled), end, confidence };
 }
 
@@ -95,19 +111,44 @@ function isOpening(word: string): boolean {
   );
 }
 
-function confidenceOf(words: readonly string[], first: string, before: string): number | undefined {
+/** @param at where the name begins */
+function isTitled(before: string, { text, start }: Sighting, at: number): boolean {
+  const words = title.exec(before)?.[0];
+  if (words === undefined) return false;
+  // Of what stands before the sighting the capitals are lost; a title is no end of a longer name: `timeout_ms`.
+  const from = at - words.length;
+  if (from >= start) return true;
+  if (/[\p{L}\p{N}_-]/u.test(text[from - 1] ?? '')) return false;
+  return !ONLY_CAPITAL.test(words) || (/\p{Lu}/u.test(text[from] ?? '') && !/^m $/.test(words));
+}
+
+function confidenceOf(
+  words: readonly string[],
+  first: string,
+  before: string,
+  sighting: Sighting,
+  at: number,
+): number | undefined {
   const isShouted = words.every((word) => /^\p{Lu}+$/u.test(word));
   if (field.test(before)) return 0.88;
   if (isShouted && words.length < 2) return undefined;
-  if (title.test(before)) return 0.85;
+  if (isTitled(before, sighting, at)) return 0.85;
   const given = titleCase(first);
   const isGiven = GIVEN.has(given) || DOUBTFUL.has(given);
-  if (introduction.test(before)) return words.length > 1 || isGiven ? 0.8 : undefined;
+  if (introduction.test(before))
+    return isGiven || (words.length > 1 && !/(?:this is|called|named) $/.test(before)) ? 0.8 : undefined;
+  if (isInHeader(words, before, sighting, at)) return 0.8;
   if (greeting.test(before)) return isGiven || words.length > 1 ? 0.78 : undefined;
   if (words.length < 2) return undefined;
   if (plainField.test(before)) return isGiven ? 0.85 : undefined;
   if (isGiven && !DOUBTFUL.has(given) && !isShouted) return 0.76;
-  return isGiven && role.test(before) ? 0.76 : undefined;
+  return isGiven && !isShouted && role.test(before) ? 0.76 : undefined;
+}
+
+/** `From: Owen Prichard <owen@…>`. */
+function isInHeader(words: readonly string[], before: string, { text }: Sighting, at: number): boolean {
+  if (words.length < 2 || !header.test(before)) return false;
+  return /^"? <[\w.+-]/.test(text.slice(at + words.join(' ').length, at + words.join(' ').length + 4));
 }
 
 function titleCase(word: string): string {

@@ -12,9 +12,13 @@ const called = cue(
   [
     'phones?|phone ?numbers?|tele ?phones?|telephones?|tel|ph|cells?|cell ?phone|mobiles?|mobile ?phone|mob|fax|call|called|calling|callback|call back|ring|rang|dial|dialed|dialled|text|texted|sms|whatsapp|whats app|signal|telegram|viber|hotline|helpline|landline|msisdn|reach|reached|contact|contact ?number|kontakt|contacto|contato|contatto|extension',
     "my number(?:['´`]s)?",
-    'telefon|telefonnummer|telefonnr|handy|handynummer|mobil|mobilnummer|rufnummer|festnetz|anrufen|notruf|rückruf|téléphone|telephone|tél|portable|appelez|appeler|mobile|teléfono|telefono|móvil|movil|celular|llame|llamar|llama|cellulare|cell|chiamare|telefone|telemóvel|ligue|telefoon|telefoonnummer|mobiel|bel|puh|puhelin|tlf|tlf nr|telefonnummer|komórka|kom|telefonu|cep|gsm|natel',
+    '(?:tel|tél|teléfono|telefono|téléphone|telefone|telefon|telefoon|phone|numéro|número|numero)(?:[.:])? (?:fijo|fisso|fixe|fixo|vast|festnetz|móvil|portable|privat|geschäftlich|bureau|home|work|office)|appelez moi|rappelez moi|joindre|joignable|llámame|llámeme|llamarme|chiamami|me ligue|bel mij|zadzwoń|dzwonić|erreichen|erreichbar|rufen sie mich|ruf mich|telefon|telefonnummer|telefonnr|handy|handynummer|mobil|mobilnummer|rufnummer|festnetz|anrufen|notruf|rückruf|téléphone|telephone|tél|portable|appelez|appeler|mobile|teléfono|telefono|móvil|movil|celular|llame|llamar|llama|cellulare|cell|chiamare|telefone|telemóvel|ligue|telefoon|telefoonnummer|mobiel|bel|puh|puhelin|tlf|tlf nr|telefonnummer|komórka|kom|telefonu|cep|gsm|natel',
     'τηλέφωνο|τηλ|телефон|тел|моб|мобильный|звоните|電話|電話番号|携帯|tel番号|电话|手机|手机号|手机号码|联系电话|전화|전화번호|휴대폰|연락처|फ़ोन|هاتف|جوال|טלפון|โทร',
   ].join('|'),
+);
+/** Words for the thing itself: after "call" and "text" numbers stand for much else. */
+const telephone = cue(
+  'phones?|phone ?numbers?|tele ?phones?|tel|ph|cell ?phone|mobile ?phone|mob|fax|extension|telefon|telefonnummer|handy|rufnummer|durchwahl|téléphone|tél|teléfono|telefono|telefone|telefoon|puh|tlf|телефон|тел|電話|電話番号|电话|手机|전화|전화번호',
 );
 /** A sign before digits that is not of a telephone. */
 const offset = cue('utc|gmt|offset|zone|diff|delta|score|change|temp');
@@ -23,7 +27,15 @@ const NANP = /^(?:\+?1[ .-]?)?(?:\([2-9]\d\d\) ?|[2-9]\d\d[.-])[2-9]\d\d[.-]\d{4
 const GROUPED_FROM_TRUNK = /^\(?0\d{1,4}\)?[ /-] ?\d{2,4}(?:[ -]\d{2,4}){1,3}$/;
 const DATE_LIKE =
   /^\(?(?:19|20)\d\d[ ./-](?:0?[1-9]|1[0-2])[ ./-][0-3]?\d(?!\d)|^[0-3]?\d[./-][01]?\d[./-](?:19|20)\d\d(?!\d)/;
-const IP_LIKE = /^\d{1,3}(?:\.\d{1,3}){3}$/;
+const IP_LIKE = /^\d{1,3}(?:\.\d{1,3}){3}(?:\/\d{1,2})?$/;
+/** "2016-2017", "20260314", "07/10/96 4", "1..100000". */
+const YEARS = /^(?:19|20)\d\d[-/](?:19|20)\d\d$/;
+const COMPACT_DATE = /^(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])$/;
+const RANGE = /\.\.|^\d{1,2}\/\d{1,2}\/\d\d /;
+/** Bytes: pairs of digits among other pairs. */
+const PAIRS = /^\d\d(?:[ -]\d\d){3,}$/;
+const PAIR_AFTER = /[ -][\da-f]{2}(?![\da-z])/iy;
+const PAIR_BEFORE = /(?<![\da-z])[\da-f]{2}[ -]$/;
 const AMOUNT = /^\d{1,3}(?:[ .]\d{3})+$/;
 
 /** @param regions where numbers without a country code are from, first guess first; several more are tried after a cue */
@@ -37,12 +49,12 @@ export function phoneRule(validators: Validators, regions: readonly string[]): R
     pattern:
       /(?<![\p{N}_@#$€£.-]|[A-Za-z0-9]\/)(?:\+ ?\(?\d|(?<![A-Za-z])\(?\d)(?:[ .()/-]{0,3}\d){4,16}(?![\p{N}_]|[^\P{L}\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7a3]|[.,-]\d|\.\p{L})/gu,
     starter: /[+(\d]/g,
-    reach: 4 + 16 * 4 + 3,
+    reach: 4 + 16 * 4 + 5,
     within: 'line',
     judge(sighting) {
       const { value } = sighting;
       const digits = value.replace(/\D/g, '');
-      if (digits.length < 7 && !sighting.follows(called)) return undefined;
+      if (digits.length < 7 && !sighting.follows(telephone)) return undefined;
       if (value.startsWith('+')) return international(abroad, sighting, digits);
       return national({ abroad, atHome, anywhere, unitedStates }, sighting, digits);
     },
@@ -51,6 +63,8 @@ export function phoneRule(validators: Validators, regions: readonly string[]): R
 
 function international(abroad: Countries, sighting: Sighting, digits: string): Finding | undefined {
   if (sighting.follows(offset) || digits.length < 7) return undefined;
+  // A sum: "h * 31 + 907133923".
+  if (/^\+ \d+$/.test(sighting.value) && !sighting.follows(called)) return undefined;
   const match = matchCountry(abroad, digits);
   // "+44 (0)20 …" names the trunk that is not dialled from abroad.
   const other = sighting.value.includes('(0)') ? matchCountry(abroad, trunkless(sighting.value)) : undefined;
@@ -85,8 +99,10 @@ function matchCountry(abroad: Countries, digits: string): 'valid' | 'possible' |
     const plans = abroad(digits.slice(0, length));
     if (plans === undefined) continue;
     const number = digits.slice(length);
-    if (plans.numbers.test(number)) return 'valid';
-    return plans.lengths.has(number.length) ? 'possible' : undefined;
+    // Mobile telephones of Mexico had a 1 before the number until 2019; it is still written.
+    const plain = digits.startsWith('521') && number.length === 11 ? number.slice(1) : number;
+    if (plans.numbers.test(plain)) return 'valid';
+    return plans.lengths.has(plain.length) ? 'possible' : undefined;
   }
   return undefined;
 }
@@ -104,7 +120,10 @@ function national(
   digits: string,
 ): Finding | undefined {
   const { value } = sighting;
-  if (DATE_LIKE.test(value) || IP_LIKE.test(value)) return undefined;
+  if (DATE_LIKE.test(value) || IP_LIKE.test(value) || YEARS.test(value) || RANGE.test(value)) return undefined;
+  if (/^0+$/.test(digits)) return undefined;
+  if (PAIRS.test(value) && isAmongBytes(sighting)) return undefined;
+  if (COMPACT_DATE.test(value) && !sighting.follows(telephone)) return undefined;
   const isCalled = sighting.follows(called);
   if (digits.startsWith('00') && digits.length >= 10 && matchCountry(abroad, digits.slice(2)) === 'valid') {
     if (isCalled || /[ ./-]/.test(value)) return found('phone', sighting, isCalled ? 0.93 : 0.8);
@@ -124,6 +143,11 @@ function national(
     if (isNumberIn(atHome, digits)) return found('phone', sighting, 0.75);
   }
   return undefined;
+}
+
+function isAmongBytes({ text, end, left }: Sighting): boolean {
+  PAIR_AFTER.lastIndex = end;
+  return PAIR_AFTER.test(text) || PAIR_BEFORE.test(left);
 }
 
 /** The numbering plans of several countries, as one. */

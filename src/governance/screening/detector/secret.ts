@@ -4,6 +4,7 @@
  */
 import { cue } from '../cue.ts';
 import { type Finding, found, type Rule, type Sighting, type Tail } from '../rule.ts';
+import { isExpression, isWritten } from './program-text.ts';
 
 /** The rest of a long token. */
 const tokenTail: Tail = (_state, character) => (/[A-Za-z0-9_\-+/=.~]/.test(character) ? 0 : -1);
@@ -58,7 +59,9 @@ export const markedKeyRule: Rule = {
   reach: 320,
   within: 'word',
   judge: ({ start, end, value }) =>
-    /\d/.test(value) || value.length > 30 ? { type: 'api_key', start, end, confidence: 1, tail: keyTail } : undefined,
+    /\d/.test(value) || (value.length > 30 && !isWritten(value))
+      ? { type: 'api_key', start, end, confidence: 1, tail: keyTail }
+      : undefined,
 };
 
 const keyTail: Tail = (_state, character) => (/[A-Za-z0-9_-]/.test(character) ? 0 : -1);
@@ -131,20 +134,23 @@ export const userOptionRule: Rule = {
 
 /** What stands for a secret without being one. */
 const PLACEHOLDER =
-  /^(?:[*•x.\-_#]+|<.*|\$\{.*|\{\{.*|\$[A-Z_]+|%[A-Z_]+%|\[.*|null|nil|none|undefined|true|false|yes|no|required|optional|missing|empty|string|number|invalid|wrong|incorrect|expired|changeme_here|your[-_ ].*|my[-_ ]?(?:password|secret|token|key).*|example|redacted|hidden|masked|unset|not[-_ ]?set|n\/a|todo|os\.environ.*|process\.env.*|getenv.*|env\..*|secrets?\..*|vault:.*|ref:.*|arn:.*|strict|basic|bearer|weak|strong|default|disabled|enabled|policy|reset|changed|updated|protected|field|too|not|must|should|is|are|was|will|can|the|a|an|in|on|for|and|or|to|of|at|by|with|it|this|that|here|[({[].*|.*\(\)?)$/i;
+  /^(?:[*•x.\-_#]+|%[sdr].*|<.*|\$\{.*|\{\{.*|\$[A-Z_]+|%[A-Z_]+%|\[.*|null|nil|none|undefined|true|false|yes|no|required|optional|missing|empty|string|number|invalid|wrong|incorrect|expired|changeme_here|your[-_ ].*|my[-_ ]?(?:password|secret|token|key).*|example|redacted|hidden|masked|unset|not[-_ ]?set|n\/a|todo|os\.environ.*|process\.env.*|getenv.*|env\..*|secrets?\..*|vault:.*|ref:.*|arn:.*|strict|basic|bearer|weak|strong|default|disabled|enabled|policy|reset|changed|updated|protected|private|public|static|readonly|class|function|const|let|var|def|self|new|await|async|raise|return|throw|continue|break|typeof|keyof|any|void|never|unknown|bytes|str|int|bool|boolean|char|text|varchar.*|object|expected|minimum|maximum|length|passed?|passwords?|passwd|pwd|passphrase|secrets?|tokens?|credentials?|user|username|field|too|not|must|should|is|are|was|will|can|the|a|an|in|on|for|and|or|to|of|at|by|with|it|this|that|here|[({[].*|.*\(\)?)$/i;
+
+/** `"pgpass": "1.0.5"`. */
+const VERSION = /^[~^v]?\d{1,3}\.\d{1,3}\.\d{1,3}(?:-[\w.]+)?$/;
 
 function isPlaceholder(value: string): boolean {
-  return PLACEHOLDER.test(value);
+  return PLACEHOLDER.test(value) || PLACEHOLDER.test(value.replace(/[:;]$/, '')) || VERSION.test(value);
 }
 
 const PASSWORD_WORDS =
   'pass ?words?|passwds?|pwds?|pass ?phrases?|pass ?codes?|pws?|passwort|kennwort|mot de passe|mdp|contraseña|contrasena|clave|senha|wachtwoord|lösenord|hasło|haslo|пароль|密码|パスワード|비밀번호';
 const password = new RegExp(
-  `(?<![a-zà-ÿ])(?:${PASSWORD_WORDS}|(?<=pg|db|my|mysql|redis|smtp|ftp|root|user|admin)pass(?:word)?|pass)(?: hash| value)?["'\`]?\\s{0,2}$`,
+  `(?:(?<![a-zà-ÿ])(?:${PASSWORD_WORDS})|(?<=(?<![a-zà-ÿ])(?:pg|db|my|mysql|redis|smtp|ftp|root|user|admin|new|old|the))pass(?:word|wd)?|(?<![a-zà-ÿ])(?<alone>pass))(?: hash| value)?["'\`]?\\s{0,2}$`,
   'u',
 );
 const secret =
-  /(?<![a-zà-ÿ])(?:secrets?|client secrets?|api ?secrets?|api ?keys?|app ?keys?|access ?keys?|secret ?keys?|private ?keys?|account ?keys?|shared access keys?|encryption ?keys?|signing ?keys?|auth ?keys?|api ?tokens?|access ?tokens?|auth ?tokens?|refresh ?tokens?|bearer ?tokens?|id ?tokens?|session ?tokens?|auth|credentials?|x api key|subscription key|consumer secret|webhook secret|bot token|secret access key|(?<!page |next |continuation |cancellation |max |csrf |sync |resume |type )tokens?|(?:github|gitlab|npm|slack|hf|vault) ?tokens?)["'`]?\s{0,2}$/u;
+  /(?<![a-zà-ÿ])(?:secrets?|client secrets?|api ?secrets?|api ?keys?|app ?keys?|access ?keys?|secret ?keys?|private ?keys?|account ?keys?|shared access keys?|encryption ?keys?|signing ?keys?|auth ?keys?|api ?tokens?|access ?tokens?|auth ?tokens?|refresh ?tokens?|bearer ?tokens?|id ?tokens?|session ?tokens?|auth|credentials?|x api key|subscription key|consumer secret|webhook secret|bot token|secret access key|(?<!page |next |continuation |cancellation |max |csrf |sync |resume |type |public key )tokens?|(?:github|gitlab|npm|slack|hf|vault) ?tokens?)["'`]?\s{0,2}$/u;
 
 /** `password = …`, `"password": "…"`, `password is …`. */
 export const namedSecretRule: Rule = {
@@ -158,21 +164,46 @@ export const namedSecretRule: Rule = {
 };
 
 function judgeNamed({ start, text, groups }: Sighting): Finding | undefined {
-  const value = groups['quoted'] ?? groups['bare'];
+  const { quoted, bare } = groups;
+  const value = quoted ?? bare;
   if (value === undefined) return undefined;
   const sign = groups['sign'] ?? '';
   const quote = /["'`]/.test(text[start - 1] ?? '') ? 1 : 0;
-  const name = nameBefore(text, start - quote - sign.length);
-  return secretNamed(name, /[a-z]/.test(sign), value, start);
+  const named = secretAt(text, start - quote - sign.length, /[a-z]/.test(sign), value, start, quoted !== undefined);
+  if (named !== undefined || bare === undefined) return named;
+  // "https://…?access_token=…", "//registry/:_authToken=…": a name and its value behind a sign of something else.
+  const signs = /[:=]/g;
+  for (let count = 0; count < INNER_SIGNS; count++) {
+    const at = signs.exec(bare)?.index;
+    if (at === undefined) return undefined;
+    const rest = bare.slice(at + 1);
+    const inner = rest.length < 4 ? undefined : secretAt(text, start + at, false, rest, start + at + 1, false);
+    if (inner !== undefined) return inner;
+  }
+  return undefined;
 }
 
-function secretNamed(name: string, isSentence: boolean, value: string, at: number): Finding | undefined {
-  const isPassword = password.test(name);
-  if (!isPassword && !secret.test(name)) return undefined;
+/** How many signs inside a value are tried. */
+const INNER_SIGNS = 4;
+
+/** @param nameEnd where the name before the value ends */
+function secretAt(
+  text: string,
+  nameEnd: number,
+  isSentence: boolean,
+  value: string,
+  at: number,
+  isQuoted: boolean,
+): Finding | undefined {
+  const name = nameBefore(text, nameEnd);
+  const isPassword = password.exec(name);
+  if (isPassword === null && !secret.test(name)) return undefined;
   const trimmed = value.replace(/[.!?]$/, isSentence ? '' : '$&');
-  if (isPlaceholder(trimmed)) return undefined;
-  if (isPassword) {
+  if (isPlaceholder(trimmed) || (!isQuoted && isCode(trimmed, text[at + value.length] ?? ''))) return undefined;
+  if (isPassword !== null) {
     if (isSentence && !/[\d\W_]/.test(trimmed)) return undefined;
+    // "First pass: …", "PASS: …": what passes is mostly no password.
+    if (isPassword.groups?.['alone'] !== undefined && !isQuoted && !isMadeUp(trimmed)) return undefined;
     return {
       type: 'password',
       start: at,
@@ -189,6 +220,15 @@ function secretNamed(name: string, isSentence: boolean, value: string, at: numbe
   };
 }
 
+function isCode(value: string, next: string): boolean {
+  return value.startsWith(':') || isExpression(value, next);
+}
+
+/** Letters, and digits or signs that no path has. */
+function isMadeUp(value: string): boolean {
+  return /\p{L}/u.test(value) && /[\d!#$%&*?^~]/.test(value) && !/\//.test(value);
+}
+
 function nameBefore(text: string, end: number): string {
   return text
     .slice(Math.max(0, end - 48), end)
@@ -199,7 +239,9 @@ function nameBefore(text: string, end: number): string {
 
 /** Letters and digits mixed as nobody would write them. */
 function isRandom(value: string): boolean {
-  return /\d/.test(value) && /[A-Za-z]/.test(value) && entropy(value) > (value.length < 16 ? 2.7 : 3);
+  if (/^(?:\/[a-z][\w.-]*){2,}$/.test(value)) return false;
+  if (!/\d/.test(value) || !/[A-Za-z]/.test(value) || entropy(value) <= (value.length < 16 ? 2.7 : 3)) return false;
+  return !(/^[\w.]*(?:_|[a-z]\d*[A-Z])[\w.]*$/.test(value) && isWritten(value));
 }
 
 /** Bits per character. */
@@ -225,10 +267,11 @@ export const spokenSecretRule: Rule = {
   reach: 202,
   within: 'word',
   judge(sighting) {
-    const { value, left, start } = sighting;
+    const { value, left, start, text, end } = sighting;
     if (!sighting.follows(spoken) && !sighting.follows(sentence)) return undefined;
     const trimmed = value.replace(/[.]+$/, '');
-    const isBasic = /basic\s+$/.test(left);
+    if (text[end] === '(') return undefined;
+    const isBasic = /basic\s+$/.test(left) && isUserAndPassword(trimmed);
     if (!(isRandom(trimmed) && (/bearer\s+$|secret|token|key/.test(left) ? isMixed(trimmed) : true)) && !isBasic)
       return undefined;
     return {
@@ -239,6 +282,11 @@ export const spokenSecretRule: Rule = {
     };
   },
 };
+
+/** Whether it is what HTTP's basic authentication sends. */
+function isUserAndPassword(value: string): boolean {
+  return /^[\x20-\x7e]*:[\x20-\x7e]*$/.test(Buffer.from(value, 'base64').toString('utf8'));
+}
 
 /** Not an id of words and numbers, such as a UUID or a name of a version. */
 function isMixed(value: string): boolean {

@@ -19,7 +19,7 @@ const UK = '[A-Z]{1,2}\\d[A-Z\\d]? ?\\d[A-Z]{2}';
 const CA = '[A-Z]\\d[A-Z] ?\\d[A-Z]\\d';
 const TOWN = `${CAP}(?: (?:${SMALL} ){0,2}${CAP}){0,2}`;
 /** ", Springfield, OR 97477", ", London NW1 6XE", ", Melbourne VIC 3000", ", 75001 Paris". */
-const PLACE = `(?:,? (?:${TOWN},? (?:[A-Z]{2,3},? )?(?:${ZIP}|${UK}|${CA}|\\d{4}(?!\\d))|(?:[A-Z]{1,2}-)?\\d{4,5}(?: [A-Z]{2})? ${TOWN}|\\d{2}-\\d{3} ${TOWN}|(?<=, )${TOWN}(?:, [A-Z]{2}(?![A-Za-z])(?: ${ZIP})?)?))?`;
+const PLACE = `(?:,? (?:${TOWN},? (?:[A-Z]{2,3},? )?(?:${ZIP}|${UK}|${CA}|\\d{4}(?!\\d))|(?:[A-Z]{1,2}-)?\\d{4,5}(?: [A-Z]{2})? ${TOWN}|\\d{2}-\\d{3} ${TOWN}|\\d{5}-\\d{3} ${TOWN}|(?<=, )${TOWN}(?:, [A-Z]{2}(?![A-Za-z])(?: ${ZIP})?)?))?`;
 const BEFORE = '(?<![\\p{L}\\p{N}_.:/#$-]|[,.]\\d{0,3})';
 const AFTER = '(?![\\p{L}\\p{N}_])';
 
@@ -32,7 +32,7 @@ const frenchStyle = new RegExp(
   'gu',
 );
 const wordFirst = new RegExp(
-  `(?<![A-Za-z0-9_])(?=[A-Zaopsu\\u0080-\\u{10ffff}])(?<![\\p{L}\\p{N}_])(?:(?:Via|Viale|Piazza|Piazzale|Corso|Largo|Vicolo|Calle|C/|Avenida|Avda\\.?|Plaza|Paseo|Carrer|Camino|Rua|Travessa|Praça|Alameda|Estrada|ul\\.|al\\.|pl\\.|os\\.|ulica|Ulica|улица|ул\\.|Str\\.|Strada|Bulevardul|Rue|Avenue|Chaussée) ?(?:(?:${SMALL}) ){0,2}${NAME},? (?:n[.º°]? ?|nr\\.? ?|д\\. ?)?\\d{1,4}[A-Za-z]?(?:[/-]\\d{1,4}[A-Za-z]?)?|(?:\\p{Lu}[\\p{L}-]{1,30}[- ]?(?:straße|strasse|str\\.|Straße|Strasse|Str\\.|weg|Weg|platz|Platz|allee|Allee|gasse|Gasse|damm|ufer|ring|Ring|straat|laan|plein|gracht|kade|dijk|singel|gatan|vägen|gata|vej|gade|veien|katu|tie|utca)|(?:Unter|Am|An|Im|Auf|Zum|Zur|In)(?: (?:der|den|dem))? \\p{Lu}[\\p{L}-]{2,24}) \\d{1,4} ?[a-zA-Z]?(?![\\p{L}\\p{N}]|[.:]\\d))${PLACE}${AFTER}`,
+  `(?<![A-Za-z0-9_])(?=[A-Zaopsu\\u0080-\\u{10ffff}])(?<![\\p{L}\\p{N}_])(?:(?:Via|Viale|Piazza|Piazzale|Corso|Largo|Vicolo|Calle|C/|Avenida|Avda\\.?|Plaza|Paseo|Carrer|Camino|Rua|Travessa|Praça|Alameda|Estrada|ul\\.|al\\.|pl\\.|os\\.|ulica|Ulica|улица|ул\\.|Str\\.|Strada|Bulevardul|Rue|Avenue|Chaussée) ?(?:(?:${SMALL}) ){0,2}${NAME},? (?:n[.º°]? ?|nr\\.? ?|д\\. ?)?\\d{1,4}[A-Za-z]?(?:[/-]\\d{1,4}[A-Za-z]?)?|(?:\\p{Lu}[\\p{L}-]{1,30}[- ]?(?:straße|strasse|str\\.|Straße|Strasse|Str\\.|weg|Weg|platz|Platz|allee|Allee|gasse|Gasse|damm|ufer|ring|Ring|straat|laan|plein|gracht|kade|dijk|singel|gatan|vägen|gata|vej|gade|veien|katu|tie|utca)|(?:Unter|Am|An|Im|Auf|Zum|Zur|In)(?: (?:der|den|dem))? \\p{Lu}[\\p{L}-]{2,24}) \\d{1,4}(?: ?[a-zA-Z](?![\\p{L}])|(?:/\\d{1,4}){1,3})?(?![\\p{L}\\p{N}]|[.:]\\d))${PLACE}${AFTER}`,
   'gu',
 );
 const postcoded = new RegExp(
@@ -40,15 +40,26 @@ const postcoded = new RegExp(
   'gu',
 );
 const box = new RegExp(
-  `(?<![\\p{L}\\p{N}_])(?:P\\.? ?O\\.? ?Box|Post Office Box|GPO Box|Postfach|Apartado|Boîte postale|BP|Casella postale) \\d{1,6}${PLACE}${AFTER}`,
+  `(?<![\\p{L}\\p{N}_])(?:P\\.? ?O\\.? ?Box|Post Office Box|GPO Box|Postfach|Apartado|Boîte postale|BP|Casella postale) \\d{1,6}(?![\\d/])${PLACE}${AFTER}`,
   'gu',
 );
 
 /** Words for a street that mean other things as well. */
-const DOUBTFUL = /(?:Drive|Way|Place|Court|Hill|Row|Walk|Loop|Close|Square|Circle|Plaza|Parade|Pl|Ct|Dr|Fl|Av)$/;
+const DOUBTFUL = /(?:Drive|Way|Place|Court|Hill|Row|Walk|Loop|Close|Square|Circle|Plaza|Parade|Pl|Ct|Dr|Fl|Av)\.?$/;
+/** "In ICU 70", "An RFC 2047": without a town these words begin much else. */
+const PREPOSED = /^(?:Am|An|Im|Auf|Zum|Zur|In) (?!de[rnm] )[^,]*$/;
+/** "1994-1997, …", "Copyright 1993, 1994 …", "2 Way Street". */
+const NO_HOUSE =
+  /^(?:19|20)\d\d(?:-(?:19|20)\d\d|, )|(?<!\d)(?:19|20)\d\d, (?:19|20)\d\d(?!\d)|^\d+ (?:Way|Court|Hill|Walk) Street$/;
+const rights = /(?:copyright|©|\(c\))[^\n]*$/;
 const lives = cue(
   'address|addresses|street|street address|lives?|living|lived|resides?|residing|residence|home|house|flat|ship|ships|shipped|deliver|delivered|delivery|shipping|billing|mail|mailing|send|sent|wohnt|wohnhaft|adresse|anschrift|lieferadresse|rechnungsadresse|straße|envoyer|livrer|habite|dirección|domicilio|vive|indirizzo|abita|endereço|adres|adresa|adress|addr|address line|line|location|located|moved|住所|地址',
 );
+
+/** Names of streets after a preposition are words of German: no capitals but the first. */
+function isGermanPlace(value: string): boolean {
+  return /^\p{Lu}\p{Ll}+ \p{Lu}\p{Ll}{3,}(?:[ -]\p{Lu}\p{Ll}+)* \d{1,3}/u.test(value) && !/^(?:In|An) /.test(value);
+}
 
 function streetRule(pattern: RegExp, starter: RegExp, confidence: number): Rule {
   return {
@@ -60,7 +71,9 @@ function streetRule(pattern: RegExp, starter: RegExp, confidence: number): Rule 
     within: 'line',
     judge(sighting) {
       const { value } = sighting;
+      if (NO_HOUSE.test(value) || rights.test(sighting.left)) return undefined;
       const isSaid = sighting.follows(lives);
+      if (!isSaid && PREPOSED.test(value) && !isGermanPlace(value)) return undefined;
       if (!isSaid && (sighting.follows(thing) || DOUBTFUL.test(value))) return undefined;
       return found('address', sighting, isSaid ? Math.min(0.95, confidence + 0.1) : confidence);
     },
