@@ -9,13 +9,14 @@ import { documentRule, machineZoneRule } from './detector/document-number.ts';
 import { emailRule } from './detector/email.ts';
 import { ipv4Rule, ipv6Rule } from './detector/ip-address.ts';
 import { letteredIdRule, numericIdRule } from './detector/national-id.ts';
-import { nameRule } from './detector/person-name.ts';
+import { cjkNameRule, nameRule } from './detector/person-name.ts';
 import { phoneRule } from './detector/phone.ts';
 import {
   connectionRule,
   markedKeyRule,
   namedSecretRule,
   privateKeyRule,
+  spokenPasswordRule,
   spokenSecretRule,
   userOptionRule,
   webTokenRule,
@@ -47,8 +48,10 @@ export function createRules(validators: Validators, regions: readonly string[]):
     connectionRule,
     namedSecretRule,
     spokenSecretRule,
+    spokenPasswordRule,
     userOptionRule,
     ...addressRules,
     nameRule,
+    cjkNameRule,
   ];
 }

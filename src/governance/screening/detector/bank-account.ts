@@ -43,6 +43,11 @@ const account = cue(
 const routing = cue('routing|routing number|aba|rtn|bankleitzahl|blz|bsb|ifsc|transit');
 /** "Sort code 20-45-45 Account 12345678". */
 const afterSortCode = /sort ?code[^\n]{6,24}(?<![a-z])(?:account|acct?|a\/c)\.?[:# ]{1,3}$/;
+/** National codes of banks: how many digits. */
+const bankCodes = [
+  { named: cue('bsb'), form: /^\d{3}-?\d{3}$/ },
+  { named: cue('blz|bankleitzahl'), form: /^\d{3} ?\d{3} ?\d{2}$/ },
+];
 const sortCode = cue('sort ?code|sc');
 const SORT_CODE = /^\d{2}([ -]?)\d{2}\1\d{2}$/;
 
@@ -56,6 +61,9 @@ export const accountRule: Rule = {
     const { value } = sighting;
     const digits = value.replace(/\D/g, '');
     if (sighting.follows(sortCode) && SORT_CODE.test(value)) return found('bank_account', sighting, 0.9);
+    if (bankCodes.some(({ named, form }) => sighting.follows(named) && form.test(value))) {
+      return found('bank_account', sighting, 0.9);
+    }
     if (sighting.follows(routing) && digits.length === 9) {
       return weighted(digits, [3, 7, 1, 3, 7, 1, 3, 7, 1]) % 10 === 0
         ? found('bank_account', sighting, 0.9)

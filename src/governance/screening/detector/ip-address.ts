@@ -13,7 +13,11 @@ const SIBLINGS = /(?:(?:\d{1,3}\.){3}\d{1,3}[\s,;]{0,3}(?:to|and|or|bis|und|->|�
 /** `SIBLINGS` is dear; only what ends like one is looked at, and only where there are words at all that could stand before. */
 const SIBLING_LAST = /\d[\s,;]{0,3}(?:to|and|or|bis|und|->|→|-)?\s{0,3}$/;
 const HAS_WORD = /[^\d\s.,;]/;
+/** "Bump actions/checkout from 4.0.1.1 to …". */
+const RAISED = /(?<![a-z])(?:bump|upgrad|updat|downgrad|migrat)[a-z]{0,4} [^\n]{0,40}(?:to|from) $/;
 const HAS_DIGIT = /\d/;
+/** Attributes and extensions of certificates, and the beginning of all ids of the internet. */
+const OBJECT_IDS = /^(?:2\.5\.(?:4|29)\.\d{1,2}|1\.3\.6\.1)$/;
 
 export const ipv4Rule: Rule = {
   // Where no blanks are written between words, letters of those scripts stand beside it.
@@ -26,9 +30,10 @@ export const ipv4Rule: Rule = {
     const { value, left } = sighting;
     // Unspecified, and masks of networks, are nobody's.
     if (isIP(value) !== 4 || value === '0.0.0.0' || value.startsWith('255.')) return undefined;
+    if (OBJECT_IDS.test(value) && !/\bip\b/.test(left)) return undefined;
     const context = SIBLING_LAST.test(left) && HAS_WORD.test(left) ? left.replace(SIBLINGS, '') : left;
     const cues = context === left ? sighting.cues : cuesBefore(context);
-    if (cues.has(version) || ofProgram.test(context)) return undefined;
+    if (cues.has(version) || ofProgram.test(context) || RAISED.test(context)) return undefined;
     return found('ip_address', sighting, 0.92);
   },
 };

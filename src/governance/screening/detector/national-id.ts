@@ -193,7 +193,9 @@ export const letteredIds: readonly NationalId[] = [
 ];
 
 export const numericIdRule: Rule = {
-  pattern: /(?<![\p{L}\p{N}_.-]|\d[ /])\d(?:[ ./+-]?[\dA-Z]){6,19}(?![\dA-Z])/giu,
+  // Where no blanks are written between words, letters of those scripts stand beside it.
+  pattern:
+    /(?=\d)(?<![\p{N}_.-]|[^\P{L}\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7a3]|\d[ /])\d(?:[ ./+-]?[\dA-Z]){6,19}(?![\dA-Z])/giu,
   starter: /\d/g,
   reach: 44,
   within: 'line',

@@ -2,7 +2,7 @@
  * Names of people: after a title, a greeting, a role or in a field for names; or a well-known given name with another
  * capitalised word. Best effort; nothing that must not fail may rest on it.
  */
-import type { Finding, Rule, Sighting } from '../rule.ts';
+import { type Finding, found, type Rule, type Sighting } from '../rule.ts';
 
 const GIVEN = new Set(
   `Tom Tim Ben Sam Dan Mike Steve Dave Nick Chris Alex Matt Rob Bob Jim Kate Beth Meg Jen Jess Liz Sue Pat James John Robert Michael William David Richard Joseph Thomas Charles Christopher Daniel Matthew Anthony Donald Steven Paul Andrew Joshua Kenneth Kevin Brian George Timothy Ronald Edward Jason Jeffrey Ryan Jacob Gary Nicholas Eric Jonathan Stephen Larry Justin Scott Brandon Benjamin Samuel Gregory Alexander Patrick Frank Raymond Jack Dennis Jerry Tyler Aaron Jose Adam Nathan Henry Zachary Douglas Peter Kyle Noah Ethan Jeremy Walter Christian Keith Roger Terry Austin Sean Gerald Carl Dylan Harold Jordan Jesse Bryan Lawrence Arthur Gabriel Bruce Logan Billy Joe Alan Juan Elijah Willie Albert Wayne Randy Mason Vincent Liam Roy Ralph Bobby Russell Bradley Philip Eugene Oliver Leo Oscar Hugo Felix Max Lukas Leon Jonas Finn Elias Emil Anton Karl Klaus Jürgen Wolfgang Heinz Dieter Uwe Hans Stefan Stefanie Thorsten Torsten Matthias Andreas Markus Sebastian Tobias Florian Dominik Günther Helmut Werner Manfred Rainer Bernd Ulrich Heike Sabine Monika Petra Ursula Ingrid Renate Gisela Karin Anja Katrin Katharina Johanna
@@ -10,11 +10,11 @@ const GIVEN = new Set(
   Antonio Manuel Francisco Javier Carlos Miguel Alejandro Rafael Pedro Pablo Sergio Jorge Alberto Fernando Luis Álvaro Diego Andrés Raúl Enrique Ramón Vicente Jaime Ignacio Carmen Josefa Isabel Dolores Pilar Lucía Paula Marta Cristina Rosa Mercedes Raquel Beatriz Silvia Inés Alba Rocío Sofía Sofia Valentina Camila Mariana Gabriela Daniela Fernanda Guadalupe Ximena Giuseppe Giovanni Mario Luigi Francesco Angelo Vincenzo Pietro Salvatore Franco Domenico Bruno Paolo Michele Giorgio Aldo Luciano Marco Luca Andrea Matteo Lorenzo Alessandro Davide Simone Federico Stefano Riccardo Giulia Chiara Francesca Federica Valeria Martina Alessia Elisa Ilaria Giada Alessandra Giovanna Paola João Joao Tiago Rui Nuno Gonçalo Beatriz Inês Catarina Leonor Thiago Mateus Rodrigo Felipe Gustavo Vinícius Larissa Letícia Juliana
   Jan Piotr Krzysztof Andrzej Tomasz Paweł Marcin Michał Jakub Mateusz Łukasz Wojciech Stanisław Agnieszka Katarzyna Małgorzata Joanna Ewa Zofia Magdalena Pavel Jiří Petr Tomáš Lukáš Jana Hana Lenka Zdeněk László István Zoltán Gábor Andrei Ion Mihai Ioana Elena Dimitris Giorgos Yannis Nikos Maria Eleni Ivan Dmitri Dmitry Sergei Sergey Alexei Alexey Vladimir Mikhail Nikolai Igor Oleg Andrei Boris Natalia Olga Tatiana Svetlana Irina Ekaterina Anastasia Ludmila Oksana Yulia Anders Lars Erik Johan Per Nils Sven Björn Gustav Magnus Karin Ingrid Astrid Birgitta Kristina Sofie Mette Lene Henrik Søren Jens Niels Ole Mikko Jukka Timo Pekka Antti Aino Willem Pieter Maarten Sander Daan Sem Bram Joost Femke Sanne Lotte Anouk Fleur
   Mohammed Muhammad Mohamed Ahmed Ali Omar Hassan Hussein Ibrahim Khalid Khaled Youssef Yusuf Mustafa Abdullah Abdul Karim Tariq Bilal Hamza Samir Nabil Rashid Faisal Fatima Aisha Maryam Zainab Khadija Layla Leila Amina Noor Nour Yasmin Salma Huda Mehmet Emre Murat Ayşe Elif Zeynep Hatice Fatma Burak Cem Deniz Avi Moshe Yosef Shlomo Noam Yael Tamar Shira Miriam Raj Rahul Rohit Amit Anil Sunil Vijay Sanjay Rajesh Suresh Ramesh Mahesh Arjun Aditya Vikram Arun Karthik Deepak Manoj Ravi Kiran Nikhil Priya Pooja Neha Anjali Kavita Sunita Lakshmi Deepa Divya Swati Ananya Shreya Meera Sita Wei Jing Li Ming Xin Yan Hui Jun Lei Hao Chen Mei Ling Xiao Yang Feng Hiroshi Takashi Kenji Yuki Yuko Haruto Sakura Akira Satoshi Kenta Naoko Keiko Yoko Aiko Haruka Minh Nguyen Linh Huong Thi Kofi Kwame Ama Abena Chinedu Ngozi Chioma Emeka Oluwaseun Adebayo Ade Tunde Funke Amara Chidi Thabo Sipho Nomsa Zanele Wanjiru Otieno Achieng Jomo
-  Jane Ann Anne Joan Alice Judy Judith Evelyn Megan Hannah Andrea Cheryl Jacqueline Martha Gloria Teresa Sara Janice Julia Kathryn Abigail Alexis Kayla Lauren Brittany Natalie Diana Danielle Isabella Sophia Olivia Emma Ava Mia Amelia Harper Evie Isla Poppy Freya Imogen Harriet Eleanor Beatrice Owen Victor Dwayne Curtis Marcus Derek Shawn Trevor Troy Wayne Vincent Russell Philip Phillip Louis Bobby Johnny Billy Randy Roger Keith Lawrence Gerald Harold Carl Arthur Albert Willie Ralph Roy Eugene Louise Wendy Tracy Tina Heidi Holly Erin Shannon Kelly Stacy Tiffany Crystal Graham Gareth Nigel Colin Clive Malcolm Stuart Alistair Callum Rhys Ewan Liam Noah Ethan Elijah Oliver Lucas Oscar Archie Alfie Theo Hugo Kieran Declan Cormac Niamh Siobhan Aoife Sean Conor
+  Jane Ann Anne Joan Alice Judy Judith Evelyn Megan Hannah Andrea Cheryl Jacqueline Martha Gloria Teresa Sara Janice Julia Kathryn Abigail Alexis Kayla Lauren Brittany Natalie Diana Danielle Isabella Sophia Olivia Emma Ava Mia Amelia Harper Evie Isla Poppy Freya Imogen Harriet Eleanor Beatrice Owen Victor Dwayne Curtis Marcus Derek Shawn Trevor Troy Wayne Vincent Russell Philip Phillip Louis Bobby Johnny Billy Randy Roger Keith Lawrence Gerald Harold Carl Arthur Albert Willie Ralph Roy Eugene Louise Wendy Tracy Tina Heidi Erin Shannon Kelly Stacy Tiffany Graham Gareth Nigel Colin Clive Malcolm Stuart Alistair Callum Rhys Ewan Liam Noah Ethan Elijah Oliver Lucas Oscar Archie Alfie Theo Hugo Kieran Declan Cormac Niamh Siobhan Aoife Sean Conor
   Jürgen Uwe Heinz Dieter Günter Helmut Manfred Wolfgang Gerhard Horst Rolf Ralf Bernd Torsten Carsten Holger Detlef Dirk Sven Florian Tobias Fabian Dominik Sebastian Moritz Jonas Finn Lena Lea Leonie Sabine Petra Monika Ursula Renate Birgit Heike Anja Silke Katrin Kerstin Claudia Susanne Ingeborg Gisela Angelika Cornelia Ulrike Franziska Annika Elke Gudrun Hannelore
   Étienne Benoît Thierry Laurent Didier Gilles Yves Hervé Pascal Guillaume Mathieu Quentin Bastien Clément Baptiste Théo Léa Chloé Manon Camille Élodie Aurélie Céline Sandrine Sylvie Brigitte Véronique Valérie Nathalie Hélène Amélie Émilie Margaux Solène Maëlle
-  Íñigo Iker Gonzalo Rocío Nuria Montserrat Mercedes Concepción Rosario Consuelo Esperanza Leticia Ximena Guadalupe Paloma Marisol Yolanda Tomás Joaquín Emilio Esteban Felipe Mateo Santiago Sebastián Nicolás Rodrigo Agustín Hernán Germán Óscar Víctor Martín Julián
-  Giacomo Emanuele Filippo Salvatore Vincenzo Gianluca Massimo Enrico Roberto Claudio Silvia Elena Beatrice Caterina Serena Ludovica Rosa Antonella Patrizia Daniela Simona Michela
+  Íñigo Iker Gonzalo Rocío Nuria Montserrat Leticia Ximena Marisol Yolanda Tomás Joaquín Emilio Esteban Felipe Mateo Sebastián Nicolás Rodrigo Agustín Hernán Germán Óscar Víctor Martín Julián
+  Giacomo Emanuele Filippo Salvatore Vincenzo Gianluca Massimo Enrico Roberto Claudio Silvia Elena Beatrice Caterina Serena Ludovica Antonella Patrizia Daniela Simona Michela
   Tomasz Marek Zbigniew Jerzy Grzegorz Dariusz Mariusz Rafał Kamil Bartosz Maciej Szymon Filip Iwona Beata Dorota Renata Elżbieta Jadwiga Halina Bożena Aleksandra Karolina Natalia Paulina Justyna Sylwia Kinga Weronika
   Anneke Marieke Saskia Wouter Jeroen Bas Thijs Ruud Gerrit Hendrik Kees Marloes Ilse Eline Liesbeth
   Rui Afonso Duarte Vasco Henrique Caetano Joaquim Sofia Filipa Mafalda Teresa Luísa Luana Camila Bruna Fernanda Gabriela Marcelo Leandro Renato Vitor
@@ -36,7 +36,7 @@ const DOUBTFUL = new Set(
 
 /** Words that are no name, however they are written. */
 const NOT_NAMES = new Set(
-  `the a an and or of for to in on at by with from is are was were be been it this that these those you your we our us they their he she his her i my me as if not no yes all any some each every team support customer customers sir madam everyone everybody folks colleagues colleague friend friends there world user users admin administrator agent service services system platform server client manager department office company bank group ltd inc llc gmbh corp corporation sons co street road avenue monday tuesday wednesday thursday friday saturday sunday january february march april may june july august september october november december today tomorrow yesterday morning afternoon evening regards thanks thank best kind dear hello hi hey good please order invoice report project data cloud gateway database engine api http https json xml sql queue topic event events task tasks job jobs run runs test tests release version build new old null none undefined true false unknown anonymous default example name first last full period foundation university hospital school hotel airport station building house tower park beach river lake mountain island city town village county state country north south east west hybrid eventbridge bigquery azure google amazon microsoft apple oracle kafka docker kubernetes linux windows chrome firefox android ios workato snowflake salesforce stripe slack github gitlab required optional pending active inactive closed open senior junior lead engineer developer analyst director officer president chief account accounts billing sales marketing finance legal security operations product engineering equipe équipe equipo squadra zespół dział suporte soporte supporto servizio servicio serviço service atendimento atención clienti clientes kundenservice kundendienst klantenservice vendas ventas vendite monitoring board handbook manual guide design research policy privacy terms page file folder document documents image video audio list table row column field value key id number code status type level priority score count total`.split(
+  `the a an and or of for to in on at by with from is are was were be been it this that these those you your we our us they their he she his her i my me as if not no yes all any some each every team support customer customers sir madam everyone everybody folks colleagues colleague friend friends there world user users admin administrator agent service services system platform server client manager department office company bank group ltd inc llc gmbh corp corporation sons co street road avenue monday tuesday wednesday thursday friday saturday sunday january february march april may june july august september october november december today tomorrow yesterday morning afternoon evening regards thanks thank best kind dear hello hi hey good please order invoice report project data cloud gateway database engine api http https json xml sql queue topic event events task tasks job jobs run runs test tests release version build new old null none undefined true false unknown anonymous default example name first last full period foundation university hospital school hotel airport station building house tower park beach river lake mountain island city town village county state country north south east west hybrid eventbridge bigquery azure google amazon microsoft apple oracle kafka docker kubernetes linux windows chrome firefox android ios workato snowflake salesforce stripe slack github gitlab required optional pending active inactive closed open senior junior lead engineer developer analyst director officer president chief account accounts billing sales marketing finance legal security operations product engineering equipe équipe equipo squadra zespół dział software hardware consultant architect specialist assistant executive associate suporte soporte supporto servizio servicio serviço service atendimento atención clienti clientes kundenservice kundendienst klantenservice vendas ventas vendite monitoring board handbook manual guide design research policy privacy terms page file folder document documents image video audio list table row column field value key id number code status type level priority score count total`.split(
     /\s+/,
   ),
 );
@@ -65,7 +65,7 @@ const plainField =
 
 export const nameRule: Rule = {
   pattern: new RegExp(
-    `(?=[A-Z\\u0080-\\u{10ffff}])(?<![\\p{L}\\p{N}_@#/.'-])(?:(?:Mr|Mrs|Ms|M|Dr|Prof|Sr|Sra|Hr|Fr)\\. )?${NAME}(?![\\p{L}\\p{N}_@]|[-/.]\\p{L})`,
+    `(?=[A-Z\\u0080-\\u{10ffff}])(?<![\\p{L}\\p{N}_@#/.-]|[\\p{L}\\p{N}]')(?:(?:(?:Herrn?|Frau|Monsieur|Madame|Signora?|Señora?|Senhora?) )?(?:(?:Mr|Mrs|Ms|M|Dr|Prof|Sr|Sra|Hr|Fr)\\. ){1,2})?${NAME}(?![\\p{L}\\p{N}_@]|[-/.]\\p{L})`,
     'gu',
   ),
   starter: /[\p{Lu}]/gu,
@@ -74,6 +74,22 @@ export const nameRule: Rule = {
   reach: 320,
   within: 'line',
   judge: judgeName,
+};
+
+const CJK = '[\\u3041-\\u30ff\\u3005\\u4e00-\\u9fff\\uac00-\\ud7a3]';
+/** What forms say in place of a name. */
+const NO_ENTRY = /^(?:必須|任意|なし|無し|未入力|未登録|不明|匿名|必填|选填|無|无|未知|필수|선택|없음|미상|입력)/;
+
+/** In scripts without capitals only the name of the field tells a name. */
+export const cjkNameRule: Rule = {
+  pattern: new RegExp(
+    `(?=${CJK})(?<=(?:氏名|お名前|名前|姓名|担当者|联系人|聯絡人|收件人|이름|성명|성함)["']?\\s?[:=]\\s?["']?)${CJK}{2,6}(?:[ ・]${CJK}{1,6})?`,
+    'gu',
+  ),
+  starter: new RegExp(CJK, 'gu'),
+  reach: 14,
+  within: 'line',
+  judge: (sighting) => (NO_ENTRY.test(sighting.value) ? undefined : found('name', sighting, 0.8)),
 };
 
 function judgeName(sighting: Sighting): Finding | undefined {
@@ -106,7 +122,7 @@ function isNoName(word: string | undefined): boolean {
 }
 
 function isOpening(word: string): boolean {
-  return /^(?:M\.|Mr|Mrs|Ms|Miss|Mx|Dr|Prof|Herr|Herrn|Frau|Mme|Mlle|Sr|Sra|Dear|Cher|Chère|Hi|Hello|Hey|Hallo|Hola|Bonjour|Ciao|Regards|Thanks|Customer|Patient|Client|Tenant|Madame|Monsieur|Contact|Ask|Signor|Signora)\.?$/.test(
+  return /^(?:M\.|Cc|Bcc|Attn|Gentile|Estimad[oa]|Querid[oa]|Liebe|Lieber|Beste|Prezad[oa]|Szanown[ya]|Geachte|Egregi[oa]|Exm[oa]\.|Senhora?|Señora?|Signora|Sig\.|Pani?|Panie|Mevrouw|Meneer|Familie|Famille|Mr|Mrs|Ms|Miss|Mx|Dr|Prof|Herr|Herrn|Frau|Mme|Mlle|Sr|Sra|Dear|Cher|Chère|Hi|Hello|Hey|Hallo|Hola|Bonjour|Ciao|Regards|Thanks|Customer|Patient|Client|Tenant|Madame|Monsieur|Contact|Ask|Signor|Signora)\.?$/.test(
     word,
   );
 }
@@ -129,12 +145,14 @@ function confidenceOf(
   sighting: Sighting,
   at: number,
 ): number | undefined {
+  // "Maria DB", "Travis CI".
+  if (words.length === 2 && /^\p{Lu}{2}$/u.test(words[1] ?? '') && !/^\p{Lu}+$/u.test(first)) return undefined;
   const isShouted = words.every((word) => /^\p{Lu}+$/u.test(word));
-  if (field.test(before)) return 0.88;
+  if (field.test(before)) return isOfThings(words) ? undefined : 0.88;
   if (isShouted && words.length < 2) return undefined;
   if (isTitled(before, sighting, at)) return 0.85;
   const given = titleCase(first);
-  const isGiven = GIVEN.has(given) || DOUBTFUL.has(given);
+  const isGiven = GIVEN.has(given) || DOUBTFUL.has(given) || GIVEN.has(first);
   if (introduction.test(before))
     return isGiven || (words.length > 1 && !/(?:this is|called|named) $/.test(before)) ? 0.8 : undefined;
   if (isInHeader(words, before, sighting, at)) return 0.8;
@@ -142,13 +160,20 @@ function confidenceOf(
   if (words.length < 2) return undefined;
   if (plainField.test(before)) return isGiven ? 0.85 : undefined;
   if (isGiven && !DOUBTFUL.has(given) && !isShouted) return 0.76;
-  return isGiven && !isShouted && role.test(before) ? 0.76 : undefined;
+  if (!isGiven || (isShouted && /(?:for|with|and|from|by|name) $/.test(before))) return undefined;
+  return role.test(before) ? 0.76 : undefined;
 }
 
 /** `From: Owen Prichard <owen@…>`. */
 function isInHeader(words: readonly string[], before: string, { text }: Sighting, at: number): boolean {
   if (words.length < 2 || !header.test(before)) return false;
   return /^"? <[\w.+-]/.test(text.slice(at + words.join(' ').length, at + words.join(' ').length + 4));
+}
+
+/** "display name: Quarterly Report". */
+function isOfThings(words: readonly string[]): boolean {
+  const last = words.at(-1) ?? '';
+  return words.length > 1 && last.length > 4 && isNoName(last) && !GIVEN.has(titleCase(words[0] ?? ''));
 }
 
 function titleCase(word: string): string {

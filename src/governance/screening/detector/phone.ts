@@ -10,10 +10,10 @@ const REGIONS =
 
 const called = cue(
   [
-    'phones?|phone ?numbers?|tele ?phones?|telephones?|tel|ph|cells?|cell ?phone|mobiles?|mobile ?phone|mob|fax|call|called|calling|callback|call back|ring|rang|dial|dialed|dialled|text|texted|sms|whatsapp|whats app|signal|telegram|viber|hotline|helpline|landline|msisdn|reach|reached|contact|contact ?number|kontakt|contacto|contato|contatto|extension',
+    'phones?|phone ?numbers?|tele ?phones?|telephones?|tel|ph|cells?|cell ?phone|mobiles?|mobile ?phone|mob|fax|call|called|calling|callback|call back|callback requested|ring|rang|dial|dialed|dialled|text|texted|sms|whatsapp|whats app|signal|telegram|viber|hotline|helpline|landline|msisdn|reach|reached|contact|contact ?number|kontakt|contacto|contato|contatto|extension',
     "my number(?:['´`]s)?",
     '(?:tel|tél|teléfono|telefono|téléphone|telefone|telefon|telefoon|phone|numéro|número|numero)(?:[.:])? (?:fijo|fisso|fixe|fixo|vast|festnetz|móvil|portable|privat|geschäftlich|bureau|home|work|office)|appelez moi|rappelez moi|joindre|joignable|llámame|llámeme|llamarme|chiamami|me ligue|bel mij|zadzwoń|dzwonić|erreichen|erreichbar|rufen sie mich|ruf mich|telefon|telefonnummer|telefonnr|handy|handynummer|mobil|mobilnummer|rufnummer|festnetz|anrufen|notruf|rückruf|téléphone|telephone|tél|portable|appelez|appeler|mobile|teléfono|telefono|móvil|movil|celular|llame|llamar|llama|cellulare|cell|chiamare|telefone|telemóvel|ligue|telefoon|telefoonnummer|mobiel|bel|puh|puhelin|tlf|tlf nr|telefonnummer|komórka|kom|telefonu|cep|gsm|natel',
-    'τηλέφωνο|τηλ|телефон|тел|моб|мобильный|звоните|電話|電話番号|携帯|tel番号|电话|手机|手机号|手机号码|联系电话|전화|전화번호|휴대폰|연락처|फ़ोन|هاتف|جوال|טלפון|โทร',
+    'τηλέφωνο|τηλ|телефон|тел|моб|мобильный|звоните|電話|電話番号|携帯|tel番号|电话|手机|手机号|手机号码|联系电话|전화|전화번호|휴대폰|연락처|फ़ोन|टेलीफोन|दूरभाष|मोबाइल|هاتف|جوال|טלפון|โทร',
   ].join('|'),
 );
 /** Words for the thing itself: after "call" and "text" numbers stand for much else. */
@@ -47,7 +47,7 @@ export function phoneRule(validators: Validators, regions: readonly string[]): R
   const abroad = countriesOf(validators);
   return {
     pattern:
-      /(?<![\p{N}_@#$€£.-]|[A-Za-z0-9]\/)(?:\+ ?\(?\d|(?<![A-Za-z])\(?\d)(?:[ .()/-]{0,3}\d){4,16}(?![\p{N}_]|[^\P{L}\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7a3]|[.,-]\d|\.\p{L})/gu,
+      /(?<![\p{N}_@#$€£.-]|[A-Za-z0-9]\/)(?:\+ ?\(?\d|(?<![A-Za-z])\(?\d|(?<=%2B)\d)(?:[ .()/-]{0,3}\d){4,16}(?![\p{N}_]|[^\P{L}\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7a3]|[.,-]\d|\.\p{L})/gu,
     starter: /[+(\d]/g,
     reach: 4 + 16 * 4 + 5,
     within: 'line',
@@ -55,7 +55,8 @@ export function phoneRule(validators: Validators, regions: readonly string[]): R
       const { value } = sighting;
       const digits = value.replace(/\D/g, '');
       if (digits.length < 7 && !sighting.follows(telephone)) return undefined;
-      if (value.startsWith('+')) return international(abroad, sighting, digits);
+      if (value.startsWith('+') || sighting.text.startsWith('%2B', sighting.start - 3))
+        return international(abroad, sighting, digits);
       return national({ abroad, atHome, anywhere, unitedStates }, sighting, digits);
     },
   };

@@ -46,6 +46,7 @@ const MARKED = [
   'lin_api_[A-Za-z0-9]{32,64}', // Linear
   'PMAK-[a-f0-9]{24}-[a-f0-9]{34}', // Postman
   'NRAK-[A-Z0-9]{27}', // New Relic
+  '(?<=\\d{8,10}:)AA[A-Za-z0-9_-]{33}', // Telegram
   'pul-[a-f0-9]{40}', // Pulumi
   'sntry[su]_[A-Za-z0-9_=+/-]{20,255}', // Sentry
   'AGE-SECRET-KEY-1[A-Z0-9]{58}',
@@ -150,7 +151,7 @@ const password = new RegExp(
   'u',
 );
 const secret =
-  /(?<![a-zà-ÿ])(?:secrets?|client secrets?|api ?secrets?|api ?keys?|app ?keys?|access ?keys?|secret ?keys?|private ?keys?|account ?keys?|shared access keys?|encryption ?keys?|signing ?keys?|auth ?keys?|api ?tokens?|access ?tokens?|auth ?tokens?|refresh ?tokens?|bearer ?tokens?|id ?tokens?|session ?tokens?|auth|credentials?|x api key|subscription key|consumer secret|webhook secret|bot token|secret access key|(?<!page |next |continuation |cancellation |max |csrf |sync |resume |type |public key )tokens?|(?:github|gitlab|npm|slack|hf|vault) ?tokens?)["'`]?\s{0,2}$/u;
+  /(?<![a-zà-ÿ])(?:secrets?|client secrets?|api ?secrets?|api ?keys?|app ?keys?|access ?keys?|secret ?keys?|private ?keys?|account ?keys?|shared access keys?|encryption ?keys?|(?:storage|master|service|deploy|hmac|jwt|shared|sas|cosmos) ?keys?|signing ?keys?|auth ?keys?|api ?tokens?|access ?tokens?|auth ?tokens?|refresh ?tokens?|bearer ?tokens?|id ?tokens?|session ?tokens?|auth|credentials?|x api key|subscription key|consumer secret|webhook secret|bot token|secret access key|(?<!page |next |continuation |cancellation |max |csrf |sync |resume |type |public key )tokens?|(?:github|gitlab|npm|slack|hf|vault) ?tokens?|(?<=[?&])sig|(?<=[?&]x )amz signature)["'`]?\s{0,2}$/u;
 
 /** `password = …`, `"password": "…"`, `password is …`. */
 export const namedSecretRule: Rule = {
@@ -221,7 +222,7 @@ function secretAt(
 }
 
 function isCode(value: string, next: string): boolean {
-  return value.startsWith(':') || isExpression(value, next);
+  return value.startsWith(':') || /^[\w+.-]{0,20}:?\/\//.test(value) || isExpression(value, next);
 }
 
 /** Letters, and digits or signs that no path has. */
@@ -252,6 +253,23 @@ function entropy(value: string): number {
   for (const count of counts.values()) bits -= (count / value.length) * Math.log2(count / value.length);
   return bits;
 }
+
+const SPOKEN_WORDS = '(?:password|passwort|kennwort|passphrase|contraseña|mot de passe|senha|wachtwoord|hasło|hasłem)';
+
+/** "… and password Summer2026!": without a sign between only what mixes letters, digits and signs. */
+export const spokenPasswordRule: Rule = {
+  pattern: new RegExp(`(?<=[a-zñł] )(?<=(?<!\\p{L})${SPOKEN_WORDS} )[^\\s"'\`<>]{6,64}`, 'giu'),
+  starter: /[^\s"'`<>]/gu,
+  alive: new RegExp(`(?<=${SPOKEN_WORDS} )\\S*$`, 'iuy'),
+  reach: 65,
+  within: 'word',
+  judge({ start, value }) {
+    const trimmed = value.replace(/[.,;:)\]]+$/, '');
+    const isMixed = /\p{L}/u.test(trimmed) && /\d/.test(trimmed) && /[!#$%&*?^~+]/.test(trimmed);
+    if (!isMixed || /^[$%{<[(-]/.test(trimmed) || isPlaceholder(trimmed)) return undefined;
+    return { type: 'password', start, end: start + trimmed.length, confidence: 0.85 };
+  },
+};
 
 const spoken = cue(
   'aws secret|aws secret access key|aws secret key|secret|secret key|secret access key|api ?key|access key|access token|auth token|api token|token|client secret|key|bearer|authorization|proxy authorization|credentials?|account key|shared access key',

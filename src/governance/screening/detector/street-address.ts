@@ -50,7 +50,7 @@ const DOUBTFUL = /(?:Drive|Way|Place|Court|Hill|Row|Walk|Loop|Close|Square|Circl
 const PREPOSED = /^(?:Am|An|Im|Auf|Zum|Zur|In) (?!de[rnm] )[^,]*$/;
 /** "1994-1997, …", "Copyright 1993, 1994 …", "2 Way Street". */
 const NO_HOUSE =
-  /^(?:19|20)\d\d(?:-(?:19|20)\d\d|, )|(?<!\d)(?:19|20)\d\d, (?:19|20)\d\d(?!\d)|^\d+ (?:Way|Court|Hill|Walk) Street$/;
+  /^(?:19|20)\d\d(?:-(?:19|20)\d\d|, )|(?<!\d)(?:19|20)\d\d, (?:19|20)\d\d(?!\d)|^\p{Lu}\p{L}+\.? \p{Lu}{2,5} \d{1,3}$|^\d+ (?:Way|Court|Hill|Walk) Street$/u;
 const rights = /(?:copyright|©|\(c\))[^\n]*$/;
 const lives = cue(
   'address|addresses|street|street address|lives?|living|lived|resides?|residing|residence|home|house|flat|ship|ships|shipped|deliver|delivered|delivery|shipping|billing|mail|mailing|send|sent|wohnt|wohnhaft|adresse|anschrift|lieferadresse|rechnungsadresse|straße|envoyer|livrer|habite|dirección|domicilio|vive|indirizzo|abita|endereço|adres|adresa|adress|addr|address line|line|location|located|moved|住所|地址',
