@@ -265,9 +265,10 @@ describe('a database from before ids were of their tenants', () => {
     };
     const before = await rowsOf('a');
     const upgraded = await openDatabase({ url, clock: systemClock, log: silentLog });
-    expect(await rowsOf('a')).toEqual(before);
+    const kept = await rowsOf('a');
+    expect(kept).toMatchObject(before);
     for (const [at, name] of tables.entries()) {
-      const row = { ...before[at]?.[0], tenant_id: 'b' };
+      const row = { ...kept[at]?.[0], tenant_id: 'b' };
       await client.query(
         `insert into aos.${name} overriding system value select * from json_populate_record(null::aos.${name}, $1)`,
         [JSON.stringify(row)],
@@ -278,7 +279,7 @@ describe('a database from before ids were of their tenants', () => {
     await client.query(`delete from aos.runs where tenant_id = 'b'`);
     // What hangs on them went with them, and nothing of the other's.
     expect((await rowsOf('b')).map((rows) => rows.length)).toEqual([0, 0, 1, 0, 0]);
-    expect(await rowsOf('a')).toEqual(before);
+    expect(await rowsOf('a')).toEqual(kept);
     await client.end();
     await upgraded.close();
   });
