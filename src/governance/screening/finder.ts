@@ -73,8 +73,12 @@ export function createFinder(
           break;
         }
         at = match.index + Math.max(1, match[0].length);
-        const judged = rule.judge(new Seen(text, match, left));
-        if (judged === undefined) continue;
+        const seen = new Seen(text, match, left);
+        const judged = rule.judge(seen);
+        if (judged === undefined) {
+          if (rule.looksInside?.(seen)) at = match.index + (isLowHalf(text, match.index + 1) ? 2 : 1);
+          continue;
+        }
         for (const finding of judgedOf(judged)) at = Math.max(at, add(finding, index) - base);
       }
       next[index] = Math.max(at, from) + base;

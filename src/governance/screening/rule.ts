@@ -28,6 +28,8 @@ export interface Rule {
   /** What a match and its lookahead never cross: white space, or the end of a line (they may look at it). */
   readonly within: 'word' | 'line';
   readonly judge: (sighting: Sighting) => Finding | readonly Finding[] | undefined;
+  /** Whether a refused match may hold another; what lies within such matches must not overlap, or time is not linear. */
+  readonly looksInside?: (sighting: Sighting) => boolean;
 }
 
 /** A place where the pattern of a rule matched. Positions are those of `text`. */

@@ -52,6 +52,23 @@ describe('data', () => {
     });
   });
 
+  it('is read for what its texts say themselves, whatever their fields are called', () => {
+    const { redacted } = screen({
+      note: 'password: hunter2!X',
+      secret: 'the password is hunter2!X',
+      '😀': '😀 pwd=Tr0ub4dor&3',
+      body: '{"message":"secret: hunter2!Xabc"}',
+      hint: 'password: required',
+    });
+    expect(redacted).toEqual({
+      note: 'password: [PASSWORD]',
+      secret: 'the password is [PASSWORD]',
+      '😀': '😀 pwd=[PASSWORD]',
+      body: '{"message":"secret: [API_KEY]"}',
+      hint: 'password: required',
+    });
+  });
+
   it('keeps fields apart whose names become the same', () => {
     const { redacted } = screen({ 'a@example.com': 1, 'b@example.com': 2 });
     expect(redacted).toEqual({ '[EMAIL]': 1, '[EMAIL]_2': 2 });

@@ -70,6 +70,18 @@ describe('a text in pieces', () => {
     }
   });
 
+  it('comes out as if it were whole where a text in quotation marks holds a secret', () => {
+    const text = '{"😀":"😀 pwd=Tr0ub4dor&3","note":"my password is hunter2!X", "b":"secret: hunter2!Xabc"} end';
+    const whole = screened([text]);
+    expect(whole.text).toBe(
+      '{"😀":"😀 pwd=[PASSWORD]","note":"my password is [PASSWORD]", "b":"secret: [API_KEY]"} end',
+    );
+    for (let cut = 1; cut < text.length; cut++) {
+      expect(screened([text.slice(0, cut), text.slice(cut)]), `cut at ${cut}`).toEqual(whole);
+    }
+    expect(screened(text.split(''))).toEqual(whole);
+  });
+
   it('comes out as if it were whole, one unit at a time', () => {
     for (const text of texts) expect(screened(text.split('')), text).toEqual(screened([text]));
   });

@@ -162,6 +162,8 @@ export const namedSecretRule: Rule = {
   reach: 190,
   within: 'line',
   judge: (sighting) => judgeNamed(sighting),
+  // `"note": "password: …"`: the name of a text in quotation marks says nothing, the text does.
+  looksInside: ({ groups }) => groups['quoted'] !== undefined,
 };
 
 function judgeNamed({ start, text, groups }: Sighting): Finding | undefined {
