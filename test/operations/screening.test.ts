@@ -69,6 +69,11 @@ describe('what is asked to be screened', () => {
     expect((await api.post(`${BASE}/screen`, {}, acme)).status).toBe(422);
     expect((await screened({ policy: 'MAYBE' })).status).toBe(422);
     expect((await screened({ region: 'Germany' })).status).toBe(422);
+    const slip = await screened({ data: 'x', region: 'ZX' });
+    expect([slip.status, slip.body]).toEqual([
+      422,
+      expect.objectContaining({ detail: expect.stringMatching(/two letters, e\.g\. "DE", got "ZX"/) }),
+    ]);
   });
 });
 

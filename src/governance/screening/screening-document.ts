@@ -11,11 +11,22 @@ const action = z.preprocess(
   z.enum(screeningActions),
 );
 
-/** A country as ISO 3166 has it. */
+const regionNames = new Intl.DisplayNames('en', { type: 'region', fallback: 'none' });
+
+/** Codes that name no region are a slip: numbers from the one that was meant would go unseen. */
+function isRegion(code: string): boolean {
+  if (!/^[A-Za-z]{2}$/.test(code)) return false;
+  return !/^(?:Unknown|Pseudo|$)/.test(regionNames.of(code.toUpperCase()) ?? '');
+}
+
+/** A country as ISO 3166 has it; the United Kingdom also as everybody calls it. */
 export const regionCode = z
   .string()
-  .regex(/^[A-Za-z]{2}$/, 'expected a country as ISO 3166 has it, two letters, e.g. "DE"')
-  .transform((code) => code.toUpperCase());
+  .refine(isRegion, {
+    error: ({ input }) =>
+      `expected a country as ISO 3166 has it, two letters, e.g. "DE", got ${JSON.stringify(String(input).slice(0, 20))}`,
+  })
+  .transform((code) => code.toUpperCase().replace(/^UK$/, 'GB'));
 
 const documentSchema = z
   .strictObject({
