@@ -39,11 +39,54 @@ function findings(issue: z.core.$ZodIssue, known: readonly string[]): ErrorDetai
   }
   if (issue.code === 'invalid_type') {
     const expected = TYPE_NAMES[issue.expected] ?? issue.expected;
-    return issue.input === undefined
-      ? [{ code: 'missing_field', message: `"${path}" is missing: expected ${expected}` }]
-      : [{ code: 'invalid_field', message: `"${path}": expected ${expected}, got ${nameOfKind(issue.input)}` }];
+    const isNumber = issue.expected === 'number' || issue.expected === 'int';
+    const got = isNumber && typeof issue.input === 'number' ? shown(issue.input) : nameOfKind(issue.input);
+    return [fault(path, issue.input, `expected ${expected}`, got)];
   }
-  return [{ code: 'invalid_field', message: `"${path}": ${issue.message}` }];
+  if (issue.code === 'invalid_value' && /^Invalid (?:option|input): /.test(issue.message)) {
+    const values = issue.values.map((value) => JSON.stringify(value)).join(', ');
+    return [fault(path, issue.input, `expected ${issue.values.length === 1 ? '' : 'one of '}${values}`)];
+  }
+  return [{ code: 'invalid_field', message: `"${path}": ${sentenceOf(issue)}` }];
+}
+
+function fault(path: string, input: unknown, expected: string, got = shown(input)): ErrorDetail {
+  return input === undefined
+    ? { code: 'missing_field', message: `"${path}" is missing: ${expected}` }
+    : { code: 'invalid_field', message: `"${path}": ${expected}, got ${got}` };
+}
+
+/** What was expected and what came, where the schema has no sentence of its own. */
+function sentenceOf(issue: z.core.$ZodIssue): string {
+  const { message } = issue;
+  if ((issue.code === 'too_small' || issue.code === 'too_big') && /^Too (?:small|big): /.test(message)) {
+    return `${message}, got ${sizeOf(issue.input)}`;
+  }
+  if (issue.code === 'invalid_union' && message === 'Invalid input') {
+    const kinds = issue.errors.flatMap((issues) =>
+      issues.flatMap((each) =>
+        each.code === 'invalid_type' && each.path.length === 0 ? [TYPE_NAMES[each.expected] ?? each.expected] : [],
+      ),
+    );
+    const expected = kinds.length === issue.errors.length ? [...new Set(kinds)].join(' or ') : 'something else';
+    return `expected ${expected}, got ${nameOfKind(issue.input)}`;
+  }
+  return message;
+}
+
+/** How much of a value a sentence repeats. */
+const MOST_SHOWN = 40;
+
+function shown(value: unknown): string {
+  if (typeof value === 'number' && Number.isNaN(value)) return 'something else';
+  if (typeof value === 'object' || value === undefined) return nameOfKind(value);
+  const text = JSON.stringify(value);
+  return text.length <= MOST_SHOWN ? text : `${text.slice(0, MOST_SHOWN)}…`;
+}
+
+function sizeOf(value: unknown): string {
+  if (typeof value === 'string' || Array.isArray(value)) return String(value.length);
+  return shown(value);
 }
 
 const TYPE_NAMES: Readonly<Record<string, string>> = {
