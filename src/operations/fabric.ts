@@ -3,7 +3,7 @@ import type { z } from 'zod';
 import { AosError } from '../core/errors.ts';
 import type { JsonObject } from '../core/json.ts';
 import type { Engine } from '../engine/engine.ts';
-import { settlementPayload } from '../engine/settlement.ts';
+import { type SettledOutcome, settlementPayload } from '../engine/settlement.ts';
 import { actionPairs, actionType, actionTypes, targetSystem, targetSystems } from '../fabric/action.ts';
 import type { ActionRecord } from '../fabric/action-record.ts';
 import type { Fabric } from '../fabric/fabric.ts';
@@ -22,8 +22,9 @@ import type { PlaneState } from '../fabric/plane-watch.ts';
 import { type Preset, parsePreset, presetCards } from '../fabric/preset.ts';
 import { type CellOverride, planesFor, routingTable } from '../fabric/routing-table.ts';
 import type { StandingPlane } from '../fabric/standing-plane.ts';
-import type { Audit } from '../governance/audit/audit.ts';
+import type { Audit, NewAuditEntry } from '../governance/audit/audit.ts';
 import { type Caller, runKey } from '../runs/run.ts';
+import type { TenantScopes } from '../store/tenant-scopes.ts';
 import type { NewTask } from '../tasks/task.ts';
 import { attemptRunId } from '../tasks/task.ts';
 import type { TaskQueue } from '../tasks/task-queue.ts';
@@ -49,10 +50,12 @@ export interface FabricOperationParts {
   readonly fabric: Fabric;
   readonly queue: Pick<TaskQueue, 'submit'>;
   readonly engine: Pick<Engine, 'signal'>;
-  readonly audit: Pick<Audit, 'seal' | 'trail'>;
+  readonly audit: Pick<Audit, 'write' | 'seal' | 'trail'>;
+  readonly tenant: TenantScopes;
 }
 
-export function createFabricOperations({ fabric, queue, engine, audit }: FabricOperationParts): readonly Operation[] {
+export function createFabricOperations(parts: FabricOperationParts): readonly Operation[] {
+  const { fabric, queue, engine, audit, tenant } = parts;
   const { contexts, fleet, watch, actions } = fabric;
 
   async function planes(caller: Caller): Promise<z.input<typeof planeView>[]> {
@@ -221,14 +224,17 @@ export function createFabricOperations({ fabric, queue, engine, audit }: FabricO
       const actor = `user:${caller.userId === '' ? 'operator' : caller.userId}`;
       const settlement = { outcome, note: note ?? undefined, externalId: externalId ?? undefined };
       const payload = settlementPayload(settlement);
+      const { wait, runId } = record;
       const isTold =
-        record.wait !== undefined &&
-        (await engine.signal(runKey(caller.tenantId, record.runId), {
-          id: record.wait,
-          name: record.wait,
-          payload,
-          actor,
-        }));
+        wait !== undefined &&
+        (await tenant(caller.tenantId)
+          .transaction()
+          .execute(async (trx) => {
+            const signal = { id: wait, name: wait, payload, actor };
+            if (!(await engine.signal(runKey(caller.tenantId, runId), signal, trx))) return false;
+            await audit.write(trx, settledEntry(record, outcome, caller));
+            return true;
+          }));
       // Its run is over: what is said counts all the same.
       if (!isTold) {
         const { plane } = record.inFlight;
@@ -241,6 +247,29 @@ export function createFabricOperations({ fabric, queue, engine, audit }: FabricO
       return viewAction(await find(id, caller));
     }),
   ];
+}
+
+/** Who said what became of an action whose run goes on with it. */
+function settledEntry(record: ActionRecord, outcome: SettledOutcome, { tenantId, userId }: Caller): NewAuditEntry {
+  const { id, inFlight, target, type, runId, taskId, simulated } = record;
+  return {
+    tenantId,
+    action: 'ROUTE_SETTLED',
+    outcome: outcome === 'completed' ? 'success' : outcome === 'failed' ? 'failure' : 'cancelled',
+    actor: { type: 'user', id: userId || 'anonymous' },
+    agent_id: record.agentId === '' ? null : record.agentId,
+    target_system: target,
+    action_type: type,
+    run_id: runId,
+    task_id: taskId ?? null,
+    simulation: simulated,
+    details: {
+      action_id: id,
+      outcome,
+      ...(inFlight !== undefined && { plane_id: planeIdOf(inFlight.plane, tenantId) }),
+    },
+    owner: record.caller.userId,
+  };
 }
 
 interface PlaneFacts {

@@ -22,6 +22,7 @@ import { silentLog } from '../support/log.ts';
 const caller = { tenantId: 'acme', userId: 'eve' };
 let url: string;
 let test: TestFabric;
+let audit: ReturnType<typeof createTestAudit>;
 let operations: readonly Operation[];
 
 const planes = {
@@ -38,7 +39,8 @@ beforeAll(async () => {
   const { database, engine } = test.engine;
   const settings = createTaskSettings(database);
   const queue = createTaskQueue({ database, engine, feed: test.feed, settings, clock: systemClock, log: silentLog });
-  operations = createFabricOperations({ fabric: test.fabric, queue, engine, audit: createTestAudit(database) });
+  audit = createTestAudit(database);
+  operations = createFabricOperations({ fabric: test.fabric, queue, engine, audit, tenant: database.tenant });
 });
 afterAll(() => test[Symbol.asyncDispose]());
 afterEach(async () => {
@@ -234,5 +236,16 @@ describe('the fabric API', () => {
       code: 'conflict',
       reason: 'OUTCOME_KNOWN',
     });
+    await audit.seal('acme');
+    const told = await audit.trail.find('acme', { action: 'ROUTE_SETTLED', limit: 5 });
+    expect(told).toMatchObject([
+      {
+        outcome: 'success',
+        actor: { type: 'user', id: expect.stringMatching(/^person:/) },
+        run_id: begun.id,
+        target_system: 'crm',
+        details: { action_id, outcome: 'completed', plane_id: 'ipaas_acme' },
+      },
+    ]);
   });
 });
