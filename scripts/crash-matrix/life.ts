@@ -108,8 +108,12 @@ export async function live(scenario: Scenario, databaseUrl: string, fate?: Fate)
   };
 }
 
-function environmentOf({ slow = false }: Scenario, journal: string, number: number, fate: Fate | undefined) {
-  const environment: Record<string, string> = { JOURNAL: journal, TOKEN_MS: slow ? '2' : '0' };
+function environmentOf({ slow = false, registry }: Scenario, journal: string, number: number, fate: Fate | undefined) {
+  const environment: Record<string, string> = {
+    JOURNAL: journal,
+    TOKEN_MS: slow ? '2' : '0',
+    ...(registry !== undefined && { AGENTS: registry }),
+  };
   if (fate === undefined || number > MOST_DEATHS) return environment;
   return { ...environment, DIE: fate.die, DEATHS: fate.deaths, DEATHS_EVERY: String(fate.every) };
 }

@@ -3,6 +3,7 @@
  * survive. Each is started as a client starts it, so that asking again does no harm, and ends by itself.
  */
 import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import type { JsonObject } from '../../src/core/json.ts';
 import type { PatientClient } from './patient-client.ts';
 
@@ -18,6 +19,8 @@ export interface Scenario {
   readonly invocation?: string;
   /** Whether the model is slow enough that its answers are told in several pieces; else each is told at once. */
   readonly slow?: boolean;
+  /** The file with its agents, when they are not those of the package. */
+  readonly registry?: string;
   /** Asks for the work until it is heard. */
   start(stage: Stage): Promise<void>;
 }
@@ -125,6 +128,7 @@ const callback: Scenario = {
   },
 };
 
+const delegatingAgents = fileURLToPath(new URL('delegating-agents.json', import.meta.url));
 const boardReview = new URL('../../samples/board-review/request.json', import.meta.url);
 
 export const scenarios: readonly Scenario[] = [
@@ -153,4 +157,8 @@ export const scenarios: readonly Scenario[] = [
   job,
   callback,
   delegation,
+  {
+    ...invocation('chat-delegate', { message: 'delegate to cfo: what is 17 * 23?', agent_id: 'ceo' }),
+    registry: delegatingAgents,
+  },
 ];

@@ -16,6 +16,7 @@ const short = [
   { name: 'chat-approval', every: 8 },
   { name: 'task-orchestration', every: 16 },
   { name: 'delegation', every: 8 },
+  { name: 'chat-delegate', every: 8 },
 ];
 
 test.each(short)(
