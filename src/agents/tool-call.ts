@@ -300,7 +300,9 @@ function tooLate({ name, timeoutMs, effect }: Tool): AosError {
 /** What the model may be told about anything thrown: an AosError as it is, everything else only to the log. */
 function failureOf({ scope, log }: TurnSetting, tool: Tool, thrown: unknown): ToolAnswer {
   if (thrown instanceof AosError) return { error: toldError(thrown) };
-  log?.error('a tool met an unexpected error', { run_id: scope.run.id, tool: tool.name, error: asError(thrown) });
+  const { id, caller } = scope.run;
+  const where = { tenant_id: caller.tenantId, run_id: id, tool: tool.name };
+  log?.error('a tool met an unexpected error', { ...where, error: asError(thrown) });
   return { error: { code: 'internal_error', message: `${tool.name} failed; the log has the details` } };
 }
 

@@ -62,6 +62,8 @@ export function startExecution(parts: ExecutionParts, claimed: Claimed): Executi
   const { ledger, clock, log } = parts;
   const { run, hold, executions } = claimed;
   const runId = run.id;
+  /** Which run it is, for the log. */
+  const named = { tenant_id: run.caller.tenantId, run_id: runId };
   const steps = new Map(claimed.steps);
   const abort = new AbortController();
   const { signal } = abort;
@@ -150,7 +152,7 @@ export function startExecution(parts: ExecutionParts, claimed: Claimed): Executi
         signal,
         clock,
         log,
-        fields: { run_id: runId, step: name },
+        fields: { ...named, step: name },
       });
       if (stopping.signal.aborted && signal.aborted) return hang<T>();
       // The run is to end: that its steps ended with it is no outcome of theirs.
@@ -254,7 +256,7 @@ export function startExecution(parts: ExecutionParts, claimed: Claimed): Executi
       }
     } catch (thrown) {
       if (stopping.signal.aborted || gone) return hang();
-      if (!signal.aborted) return failedEnding(callerError(thrown, log, { run_id: runId }));
+      if (!signal.aborted) return failedEnding(callerError(thrown, log, named));
     }
     return stopping.signal.aborted ? hang() : interruptedEnding(signal.reason);
   }
@@ -263,11 +265,11 @@ export function startExecution(parts: ExecutionParts, claimed: Claimed): Executi
     const ending = await perform();
     const write = (last: Ending) => surely(() => ledger.end(hold, last));
     const ended = await write(ending).catch((failure: unknown) => {
-      const { code } = callerError(failure, log, { run_id: runId });
+      const { code } = callerError(failure, log, named);
       return write(failedEnding(new AosError(code, 'The outcome of the run could not be stored.')));
     });
     if (!ended.moved && !isTerminal(ended.run.status)) {
-      log.error('a run could not be ended', { run_id: runId, status: ended.run.status });
+      log.error('a run could not be ended', { ...named, status: ended.run.status });
     }
     leave({ how: 'ended', ended });
   }
@@ -275,7 +277,7 @@ export function startExecution(parts: ExecutionParts, claimed: Claimed): Executi
   const deadline = armDeadline(run, clock, abort);
   if (run.cancelReason !== null) abort.abort(cancelled(run.cancelReason));
   execute().catch((failure: unknown) => {
-    log.error('an execution broke off', { run_id: runId, error: asError(failure) });
+    log.error('an execution broke off', { ...named, error: asError(failure) });
     leave({ how: 'lost' });
   });
   const departure = left.promise.finally(() => {

@@ -62,6 +62,7 @@ export async function attemptAction(
   const { config } = plane;
   const connector = simulate ? plane.simulator : plane.connector;
   const repeatable = connector.dedupes || isReading(action.type);
+  const named = { plane: plane.id, tenant_id: action.tenantId, action_id: action.id };
 
   const leave = await plane.traffic.enter(config.timeoutMs, step.signal);
   if (leave === undefined) return pass('throttled', 'TOO_MUCH_TRAFFIC', 1_000);
@@ -117,7 +118,7 @@ export async function attemptAction(
     } catch (thrown) {
       if (thrown instanceof ConnectorError || (step.signal.aborted && thrown === step.signal.reason)) throw thrown;
       // Not foreseen by the connector: nobody knows how far it came.
-      log.error('a connector failed unexpectedly', { plane: plane.id, action_id: action.id, error: asError(thrown) });
+      log.error('a connector failed unexpectedly', { ...named, error: asError(thrown) });
       throw new ConnectorError('ambiguous', 'the connector failed unexpectedly', { vendorCode: 'UNEXPECTED' });
     } finally {
       timer.cancel();
@@ -128,7 +129,7 @@ export async function attemptAction(
     const { fault, vendorCode = fault, retryAfterMs = 0 } = error;
     judge(fault);
     if (plane.breaker.circuit() === 'open') await parts.watch.saw(plane, 'down', vendorCode);
-    const fields = { plane: plane.id, action_id: action.id, attempt: step.attempt, fault, code: vendorCode };
+    const fields = { ...named, attempt: step.attempt, fault, code: vendorCode };
     log.warn('an action did not pass a plane', { ...fields, reason: error.message });
     const again =
       step.attempt < config.attempts && retryAfterMs <= MAX_PAUSE_MS && plane.breaker.circuit() === 'closed';

@@ -43,7 +43,9 @@ export function createApprovalDesk(parts: ApprovalChangeParts & { readonly log: 
         await apply(key);
       } catch (thrown) {
         sound = false;
-        log.error('a deadline of an approval could not be applied', { approval_id: key.id, error: asError(thrown) });
+        const { tenantId, id } = key;
+        const error = asError(thrown);
+        log.error('a deadline of an approval could not be applied', { tenant_id: tenantId, approval_id: id, error });
       }
     };
     for (const key of due) await attempt(key, changes.expire);

@@ -214,7 +214,12 @@ async function useTool(
             return await screened(setting, name, (await untilAborted(work, signal)) ?? null);
           } catch (thrown) {
             if (signal.aborted || thrown instanceof AosError) throw thrown;
-            log?.error('a tool met an unexpected error', { run_id: run.id, tool: tool.name, error: asError(thrown) });
+            log?.error('a tool met an unexpected error', {
+              tenant_id: run.caller.tenantId,
+              run_id: run.id,
+              tool: tool.name,
+              error: asError(thrown),
+            });
             throw new AosError('internal_error', `${tool.name} failed; the log has the details`, { retry: 'never' });
           }
         },

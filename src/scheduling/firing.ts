@@ -10,7 +10,7 @@ import type { Database, StoreScope } from '../store/database.ts';
 import { isConnectionFailure } from '../store/persist.ts';
 import type { TaskQueue } from '../tasks/task-queue.ts';
 import type { Log } from '../telemetry/log.ts';
-import { type Job, jobName, keyOfJob, toJob } from './job.ts';
+import { type Job, jobName, keyOfJob, runsOfJob, toJob } from './job.ts';
 import { type FactWriter, tellJob } from './job-fact.ts';
 import { isAnyOf, lockJobs } from './job-lock.ts';
 import { type JobRun, taskIdFor, taskOf } from './job-run.ts';
@@ -97,7 +97,10 @@ export function createFiring(parts: FiringParts): Firing {
     try {
       return notice(job, known, now);
     } catch (failure) {
-      log.error('the schedule of a job cannot be used', { job_id: job.id, reason: asError(failure).message });
+      log.error('the schedule of a job cannot be used', {
+        ...runsOfJob(keyOfJob(job)),
+        reason: asError(failure).message,
+      });
       const error = 'its schedule cannot be used by this build';
       return { job, runs: [], status: 'failed', next: undefined, runCount: job.runCount, error };
     }
@@ -142,7 +145,7 @@ export function createFiring(parts: FiringParts): Firing {
         if (!isRefusal && (!carefully || isConnectionFailure(failure))) throw failure;
         if (isRefusal && failure.code === 'overloaded') break;
         if (carefully) await sql`rollback to savepoint submission`.execute(trx);
-        if (!isRefusal) log.error('a task was not taken', { job_id: job.id, reason: failure.message });
+        if (!isRefusal) log.error('a task was not taken', { ...runsOfJob(run), reason: failure.message });
         const error = isRefusal ? failure.message : 'its task could not be submitted';
         failed.push({ tenantId: run.tenantId, taskId, status: 'failed', at: isoTime(now), result: null, error });
       }

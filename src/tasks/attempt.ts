@@ -67,7 +67,9 @@ export async function executeAttempt(
     return endingOf(await engine.perform(runKey(task.caller.tenantId, id)), runs);
   } catch (thrown) {
     if (thrown instanceof AosError && thrown.retry === 'never') return { status: 'failed', failure: thrown };
-    log.warn('an attempt at a task could not be executed', { task_id: task.id, reason: asError(thrown).message });
+    const { tenantId } = task.caller;
+    const reason = asError(thrown).message;
+    log.warn('an attempt at a task could not be executed', { tenant_id: tenantId, task_id: task.id, reason });
     return { status: 'given_back', afterMs: GIVE_BACK_MS };
   }
 }
