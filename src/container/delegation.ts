@@ -1,5 +1,5 @@
 /** Agents among themselves put together: their directory, mail, delegations, and the protocol over them. */
-import type { DelegationConfig } from '../config.ts';
+import type { DelegationConfig } from '../config/delegation.ts';
 import type { Clock } from '../core/clock.ts';
 import { jsonOf } from '../core/json.ts';
 import type { GuardedFetch } from '../egress/guarded-fetch.ts';

@@ -3,7 +3,7 @@
  * verdicts. The governor is there in every environment; whether rules are enforced decides whether RACI and policy are
  * among its checks.
  */
-import type { GovernanceConfig } from '../config.ts';
+import type { GovernanceConfig } from '../config/governance.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Outbox } from '../egress/outbox.ts';
 import type { Environment } from '../governance/action.ts';

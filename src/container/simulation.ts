@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { type Model, quickPace } from '../agents/model.ts';
 import { createSimulatedModel } from '../agents/simulated-model.ts';
-import type { SimulationConfig } from '../config.ts';
+import type { SimulationConfig } from '../config/simulation.ts';
 import type { Clock } from '../core/clock.ts';
 import { asError } from '../core/errors.ts';
 import type { FabricConfig } from '../fabric/fabric-file.ts';
