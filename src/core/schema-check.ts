@@ -17,8 +17,7 @@ export function checkSchema<Schema extends z.ZodType>(
 ): z.output<Schema> {
   const parsed = schema.safeParse(value, { reportInput: true });
   if (parsed.success) return parsed.data;
-  const known = schema instanceof z.ZodObject ? Object.keys(schema.shape) : [];
-  const details = parsed.error.issues.flatMap((issue) => findings(issue, known));
+  const details = parsed.error.issues.flatMap((issue) => findings(issue, schema));
   const [first, ...others] = details;
   const more = others.length === 0 ? '' : ` (and ${others.length} more, see details)`;
   throw new AosError('invalid_request', `${what} cannot be used: ${first?.message}${more}`, {
@@ -26,15 +25,17 @@ export function checkSchema<Schema extends z.ZodType>(
   });
 }
 
-function findings(issue: z.core.$ZodIssue, known: readonly string[]): ErrorDetail[] {
+function findings(issue: z.core.$ZodIssue, schema: z.ZodType): ErrorDetail[] {
   const path = issue.path
     .map((key) => (typeof key === 'number' ? `[${key}]` : `.${String(key)}`))
     .join('')
     .slice(1);
   if (issue.code === 'unrecognized_keys') {
+    const known = fieldsAt(schema, issue.path);
+    const within = path === '' ? '' : `${path}.`;
     return issue.keys.map((key) => ({
       code: 'unknown_field',
-      message: `unknown field "${key}"${closest(key, known, ', did you mean "%s"?')} (known: ${known.join(', ')})`,
+      message: `unknown field "${within}${key}"${closest(key, known, ', did you mean "%s"?')}${known.length === 0 ? '' : ` (known: ${known.join(', ')})`}`,
     }));
   }
   if (issue.code === 'invalid_type') {
@@ -47,7 +48,30 @@ function findings(issue: z.core.$ZodIssue, known: readonly string[]): ErrorDetai
     const values = issue.values.map((value) => JSON.stringify(value)).join(', ');
     return [fault(path, issue.input, `expected ${issue.values.length === 1 ? '' : 'one of '}${values}`)];
   }
+  if (issue.code === 'invalid_union' && issue.message === 'Invalid input') {
+    const kinds = issue.errors.flatMap((issues) =>
+      issues.flatMap((each) =>
+        each.code === 'invalid_type' && each.path.length === 0 ? [TYPE_NAMES[each.expected] ?? each.expected] : [],
+      ),
+    );
+    const expected = kinds.length === issue.errors.length ? [...new Set(kinds)].join(' or ') : 'something else';
+    return [fault(path, issue.input, `expected ${expected}`, nameOfKind(issue.input))];
+  }
   return [{ code: 'invalid_field', message: `"${path}": ${sentenceOf(issue)}` }];
+}
+
+/** The fields of the object at a place of the data. */
+function fieldsAt(schema: z.core.$ZodType, path: readonly PropertyKey[]): readonly string[] {
+  let at: z.core.$ZodType | undefined = schema;
+  for (const key of [...path, undefined]) {
+    while (at instanceof z.ZodOptional || at instanceof z.ZodNullable || at instanceof z.ZodDefault) at = at.unwrap();
+    if (key === undefined) break;
+    if (at instanceof z.ZodObject) at = at.shape[String(key)] as z.core.$ZodType | undefined;
+    else if (at instanceof z.ZodArray) at = at.element;
+    else if (at instanceof z.ZodRecord) at = at.valueType;
+    else return [];
+  }
+  return at instanceof z.ZodObject ? Object.keys(at.shape) : [];
 }
 
 function fault(path: string, input: unknown, expected: string, got = shown(input)): ErrorDetail {
@@ -61,15 +85,6 @@ function sentenceOf(issue: z.core.$ZodIssue): string {
   const { message } = issue;
   if ((issue.code === 'too_small' || issue.code === 'too_big') && /^Too (?:small|big): /.test(message)) {
     return `${message}, got ${sizeOf(issue.input)}`;
-  }
-  if (issue.code === 'invalid_union' && message === 'Invalid input') {
-    const kinds = issue.errors.flatMap((issues) =>
-      issues.flatMap((each) =>
-        each.code === 'invalid_type' && each.path.length === 0 ? [TYPE_NAMES[each.expected] ?? each.expected] : [],
-      ),
-    );
-    const expected = kinds.length === issue.errors.length ? [...new Set(kinds)].join(' or ') : 'something else';
-    return `expected ${expected}, got ${nameOfKind(issue.input)}`;
   }
   return message;
 }

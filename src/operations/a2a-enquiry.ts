@@ -18,7 +18,8 @@ const capabilityQuery = z.object({
   agent_id: z.string().max(200).nullish(),
   capability_id: z.string().max(200).nullish(),
 });
-const discovery = z.object({ filter: askedFilter.nullish() });
+/** Strict: a filter that is misspelt and left out would find everybody. */
+const discovery = z.strictObject({ filter: z.strictObject(askedFilter.shape).nullish() });
 
 export interface EnquiryParts {
   readonly database: Pick<Database, 'tenant'>;

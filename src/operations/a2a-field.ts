@@ -18,6 +18,7 @@ import {
 import { delegationKinds, delegationPriority, delegationTimeout } from '../delegation/delegation.ts';
 import type { AgentFilter } from '../delegation/discovery.ts';
 import { screeningActions } from '../governance/screening/policy.ts';
+import { regionCode } from '../governance/screening/screening-document.ts';
 import { messageTypes } from './a2a-protocol.ts';
 import { agentId, askedTime, freeForm, givenName, protocolId } from './field.ts';
 
@@ -37,10 +38,7 @@ export const piiPolicy = z
   .nullish()
   .meta({ description: "What to do with personal data that is found; never less than the tenant's floor" });
 
-export const region = z
-  .string()
-  .regex(/^[A-Za-z]{2}$/, { error: 'must be a country as ISO 3166 has it, two letters' })
-  .nullish();
+export const region = regionCode.nullish();
 
 const endpoint = z.object({
   url: z

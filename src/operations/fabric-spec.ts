@@ -18,7 +18,7 @@ const rest = (method: RestRoute['method'], path: string, status = 200): RestRout
 });
 
 const ACTION_ID = '7a0e4d0e-6a53-4c0c-9a3b-1f4f3f0f7d11';
-const presetText = z
+export const presetText = z
   .string()
   .max(100)
   .meta({

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { presets } from '../fabric/preset.ts';
 import { BUDGET_ID, budgetSchema } from '../governance/budget/budget.ts';
 import { documentKinds } from '../governance/rulebook.ts';
+import { presetText } from './fabric-spec.ts';
 import { askedTime, freeForm, pageSize, time } from './field.ts';
 import { specify } from './operation.ts';
 
@@ -184,7 +185,7 @@ export const askWhatIf = specify({
   input: z.object({
     policy: freeForm.optional().meta({ description: 'In place of the one that holds' }),
     raci: freeForm.optional().meta({ description: 'In place of the one that holds' }),
-    preset: z.enum(presets).optional().meta({ description: 'In place of the one that holds' }),
+    preset: presetText.optional().meta({ description: `In place of the one that holds: one of ${presets.join(', ')}` }),
     budget: z
       .object({ limit_usd: z.number().min(0), per: z.enum(['tenant', 'agent', 'run']).default('tenant') })
       .optional(),
@@ -210,6 +211,7 @@ export const askWhatIf = specify({
     })
     .meta({ id: 'WhatIfReport' }),
   rest: { method: 'POST', path: `${PATH}/what-if`, status: 200, family: 'detail' },
+  errors: ['unprocessable'],
   example: { input: { preset: 'preset_4_event_bus_first', budget: { limit_usd: 100, per: 'agent' } } },
 });
 

@@ -2,8 +2,9 @@
 import type { JsonObject } from '../core/json.ts';
 import { actionType, targetSystem } from '../fabric/action.ts';
 import type { FabricContexts } from '../fabric/fabric-context.ts';
-import type { Preset } from '../fabric/preset.ts';
-import { type CellOverride, planesFor } from '../fabric/routing-table.ts';
+import type { Fleet } from '../fabric/fleet.ts';
+import { type Preset, parsePreset } from '../fabric/preset.ts';
+import { planesFor } from '../fabric/routing-table.ts';
 import type { Environment } from '../governance/action.ts';
 import type { Budget, BudgetDocument } from '../governance/budget/budget.ts';
 import type { DecisionFilter, DecisionStore, KeptDecision } from '../governance/decision-store.ts';
@@ -32,7 +33,9 @@ export interface GovernanceOperationParts {
   };
   readonly screeningBook: ScreeningBook;
   /** Where actions go; nothing is rerouted when left out. */
-  readonly fabric?: { readonly contexts: Pick<FabricContexts, 'of' | 'overrides'> } | undefined;
+  readonly fabric?:
+    | { readonly contexts: Pick<FabricContexts, 'of' | 'overrides'>; readonly fleet: Pick<Fleet, 'find'> }
+    | undefined;
 }
 
 export function createGovernanceOperations({
@@ -54,9 +57,16 @@ export function createGovernanceOperations({
   async function routes(tenantId: string, preset: Preset | undefined) {
     if (fabric === undefined || preset === undefined) return undefined;
     const [present, overrides] = await Promise.all([fabric.contexts.of(tenantId), fabric.contexts.overrides(tenantId)]);
+    /** The plane an action of a decision would take first, were all of them well; null for what none takes. */
+    const first = ({ kind, target: named, type: asked }: KeptDecision, by: Preset): string | null => {
+      if (kind !== 'fabric' || named === null) return null;
+      const [target, type] = [targetSystem(named), actionType(asked)];
+      const order = planesFor(by, target, type, overrides);
+      return order.find((name) => fabric.fleet.find(tenantId, name)?.bindingFor(target, type) !== undefined) ?? null;
+    };
     return {
-      before: (decision: KeptDecision) => firstPlane(decision, present.preset, overrides),
-      after: (decision: KeptDecision) => firstPlane(decision, preset, overrides),
+      before: (decision: KeptDecision) => first(decision, present.preset),
+      after: (decision: KeptDecision) => first(decision, preset),
     };
   }
 
@@ -107,7 +117,8 @@ export function createGovernanceOperations({
         })),
       };
     }),
-    realize(askWhatIf, async ({ policy, raci, preset, budget, budgets, limit, ...filter }, { caller }) => {
+    realize(askWhatIf, async ({ policy, raci, preset, budget, budgets, limit, ...filter }, context) => {
+      const { caller } = context;
       const rulebook = await governance.rulebook();
       const present = rulebook.of(caller.tenantId);
       const rules = {
@@ -115,9 +126,9 @@ export function createGovernanceOperations({
         ...(policy !== undefined && rulebook.read('policy', policy as JsonObject)),
         ...(raci !== undefined && rulebook.read('raci', raci as JsonObject)),
       };
-      const route = await routes(caller.tenantId, preset);
+      const route = await routes(caller.tenantId, preset === undefined ? undefined : parsePreset(preset));
       const report = whatIf({
-        decisions: await decisions.list(caller, { ...filterOf(filter), limit }),
+        decisions: await decisions.list(overseerOf(context), { ...filterOf(filter), limit }),
         rules,
         kept: present.policy.document.keep,
         ...(route !== undefined && { route }),
@@ -144,16 +155,6 @@ interface AskedFilter {
 
 function filterOf({ agent_id: agentId, run_id: runId, ...same }: AskedFilter): Omit<DecisionFilter, 'limit'> {
   return { ...same, agentId, runId };
-}
-
-/** The plane an action of a decision would take first; null for what takes none. */
-function firstPlane(
-  { kind, target, type }: KeptDecision,
-  preset: Preset,
-  overrides: readonly CellOverride[],
-): string | null {
-  if (kind !== 'fabric' || target === null) return null;
-  return planesFor(preset, targetSystem(target), actionType(type), overrides)[0] ?? null;
 }
 
 function viewDecision(decision: KeptDecision) {

@@ -36,5 +36,18 @@ describe('what is wrong with data', () => {
   it('is that something is missing, also where it is one of several', () => {
     const one = z.object({ outcome: z.enum(['done', 'failed']) });
     expect(() => checkSchema(one, {}, 'the request')).toThrow('"outcome" is missing: expected one of "done", "failed"');
+    const either = z.object({ input: z.union([z.string(), z.object({})]) });
+    expect(() => checkSchema(either, {}, 'the request')).toThrow('"input" is missing: expected a text or an object');
+  });
+
+  it('is a field that nobody knows, with those that are known where it stands', () => {
+    const nested = z.strictObject({
+      quotas: z.strictObject({ concurrent_runs: z.int() }).partial().default({}),
+      rates: z.array(z.strictObject({ burst: z.int() })).optional(),
+    });
+    const said = (given: JsonValue) => () => checkSchema(nested, given, 'the request');
+    expect(said({ quota: {} })).toThrow('unknown field "quota", did you mean "quotas"? (known: quotas, rates)');
+    expect(said({ quotas: { runs: 1 } })).toThrow('unknown field "quotas.runs" (known: concurrent_runs)');
+    expect(said({ rates: [{ burst: 1, x: 2 }] })).toThrow('unknown field "rates[0].x" (known: burst)');
   });
 });

@@ -249,7 +249,7 @@ export function createBudgets(parts: BudgetsParts): Budgets {
     return {
       name,
       title: `Add to the budget "${budget_id}"`,
-      description: `${text} ${what} waits for it. Approve with another "amount" to add that much.`,
+      description: `${text} Waiting for it: ${what}. Approve with another "amount" to add that much.`,
       requestType: 'resource_allocation',
       actionType: 'budget:top_up',
       agentId,
