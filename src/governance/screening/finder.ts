@@ -64,7 +64,8 @@ export function createFinder(
     for (const [index, rule] of rules.entries()) {
       const from = (next[index] ?? 0) - base;
       const frontier = finished ? text.length : frontierOf(rule, text, from);
-      let at = from;
+      const isSearched = rule.needs === undefined || rule.needs.some((part) => text.includes(part));
+      let at = isSearched ? from : frontier;
       while (at < frontier) {
         rule.pattern.lastIndex = at;
         const match = rule.pattern.exec(text);

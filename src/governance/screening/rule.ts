@@ -16,6 +16,8 @@ export interface Rule {
    * plain letters (`(?<![A-Za-z0-9])` before `(?<![\p{L}\p{N}])`, `(?=[A-Z\u0080-\u{10ffff}])` before `\p{Lu}`).
    */
   readonly pattern: RegExp;
+  /** Without any of these, in a match or before it, nothing matches: most texts need not be searched at all. */
+  readonly needs?: readonly string[];
   /** Global; matches the first character of whatever may become a match. Looks at nothing after it. */
   readonly starter: RegExp;
   /**
@@ -63,14 +65,14 @@ export interface Finding {
  */
 export type Tail = (state: number, character: string) => number;
 
-const CAMEL = /(?<=[a-z])(?=[A-Z])/g;
+const CAMEL = /(?=[A-Z])(?<=[a-z])/g;
 const JOINTS = /[_-]/g;
 /** Without any of these there is nothing to part. */
 const JOINED = /[A-Z_-]/;
 
-/** `Sighting.left` for a position in a text. */
-export function leftOf(text: string, start: number): string {
-  const before = text.slice(Math.max(0, start - LEFT_REACH), start);
+/** `Sighting.left` for a position in a text; or the end of it, for those who look less far. */
+export function leftOf(text: string, start: number, reach = LEFT_REACH): string {
+  const before = text.slice(Math.max(0, start - reach), start);
   return (JOINED.test(before) ? before.replace(CAMEL, ' ').replace(JOINTS, ' ') : before).toLowerCase();
 }
 

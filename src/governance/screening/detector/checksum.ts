@@ -1,10 +1,16 @@
 /** Check digits of cards and ids. All take digits only, unless they say otherwise. */
 
+/** NaN for anything but a digit. */
+function digitAt(digits: string, index: number): number {
+  const code = digits.charCodeAt(index);
+  return code >= 0x30 && code <= 0x39 ? code - 0x30 : Number.NaN;
+}
+
 /** Luhn (ISO/IEC 7812): cards, Canadian and Swedish numbers. */
 export function luhn(digits: string): boolean {
   let sum = 0;
   for (let index = 0; index < digits.length; index++) {
-    const digit = Number(digits[digits.length - 1 - index]);
+    const digit = digitAt(digits, digits.length - 1 - index);
     sum += index % 2 === 0 ? digit : digit < 5 ? digit * 2 : digit * 2 - 9;
   }
   return sum % 10 === 0;
@@ -12,13 +18,17 @@ export function luhn(digits: string): boolean {
 
 /** The sum of digits times weights, first with first. */
 export function weighted(digits: string, weights: readonly number[]): number {
-  return weights.reduce((sum, weight, index) => sum + weight * Number(digits[index] ?? 0), 0);
+  let sum = 0;
+  for (let index = 0; index < weights.length && index < digits.length; index++) {
+    sum += (weights[index] ?? 0) * digitAt(digits, index);
+  }
+  return sum;
 }
 
 /** The remainder of a number too long for a double. */
 export function remainder(digits: string, by: number): number {
   let rest = 0;
-  for (const digit of digits) rest = (rest * 10 + Number(digit)) % by;
+  for (let index = 0; index < digits.length; index++) rest = (rest * 10 + digitAt(digits, index)) % by;
   return rest;
 }
 
@@ -54,7 +64,7 @@ const SHIFT = [
 export function verhoeff(digits: string): boolean {
   let check = 0;
   for (let index = 0; index < digits.length; index++) {
-    const digit = Number(digits[digits.length - 1 - index]);
+    const digit = digitAt(digits, digits.length - 1 - index);
     check = Number(TURN[check]?.[Number(SHIFT[index % 8]?.[digit])]);
   }
   return check === 0;
@@ -63,8 +73,8 @@ export function verhoeff(digits: string): boolean {
 /** ISO 7064 mod 11,10: Germany's tax number, Croatia's OIB. */
 export function mod1110(digits: string): boolean {
   let product = 10;
-  for (const digit of digits.slice(0, -1)) {
-    const sum = (Number(digit) + product) % 10;
+  for (let index = 0; index < digits.length - 1; index++) {
+    const sum = (digitAt(digits, index) + product) % 10;
     product = ((sum === 0 ? 10 : sum) * 2) % 11;
   }
   return (11 - product) % 10 === Number(digits.at(-1));

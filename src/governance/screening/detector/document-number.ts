@@ -21,6 +21,10 @@ export const documentRule: Rule = {
   within: 'line',
   judge(sighting) {
     const { value } = sighting;
+    // Most are short, and of the rest most are called nothing of the kind.
+    if (value.length < 6) return undefined;
+    const isPassport = sighting.follows(passport);
+    if (!isPassport && !sighting.follows(license)) return undefined;
     const compact = value.replace(/[ /-]/g, '');
     const digits = compact.replace(/\D/g, '').length;
     if (
@@ -32,8 +36,6 @@ export const documentRule: Rule = {
       /^0x/i.test(value)
     )
       return undefined;
-    const isPassport = sighting.follows(passport);
-    if (!isPassport && !sighting.follows(license)) return undefined;
     if (isPassport) return compact.length <= 12 && !value.includes('/') ? found('passport', sighting, 0.9) : undefined;
     return found('driver_license', sighting, 0.9);
   },
@@ -43,6 +45,7 @@ export const documentRule: Rule = {
 export const machineZoneRule: Rule = {
   pattern:
     /(?<![A-Z0-9<])(?:P[A-Z<][A-Z]{3}[A-Z]{1,38}<[A-Z<]{1,38}|[A-Z0-9<]{9}\d[A-Z]{3}\d{7}[MFX<]\d{7}[A-Z0-9<]{14,16})(?![A-Z0-9<])/g,
+  needs: ['<'],
   starter: /[A-Z0-9<]/g,
   reach: 84,
   within: 'word',

@@ -41,6 +41,7 @@ export const ipv4Rule: Rule = {
 export const ipv6Rule: Rule = {
   pattern:
     /(?<![a-z0-9_:.])(?=[0-9a-f]{0,4}:[0-9a-f:])(?<![\p{L}\p{N}_:.])[0-9a-f:]{2,39}(?:(?<=:\d{1,3})(?:\.\d{1,3}){3})?(?:%[A-Za-z0-9]{1,16})?(?![\p{L}\p{N}_:])/giu,
+  needs: [':'],
   starter: /[0-9a-f:]/gi,
   reach: 39 + 12 + 17 + 1,
   within: 'word',

@@ -2,6 +2,7 @@
  * The form of a number that a state gives to people, and how it is told which of them stands at a place of a text.
  */
 import { type Cue, cue, thing } from '../cue.ts';
+import { plant, type WordNode, wordTree } from '../cue-words.ts';
 import type { Finding, Rule, Sighting } from '../rule.ts';
 
 export interface NationalId {
@@ -15,7 +16,9 @@ export interface NationalId {
   readonly alone?: { readonly form: RegExp; readonly confidence: number };
 }
 
-const END = '(?![\\p{L}\\p{N}_]|[./-][\\p{L}\\p{N}])';
+/** Each form asks for it, so plain characters are told first, without the large classes. */
+const ALPHANUMERIC = '(?:[A-Za-z0-9]|(?=[\\u0080-\\u{10ffff}])[\\p{L}\\p{N}])';
+const END = `(?!_|[./-]?${ALPHANUMERIC})`;
 
 export function define(
   form: string,
@@ -48,25 +51,60 @@ const AMBIGUOUS = new Set(
 /** How many characters may stand between a name and a number that is right by its check digit. */
 const NEAR = 24;
 
-/** Which ids have a name that stands before, with other words between; no other number, and no end of a sentence. */
-function nearWith(ids: readonly NationalId[]): (left: string) => readonly NationalId[] {
-  const byWord = new Map<string, NationalId[]>();
+/**
+ * Which ids have a name that stands before, with other words between; no other number, and no end of a sentence. Of
+ * several names the first counts, of those that begin there the longest.
+ */
+export function nearWith(ids: readonly NationalId[]): (left: string) => readonly NationalId[] {
+  const names = wordTree<NationalId>();
+  let longest = 0;
   for (const id of ids) {
-    for (const word of id.cue.words) if (!AMBIGUOUS.has(word)) byWord.set(word, [...(byWord.get(word) ?? []), id]);
+    for (const word of id.cue.words) {
+      if (AMBIGUOUS.has(word)) continue;
+      plant(names, word, id);
+      longest = Math.max(longest, word.length);
+    }
   }
-  const words = [...byWord.keys()].sort((one, other) => other.length - one.length);
-  const longest = words[0]?.length ?? 0;
-  const pattern = new RegExp(
-    `(?<![a-z0-9à-ÿ])(?<word>${words.map((word) => RegExp.escape(word)).join('|')})(?![a-zà-ÿ]).{0,${NEAR}}$`,
-    'u',
-  );
   return (left) => {
+    const furthest = Math.max(0, left.length - NEAR - longest - 1);
     let from = left.length;
-    while (from > 0 && !ends(left.charCodeAt(from - 1))) from--;
-    const tail = left.slice(Math.max(from, left.length - NEAR - longest - 1));
-    if (tail.length < 4) return [];
-    return byWord.get(pattern.exec(tail)?.groups?.['word'] ?? '') ?? [];
+    while (from > furthest && !ends(left.charCodeAt(from - 1))) from--;
+    if (left.length - from < 4) return [];
+    let first = left.length;
+    let owners: readonly NationalId[] = [];
+    // From the end backwards: a name that ends later and begins at the same place is longer, and has been seen.
+    for (let end = left.length, between = 0; end > from && between <= NEAR; between++) {
+      if (!isLetter(left.charCodeAt(end))) {
+        let node: WordNode<NationalId> | undefined = names;
+        for (let at = end - 1; at >= from; at--) {
+          node = node.before.get(left.charCodeAt(at));
+          if (node === undefined) break;
+          if (node.owners.length === 0 || at >= first || (at > from && isWordCharacter(left.charCodeAt(at - 1))))
+            continue;
+          first = at;
+          owners = node.owners;
+        }
+      }
+      if (/[\r\u2028\u2029]/.test(left.charAt(end - 1))) break;
+      end -= isPair(left, end - 2) ? 2 : 1;
+    }
+    return owners;
   };
+}
+
+/** Letters as names of ids have them at their ends. */
+function isLetter(code: number): boolean {
+  return (code >= 0x61 && code <= 0x7a) || (code >= 0xe0 && code <= 0xff);
+}
+
+function isWordCharacter(code: number): boolean {
+  return isLetter(code) || (code >= 0x30 && code <= 0x39);
+}
+
+function isPair(text: string, at: number): boolean {
+  const code = text.charCodeAt(at);
+  const next = text.charCodeAt(at + 1);
+  return code >= 0xd800 && code < 0xdc00 && next >= 0xdc00 && next < 0xe000;
 }
 
 /** Digits, ends of sentences and of lines. */
@@ -82,25 +120,29 @@ export function judgeWith(ids: readonly NationalId[]): Rule['judge'] {
   const alone = ids.filter((id) => id.alone !== undefined);
   const looks = looksOf(alone);
   const checked = ids.filter((id) => id.check !== anyForm);
-  const forms = formsOf(checked);
+  const valuesAt = createFormReader(checked);
   const nearby = nearWith(checked);
   return (sighting) => {
     const { text, start, cues } = sighting;
-    const candidates = new Set<NationalId>();
-    if (cues.has(anyState)) {
-      forms.lastIndex = start;
-      const values = forms.exec(text) ?? [];
-      for (const [index, id] of checked.entries()) if (values[index + 1] !== undefined) candidates.add(id);
-    }
+    /** With their values. */
+    const candidates = cues.has(anyState) ? valuesAt(text, start) : new Map<NationalId, string>();
+    let isProposed = candidates.size > 0;
+    const propose = (id: NationalId) => {
+      isProposed = true;
+      id.form.lastIndex = start;
+      const value = candidates.has(id) ? undefined : id.form.exec(text)?.[0];
+      if (value !== undefined) candidates.set(id, value);
+    };
     looks.lastIndex = start;
-    if (!cues.has(thing) && looks.test(text)) for (const id of alone) candidates.add(id);
+    if (!cues.has(thing) && looks.test(text)) alone.forEach(propose);
     for (const one of cues) {
       const id = named.get(one);
-      if (id !== undefined) candidates.add(id);
+      if (id !== undefined) propose(id);
     }
-    if (candidates.size > 0) return bestOf(sighting, candidates);
-    const near = cues.has(thing) ? [] : nearby(sighting.left);
-    return near.length === 0 ? undefined : bestOf(sighting, near, true);
+    if (isProposed) return bestOf(sighting, candidates);
+    if (cues.has(thing)) return undefined;
+    nearby(sighting.left).forEach(propose);
+    return bestOf(sighting, candidates, true);
   };
 }
 
@@ -110,34 +152,48 @@ export function looksOf(ids: readonly NationalId[]): RegExp {
   return new RegExp(looks.join('|'), 'iuy');
 }
 
-/** Sticky; matches anywhere, and its groups are the values of those ids that have their form there: one look for all. */
-export function formsOf(ids: readonly NationalId[]): RegExp {
-  return new RegExp(ids.map(({ form }) => `(?:(?=(${form.source}))|)`).join(''), 'iuy');
+/** Tells with one look which of the ids have their form at a place, and their values. */
+export function createFormReader(ids: readonly NationalId[]): (text: string, start: number) => Map<NationalId, string> {
+  const owners = [...Map.groupBy(ids, (id) => id.form.source)];
+  /** Sticky; matches anywhere: its groups are the values. */
+  const forms = new RegExp(owners.map(([form]) => `(?:(?=(${form}))|)`).join(''), 'iuy');
+  return (text, start) => {
+    const found = new Map<NationalId, string>();
+    forms.lastIndex = start;
+    const values = forms.exec(text) ?? [];
+    for (let index = 1; index < values.length; index++) {
+      const value = values[index];
+      if (value !== undefined) for (const id of owners[index - 1]?.[1] ?? []) found.set(id, value);
+    }
+    return found;
+  };
 }
 
 function bestOf(
-  { text, start, cues }: Sighting,
-  candidates: Iterable<NationalId>,
+  { start, cues }: Sighting,
+  candidates: ReadonlyMap<NationalId, string>,
   isNear = false,
 ): Finding | undefined {
+  const isThing = cues.has(thing);
+  const isAnyState = cues.has(anyState);
   let best: Finding | undefined;
-  for (const { form, cue: named, check, alone } of candidates) {
-    form.lastIndex = start;
-    const value = form.exec(text)?.[0];
-    if (value === undefined) continue;
+  let written = '';
+  let compact = '';
+  for (const [{ cue: named, check, alone }, value] of candidates) {
     const isNamed = cues.has(named);
-    const isAlone = alone?.form.test(value) === true && !cues.has(thing);
-    const isAny = check !== anyForm && cues.has(anyState);
-    if (!isNamed && !isAlone && !isAny && !isNear) continue;
-    if (!check(value.replace(/[^\p{L}\p{N}]/gu, '').toUpperCase())) continue;
+    const isAny = isAnyState && check !== anyForm;
+    const isAlone = !isNamed && !isAny && !isThing && alone?.form.test(value) === true;
+    if (!isNamed && !isAny && !isAlone && !isNear) continue;
     const confidence = isNamed ? 0.95 : isNear ? 0.88 : isAny ? 0.85 : (alone?.confidence ?? 0);
-    if (
-      best === undefined ||
-      confidence > best.confidence ||
-      (confidence === best.confidence && start + value.length > best.end)
-    ) {
-      best = { type: 'national_id', start, end: start + value.length, confidence };
+    const end = start + value.length;
+    if (best !== undefined && (confidence < best.confidence || (confidence === best.confidence && end <= best.end)))
+      continue;
+    // Most of them have the same digits.
+    if (value !== written) {
+      written = value;
+      compact = value.replace(/[^\p{L}\p{N}]/gu, '').toUpperCase();
     }
+    if (check(compact)) best = { type: 'national_id', start, end, confidence };
   }
   return best;
 }

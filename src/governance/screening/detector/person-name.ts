@@ -2,7 +2,7 @@
  * Names of people: after a title, a greeting, a role or in a field for names; or a well-known given name with another
  * capitalised word. Best effort; nothing that must not fail may rest on it.
  */
-import { type Finding, found, type Rule, type Sighting } from '../rule.ts';
+import { type Finding, found, leftOf, type Rule, type Sighting } from '../rule.ts';
 
 const GIVEN = new Set(
   `Tom Tim Ben Sam Dan Mike Steve Dave Nick Chris Alex Matt Rob Bob Jim Kate Beth Meg Jen Jess Liz Sue Pat James John Robert Michael William David Richard Joseph Thomas Charles Christopher Daniel Matthew Anthony Donald Steven Paul Andrew Joshua Kenneth Kevin Brian George Timothy Ronald Edward Jason Jeffrey Ryan Jacob Gary Nicholas Eric Jonathan Stephen Larry Justin Scott Brandon Benjamin Samuel Gregory Alexander Patrick Frank Raymond Jack Dennis Jerry Tyler Aaron Jose Adam Nathan Henry Zachary Douglas Peter Kyle Noah Ethan Jeremy Walter Christian Keith Roger Terry Austin Sean Gerald Carl Dylan Harold Jordan Jesse Bryan Lawrence Arthur Gabriel Bruce Logan Billy Joe Alan Juan Elijah Willie Albert Wayne Randy Mason Vincent Liam Roy Ralph Bobby Russell Bradley Philip Eugene Oliver Leo Oscar Hugo Felix Max Lukas Leon Jonas Finn Elias Emil Anton Karl Klaus Jürgen Wolfgang Heinz Dieter Uwe Hans Stefan Stefanie Thorsten Torsten Matthias Andreas Markus Sebastian Tobias Florian Dominik Günther Helmut Werner Manfred Rainer Bernd Ulrich Heike Sabine Monika Petra Ursula Ingrid Renate Gisela Karin Anja Katrin Katharina Johanna
@@ -93,10 +93,11 @@ export const cjkNameRule: Rule = {
 };
 
 function judgeName(sighting: Sighting): Finding | undefined {
-  const { start, left, text } = sighting;
+  const { start, text } = sighting;
+  if (!sighting.value.includes(' ') && !maySay(text, start, sighting.value)) return undefined;
   let words = sighting.value.split(' ');
   let at = start;
-  let before = left;
+  let before = leftOf(text, start, LONGEST);
   /** A title is masked with the name. */
   let titled = Number.POSITIVE_INFINITY;
   // "Mr Carlos Mendes", "Dear Ms. Aisha Khan": the words before the name are capitals too.
@@ -106,7 +107,7 @@ function judgeName(sighting: Sighting): Finding | undefined {
     at += word.length + 1;
     words = words.slice(1);
   }
-  const isField = field.test(before);
+  const isField = isNamedBy(field, before);
   if (!isField) while (isNoName(words.at(-1))) words = words.slice(0, -1);
   const [first] = words;
   if (first === undefined || isNoName(first)) return undefined;
@@ -115,6 +116,24 @@ function judgeName(sighting: Sighting): Finding | undefined {
   if (text.startsWith(' & ', end)) return undefined;
   const confidence = confidenceOf(words, first, before, sighting, at);
   return confidence === undefined ? undefined : { type: 'name', start: Math.min(at, titled), end, confidence };
+}
+
+/**
+ * Whether what stands before a single word may make it a name: a look at the last characters, because capitals are
+ * everywhere. A title ends with a letter or a point, a field with one of these letters and a sign, a greeting and an
+ * introduction with a blank or a colon; and after those a single word must be a given name.
+ */
+function maySay(text: string, start: number, word: string): boolean {
+  const ending = text.slice(Math.max(0, start - 6), start);
+  return TITLE_END.test(ending) || FIELD_END.test(ending) || (/[\s:]$/.test(ending) && isGivenName(word));
+}
+
+const TITLE_END = /[a-z.] $/i;
+const FIELD_END = /[esmoęяо名前름]["']?[\s_-]?[:=][\s_-]?["']?$/iu;
+
+function isGivenName(word: string): boolean {
+  const given = titleCase(word);
+  return GIVEN.has(given) || DOUBTFUL.has(given) || GIVEN.has(word);
 }
 
 function isNoName(word: string | undefined): boolean {
@@ -148,17 +167,17 @@ function confidenceOf(
   // "Maria DB", "Travis CI".
   if (words.length === 2 && /^\p{Lu}{2}$/u.test(words[1] ?? '') && !/^\p{Lu}+$/u.test(first)) return undefined;
   const isShouted = words.every((word) => /^\p{Lu}+$/u.test(word));
-  if (field.test(before)) return isOfThings(words) ? undefined : 0.88;
+  if (isNamedBy(field, before)) return isOfThings(words) ? undefined : 0.88;
   if (isShouted && words.length < 2) return undefined;
   if (isTitled(before, sighting, at)) return 0.85;
   const given = titleCase(first);
-  const isGiven = GIVEN.has(given) || DOUBTFUL.has(given) || GIVEN.has(first);
+  const isGiven = isGivenName(first);
   if (introduction.test(before))
     return isGiven || (words.length > 1 && !/(?:this is|called|named) $/.test(before)) ? 0.8 : undefined;
   if (isInHeader(words, before, sighting, at)) return 0.8;
   if (greeting.test(before)) return isGiven || words.length > 1 ? 0.78 : undefined;
   if (words.length < 2) return undefined;
-  if (plainField.test(before)) return isGiven ? 0.85 : undefined;
+  if (isNamedBy(plainField, before)) return isGiven ? 0.85 : undefined;
   if (isGiven && !DOUBTFUL.has(given) && !isShouted) return 0.76;
   if (!isGiven || (isShouted && /(?:for|with|and|from|by|name) $/.test(before))) return undefined;
   return role.test(before) ? 0.76 : undefined;
@@ -174,6 +193,14 @@ function isInHeader(words: readonly string[], before: string, { text }: Sighting
 function isOfThings(words: readonly string[]): boolean {
   const last = words.at(-1) ?? '';
   return words.length > 1 && last.length > 4 && isNoName(last) && !GIVEN.has(titleCase(words[0] ?? ''));
+}
+
+/** No match of the patterns for what stands before a name is as long as this, with the character before it. */
+const LONGEST = 32;
+
+/** Whether it is the value of such a field. Before most words there is no sign for one at all. */
+function isNamedBy(names: RegExp, before: string): boolean {
+  return /[:=]/.test(before.slice(-3)) && names.test(before);
 }
 
 function titleCase(word: string): string {

@@ -121,11 +121,13 @@ function national(
   digits: string,
 ): Finding | undefined {
   const { value } = sighting;
+  const isCalled = sighting.follows(called);
+  // Digits alone are anything.
+  if (!isCalled && value.length === digits.length) return undefined;
   if (DATE_LIKE.test(value) || IP_LIKE.test(value) || YEARS.test(value) || RANGE.test(value)) return undefined;
   if (/^0+$/.test(digits)) return undefined;
   if (PAIRS.test(value) && isAmongBytes(sighting)) return undefined;
   if (COMPACT_DATE.test(value) && !sighting.follows(telephone)) return undefined;
-  const isCalled = sighting.follows(called);
   if (digits.startsWith('00') && digits.length >= 10 && matchCountry(abroad, digits.slice(2)) === 'valid') {
     if (isCalled || /[ ./-]/.test(value)) return found('phone', sighting, isCalled ? 0.93 : 0.8);
   }

@@ -70,6 +70,7 @@ const keyTail: Tail = (_state, character) => (/[A-Za-z0-9_-]/.test(character) ? 
 /** JSON web tokens: only what begins with a header that names its algorithm. */
 export const webTokenRule: Rule = {
   pattern: /(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{10,1000}(?:\.[A-Za-z0-9_-])?/g,
+  needs: ['eyJ'],
   starter: /e/g,
   reach: 1010,
   within: 'word',
@@ -106,6 +107,7 @@ const keyText: Tail = (state, character) => {
 
 export const privateKeyRule: Rule = {
   pattern: /-----BEGIN (?:[A-Z0-9]{1,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----/g,
+  needs: ['-----BEGIN '],
   starter: /-/g,
   reach: 90,
   within: 'line',
@@ -116,6 +118,7 @@ export const privateKeyRule: Rule = {
 export const connectionRule: Rule = {
   pattern:
     /(?<![a-z0-9+.-])(?=[a-z][a-z0-9+.-]{1,20}:\/\/)(?<![\p{L}\p{N}+.-])[a-z][a-z0-9+.-]{1,20}:\/\/[^\s:@/"'<>]{0,128}:(?<password>[^\s@/"'<>]{1,256})@[^\s"'<>,;)\]}]{1,256}/giu,
+  needs: ['://'],
   starter: /[a-z]/gi,
   reach: 21 + 3 + 129 + 257 + 256,
   within: 'word',
@@ -127,6 +130,7 @@ export const connectionRule: Rule = {
 /** `curl -u user:password`. */
 export const userOptionRule: Rule = {
   pattern: /(?<=(?:^|\s)(?:-u|--user|--proxy-user)[ =]["']?[^\s:"']{1,40}:)[^\s"'<>]{4,160}/g,
+  needs: ['-u'],
   starter: /(?<=:)[^\s"'<>]/g,
   reach: 161,
   within: 'word',
@@ -232,10 +236,13 @@ function isMadeUp(value: string): boolean {
   return /\p{L}/u.test(value) && /[\d!#$%&*?^~]/.test(value) && !/\//.test(value);
 }
 
+/** No match of `password` or `secret` is as long as this, with what they look at before it. */
+const LONGEST_NAME = 32;
+
 function nameBefore(text: string, end: number): string {
   return text
-    .slice(Math.max(0, end - 48), end)
-    .replace(/(?<=[a-z])(?=[A-Z])/g, ' ')
+    .slice(Math.max(0, end - LONGEST_NAME), end)
+    .replace(/(?=[A-Z])(?<=[a-z])/g, ' ')
     .replace(/[_.-]/g, ' ')
     .toLowerCase();
 }
