@@ -10,7 +10,7 @@ export const smallWords: readonly string[] = [
   'at on to for me us my her his their your our the a of from in by with and',
   'ist lautet nummer nr der die das unter auf von est le la les du de numéro numero sur au es el il al del é o nº do da',
   'para pour por per naar an bei con',
-  'номер серия 番号 号码 번호 は 是 为 नंबर संख्या رقم n série serie seria series',
+  'номер серия 番号 号码 번호 は 是 为 नंबर संख्या رقم n är er jest wynosi è lyder série serie seria series',
 ].flatMap((line) => line.split(' '));
 
 /** Small words and single signs that may stand between a cue and a value. */
@@ -122,5 +122,8 @@ export const thing = cue(
     'uuid|guid|hash|md5|sha1|sha256|etag|timestamp|ts|epoch|time|elapsed|total|sum|amount|price|balance|quantity|qty|count|size',
     'bytes|rows|pages|page|line|lines|room|bestellung|bestellnummer|auftrag|sendung|commande|pedido|ordine|doi|oid|coordinates|lat|lon|lng',
     'customer|membership|member|contract|policy|row|step|job|task|run|chapter|section|rfc|slot|level|score|population|steps?|coordinates',
+    'referenz|referenznummer|rechnungsnummer|rechnungsnr|kundennummer|kundennr|vertragsnummer|auftragsnummer|artikelnummer|artikelnr|sendungsnummer|beleg|belegnummer|vorgang|vorgangsnummer|aktenzeichen|zählernummer',
+    'référence|réf|numéro de commande|numéro de suivi|numéro de client|dossier|colis|factura|albarán|expediente|número de pedido|fattura|ordine|pratica|protocollo|faktura|factuur|bestelling|bestelnummer|klantnummer|zlecenie|zamówienie|zamówienia|encomenda|fatura|orden',
+    'заказ|заказа|счёт|накладная|注文|注文番号|伝票番号|商品番号|订单|订单号|订单编号|快递单号|주문|주문번호',
   ].join('|'),
 );

@@ -38,7 +38,7 @@ export function ibanRule({ isIban }: Validators): Rule {
 }
 
 const account = cue(
-  'bank ?account|bank ?acct|(?:account|acct|a/c) ?(?:number|no|nr|#)|checking account|savings account|kontonummer|konto ?nr|konto|numéro de compte|compte bancaire|cuenta bancaria|número de cuenta|conto corrente|conta corrente|conta|rekeningnummer|счет|口座番号|银行账号',
+  'acct|bank ?account|bank ?acct|(?:account|acct|a/c) ?(?:number|no|nr|#)|checking account|savings account|kontonummer|konto ?nr|konto|numéro de compte|compte bancaire|cuenta bancaria|número de cuenta|conto corrente|conta corrente|conta|rekeningnummer|счет|口座番号|银行账号',
 );
 const routing = cue('routing|routing number|aba|rtn|bankleitzahl|blz|bsb|ifsc|transit');
 /** "Sort code 20-45-45 Account 12345678". */

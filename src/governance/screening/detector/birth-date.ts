@@ -8,7 +8,7 @@ const WORDS =
   'dob|d\\. ?o\\. ?b\\.?|date of birth|birth ?dates?|birth ?days?|b day|bday|born|geburtsdatum|geburtstag|geboren|geb\\.?|née?|date de naissance|naissance|fecha de nacimiento|(?:fecha|f\\.?) ?(?:de )?nac\\.?|fec\\. ?nac\\.?|data di nasc\\.?|data nasc\\.?|d\\. ?nasc\\.?|nacimiento|nacid[oa]|data di nascita|nascita|nat[oa]|data de nascimento|nascimento|nascid[oa]|geboortedatum|födelsedatum|född|fødselsdato|født|syntymäaika|data urodzenia|urodzon[ya]|ur\\.|doğum tarihi|szül(?:etési)?\\.? ?(?:dátum|idő|hely és idő)?|született|дата рождения|родил(?:ся|ась)|дата рожд\\.?|تاريخ الميلاد|تاريخ الولادة|מועד לידה|תאריך לידה|जन्म ?तिथि|जन्म ?दिनांक|ngày sinh|tanggal lahir|วันเกิด|生年月日|誕生日|出生日期|出生年月|生日|생년월일';
 /** Other words may stand between, but no other number and no end of a sentence; unless it was asked, and this is the answer. */
 const birth = new RegExp(
-  `(?<![a-zà-ÿ])(?:${WORDS})(?:[^\\p{L}\\p{N}\\n]{0,6}|[^\\d\\n.!?;]{0,28}|[^\\d\\n.!?;]{0,12}\\?[^\\d.!?;]{0,32})$`,
+  `(?<![a-zà-ÿ])(?:${WORDS})(?:[^\\p{L}\\p{N}\\n]{0,6}|[^\\d\\n.!?;]{0,28}|[^\\d\\n.!?;]{0,12}(?:\\?[^\\d.!?;]{0,32}|\\. (?:it.?s|it is|that.?s|das ist|es ist|c.est|es|é|è) (?:the )?))$`,
   'u',
 );
 /** "(MM/DD/YYYY)" between the words and the date. */

@@ -10,6 +10,8 @@ const license = cue(
 
 const COMPACT_DATE = /^(?:19|20)\d\d(?:0[1-9]|1[0-2])[0-3]\d$/;
 
+/** Great Britain's: five letters of the name, the date of birth, initials, and a check. */
+const BRITISH = /^[A-Z9]{5}\d[0156]\d[0-3]\d\d[A-Z9]{2}[A-Z\d][A-Z]{2}$/;
 const DATE = /^\d{1,2}[/-]\d{1,2}[/-]\d{2,4}$|^\d{4}[/-]\d{1,2}[/-]\d{1,2}$/;
 
 /** Passports and driving licences have a form per state and no check: what is called one, and has digits, is one. */
@@ -24,7 +26,11 @@ export const documentRule: Rule = {
     // Most are short, and of the rest most are called nothing of the kind.
     if (value.length < 6) return undefined;
     const isPassport = sighting.follows(passport);
-    if (!isPassport && !sighting.follows(license)) return undefined;
+    if (!isPassport && !sighting.follows(license)) {
+      return value.length >= 16 && BRITISH.test(value.replace(/ /g, ''))
+        ? found('driver_license', sighting, 0.85)
+        : undefined;
+    }
     const compact = value.replace(/[ /-]/g, '');
     const digits = compact.replace(/\D/g, '').length;
     if (

@@ -14,6 +14,19 @@ const notUniform = (id: string) => !/^(\d)\1+$/.test(id);
 /** Those that begin with a digit. */
 export const numericIds: readonly NationalId[] = [
   define(
+    '\\d{2}[ ]?\\d{6}[ ]?[A-Z][ ]?\\d{2}[ ]?\\d',
+    'rentenversicherungsnummer|sozialversicherungsnummer|versicherungsnummer|sv nummer|rvnr|vsnr',
+    isGermanPension,
+    [/^\d{2} \d{6} [A-Z] ?\d{3}$/, 0.85],
+  ),
+  define('\\d{12}', "carte d'identité|carte nationale d'identité|cni", anyForm),
+  define(
+    '\\d{2}[ /-]?\\d{8}[ /-]?\\d{2}',
+    'seguridad social|nuss|naf|número de afiliación',
+    (id) => Number(id.slice(0, 10)) % 97 === Number(id.slice(10)),
+  ),
+  define('\\d{1,2}\\.\\d{3}\\.\\d{3}-[\\dX]', 'rg|registro geral|identidade', anyForm),
+  define(
     '\\d{3}[ -]?\\d{3}[ -]?\\d{4}',
     'nhs|nhs england|chi',
     (id) => (11 - (weighted(id, [10, 9, 8, 7, 6, 5, 4, 3, 2]) % 11)) % 11 === digit(id, 9),
@@ -157,6 +170,16 @@ export const numericIds: readonly NationalId[] = [
 
 export const letteredIds: readonly NationalId[] = [
   define(
+    '[A-Z]\\d{9}',
+    'krankenversichertennummer|krankenversicherungsnummer|versichertennummer|versichertennr|kvnr',
+    isGermanHealth,
+  ),
+  define(
+    '[A-Z]{3}[ ]?\\d{6}',
+    'dowód osobisty|dowodu osobistego|numer dowodu|nr dowodu|seria i numer dowodu',
+    isPolishCard,
+  ),
+  define(
     '[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z][ -]?\\d{2}[ -]?\\d{2}[ -]?\\d{2}[ -]?[A-D]',
     'ni|nino|n\\.i\\.|national insurance',
     (id) => !/^(?:GB|BG|NK|KN|TN|NT|ZZ)/.test(id),
@@ -225,6 +248,36 @@ function isCpf(id: string): boolean {
   const first = (weighted(id, [10, 9, 8, 7, 6, 5, 4, 3, 2]) * 10) % 11;
   const second = (weighted(id, [11, 10, 9, 8, 7, 6, 5, 4, 3, 2]) * 10) % 11;
   return notUniform(id) && first % 10 === digit(id, 9) && second % 10 === digit(id, 10);
+}
+
+/** The digits of the products are added. */
+function crossSum(digits: string, weights: readonly number[]): number {
+  let sum = 0;
+  for (const [at, weight] of weights.entries()) {
+    const product = digit(digits, at) * weight;
+    sum += Math.floor(product / 10) + (product % 10);
+  }
+  return sum;
+}
+
+/** A counts as 01. */
+function letterAsDigits(letter: string): string {
+  return String(letter.charCodeAt(0) - 64).padStart(2, '0');
+}
+
+function isGermanPension(id: string): boolean {
+  const digits = id.slice(0, 8) + letterAsDigits(id.charAt(8)) + id.slice(9, 11);
+  return crossSum(digits, [2, 1, 2, 5, 7, 1, 2, 1, 2, 1, 2, 1]) % 10 === digit(id, 11);
+}
+
+function isGermanHealth(id: string): boolean {
+  const digits = letterAsDigits(id.charAt(0)) + id.slice(1, 9);
+  return crossSum(digits, [1, 2, 1, 2, 1, 2, 1, 2, 1, 2]) % 10 === digit(id, 9);
+}
+
+function isPolishCard(id: string): boolean {
+  const weights = [7, 3, 1, 9, 7, 3, 1, 7, 3];
+  return weights.reduce((sum, weight, at) => sum + weight * Number.parseInt(id.charAt(at), 36), 0) % 10 === 0;
 }
 
 function isNir(id: string): boolean {

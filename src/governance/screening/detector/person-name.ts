@@ -22,7 +22,8 @@ const GIVEN = new Set(
   Priyanka Sneha Nisha Rekha Geeta Asha Usha Radha Padma Gayatri Ishaan Rohan Varun Siddharth Gaurav Pranav Abhishek Ashok Dinesh Ganesh Harish Mukesh Naveen Prakash Rakesh Sandeep Satish Vinod Vivek Yogesh Imran Asif Farhan Zeeshan Sana Ayesha Farah Hina Saima
   Mehdi Reza Hamid Amir Farid Walid Ziad Rania Dalia Mona Nadia Samira Leyla Selin Merve Esra Oğuz Volkan Serkan Hakan Tolga
   Hye-jin Min-jun Ji-woo Seo-yeon Jin-ho Sang-woo Xiaoming Xiaoli Jiahao Yuxuan Takeshi Makoto Daisuke Kazuki Ayumi Megumi Mariko Ayaka Misaki Thanh Phuong Trang Tuan Hung
-  Kwabena Akosua Yaw Chukwuemeka Ifeoma Nkechi Obinna Folake Babatunde Themba Lindiwe Kamau Njeri Wambui Mwangi Tendai Farai`.split(
+  Kwabena Akosua Yaw Chukwuemeka Ifeoma Nkechi Obinna Folake Babatunde Themba Lindiwe Kamau Njeri Wambui Mwangi Tendai Farai
+  Julian Anita Monica Gwendolyn Gwen Rosalie Adrian Alec Alfred Alvin Amos Arnold Barry Bernard Brad Brent Brett Calvin Cedric Clarence Clayton Clifford Clinton Courtney Craig Damon Darrell Darren Darryl Devin Dominic Duane Dustin Eddie Edgar Edwin Elliott Emmanuel Ernest Evan Floyd Francis Fred Frederick Gavin Geoffrey Gilbert Glenn Gordon Greg Harry Harvey Hector Herbert Herman Howard Ian Isaac Isaiah Jared Jeff Jeffery Jeremiah Jerome Jimmy Joel Johnathan Jon Kurt Leonard Leroy Leslie Lloyd Lonnie Marvin Maurice Melvin Micheal Nathaniel Neil Norman Ramon Raul Reginald Ricardo Rick Ricky Rodney Roland Ronnie Ruben Rudy Seth Shane Shaun Stanley Ted Terrence Tommy Tony Tyrone Vernon Wallace Warren Wesley Adrienne Agnes Alexandra Alexandria Alicia Alisha Allison Alyssa Angelica Annette Becky Bianca Bonnie Brandi Briana Brianna Bridget Caitlin Candace Carla Caroline Carrie Cassandra Cassie Cathy Catherine Charlene Christy Cindy Colleen Darlene Debbie Elaine Ellen Erica Erika Ethel Gabrielle Gail Gina Glenda Haley Hailey Helen Jackie Jamie Jasmine Jeanette Jenna Jenny Jill Jillian Joann Jocelyn Jodi Josephine Karina Karla Katelyn Kathy Katie Kaylee Kelli Kelsey Kendra Kristen Kristi Kristin Kristy Krystal Latoya Leah Lindsay Lindsey Loretta Lorraine Lydia Lynn Mackenzie Madeline Makayla Mallory Marcia Mariah Marie Marissa Maureen Mckenzie Meghan Melanie Melinda Meredith Mikayla Mindy Molly Natasha Nichole Norma Paige Pam Peggy Phyllis Priscilla Rachael Renee Rhonda Rita Roberta Robyn Sabrina Shari Sheena Sheila Shelley Shelly Sheri Sherri Sheryl Sonia Stacey Stacie Sylvia Tabitha Tamara Tammy Tanya Tara Tasha Toni Tonya Traci Tricia Valerie Vanessa Veronica Vicki Vickie Vivian Wanda Yesenia Yvette Yvonne`.split(
     /\s+/,
   ),
 );
@@ -53,11 +54,11 @@ const ONLY_CAPITAL = /^(?:m|ms|miss|rev|sig|dame)\.? $/;
 const greeting =
   /(?<![a-zà-ÿ])(?:dear|prezado|prezada|szanowny|szanowna|geachte|kjære|kära|hi|hello|hey|hallo|liebe|lieber|bonjour|cher|chère|hola|estimado|estimada|querido|querida|ciao|caro|cara|gentile|olá|beste|hej|(?:best|kind|warm|many)(?: kind)? regards|regards|sincerely|cheers|thanks|thank you|many thanks|yours(?: truly| sincerely)?|mit freundlichen grüßen|viele grüße|cordialement|saludos|cordiali saluti|atenciosamente|all the best|best|un (?:cordial )?saludo|met vriendelijke groet|vriendelijke groeten|groeten|pozdrawiam(?: serdecznie)?|z poważaniem|distinti saluti|um? abraço|abraços|(?:freundliche|beste|liebe|herzliche) grüße|mfg|bien à vous|bien cordialement|med venlig hilsen|med vänlig hälsning|hälsningar|mvh|с уважением)[,!]?\s{1,2}$/u;
 const introduction =
-  /(?<![a-zà-ÿ])(?:my name is|name is|name's|i am|i'm|this is|called|named|signed by|written by|ich heiße|mein name ist|ich bin|je m'appelle|je suis|me llamo|mi nombre es|soy|mi chiamo|sono|meu nome é|ik ben|mijn naam is|by dr\.?|attn:?|attention:?|c\/o)[: ]{1,2}$/u;
+  /(?<![a-zà-ÿ])(?:my name is|name is|name's|i am|i'm|this is|calls? me|known as|called|named|signed by|written by|ich heiße|mein name ist|ich bin|je m'appelle|je suis|me llamo|mi nombre es|soy|mi chiamo|sono|meu nome é|ik ben|mijn naam is|by dr\.?|attn:?|attention:?|c\/o)[: ]{1,2}$/u;
 const role =
   /(?<![a-zà-ÿ])(?:patient|customer|client|applicant|employee|tenant|passenger|guest|cardholder|card holder|account holder|holder|beneficiary|payee|student|resident|claimant|policyholder|witness|suspect|recipient|nurse|doctor|kunde|kundin|patientin|client|cliente|paciente|paziente|mieter|contact|according to|interview with|spoke with|spoke to|speak to|talk to|meeting with|met with|ask|escalate to|assign(?:ed)?(?: this| it)? to|assigned to|forwarded to|reported by|approved by|requested by|for|with|and|from|by|name)(?:'s name)?[,:]? $/u;
 const field =
-  /(?<![a-zà-ÿ])(?:(?:(?:first|last|given|family|full|middle|maiden|sur|user|customer|client|patient|employee|contact|person|holder|cardholder|card holder|account holder|owner|recipient|sender|legal|display|billing|shipping|guest|passenger|applicant|member|author|buyer|seller|manager|emergency contact) ?names?)|surname|forename|vorname|nachname|familienname|prénom|prenom|nom|nombre|apellidos?|nome|cognome|sobrenome|naam|voornaam|achternaam|imię|nazwisko|имя|фамилия|фио|姓名|氏名|名前|이름)"?\s?[:=]\s?["']?$/u;
+  /(?<![a-zà-ÿ])(?:(?:(?:first|last|given|family|full|middle|maiden|sur|user|customer|client|patient|employee|contact|person|holder|cardholder|card holder|account holder|owner|recipient|sender|billing|shipping|guest|passenger|applicant|member|author|buyer|seller|manager|emergency contact) ?names?)|surname|forename|vorname|nachname|familienname|prénom|prenom|nom|nombre|apellidos?|nome|cognome|sobrenome|naam|voornaam|achternaam|imię|nazwisko|имя|фамилия|фио|姓名|氏名|名前|이름)(?:"?\s?[:=]\s?["']?|>)$/u;
 const header = /(?:^|\n)(?:from|to|cc|bcc|reply to|sender|von|an|de|para|da|od|do|van|aan|à): ?"?$/u;
 /** A field that is only called `name` is as often that of a service. */
 const plainField =
@@ -129,7 +130,7 @@ function maySay(text: string, start: number, word: string): boolean {
 }
 
 const TITLE_END = /[a-z.] $/i;
-const FIELD_END = /[esmoęяо名前름]["']?[\s_-]?[:=][\s_-]?["']?$/iu;
+const FIELD_END = /[esmoęяо名前름]["']?[\s_-]?[:=>][\s_-]?["']?$/iu;
 
 function isGivenName(word: string): boolean {
   const given = titleCase(word);
@@ -200,7 +201,7 @@ const LONGEST = 32;
 
 /** Whether it is the value of such a field. Before most words there is no sign for one at all. */
 function isNamedBy(names: RegExp, before: string): boolean {
-  return /[:=]/.test(before.slice(-3)) && names.test(before);
+  return /[:=>]/.test(before.slice(-3)) && names.test(before);
 }
 
 function titleCase(word: string): string {

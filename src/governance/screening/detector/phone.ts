@@ -10,9 +10,9 @@ const REGIONS =
 
 const called = cue(
   [
-    'phones?|phone ?numbers?|tele ?phones?|telephones?|tel|ph|cells?|cell ?phone|mobiles?|mobile ?phone|mob|fax|call|called|calling|callback|call back|callback requested|ring|rang|dial|dialed|dialled|text|texted|sms|whatsapp|whats app|signal|telegram|viber|hotline|helpline|landline|msisdn|reach|reached|contact|contact ?number|kontakt|contacto|contato|contatto|extension',
+    'phones?|phone ?numbers?|tele ?phones?|telephones?|tel|ph|cells?|cell ?phone|mobiles?|mobile ?phone|mob|fax|call|called|calling|callback|call back|callback requested|(?:alternate|alternative|secondary|registered|home|work|office|private|direct|personal|backup)(?: mobile| phone)?(?: number| no)|messages? to|ring|rang|dial|dialed|dialled|text|texted|sms|whatsapp|whats app|signal|telegram|viber|hotline|helpline|landline|msisdn|reach|reached|contact|contact ?number|kontakt|contacto|contato|contatto|extension',
     "my number(?:['´`]s)?",
-    '(?:tel|tél|teléfono|telefono|téléphone|telefone|telefon|telefoon|phone|numéro|número|numero)(?:[.:])? (?:fijo|fisso|fixe|fixo|vast|festnetz|móvil|portable|privat|geschäftlich|bureau|home|work|office)|appelez moi|rappelez moi|joindre|joignable|llámame|llámeme|llamarme|chiamami|me ligue|bel mij|zadzwoń|dzwonić|erreichen|erreichbar|rufen sie mich|ruf mich|telefon|telefonnummer|telefonnr|handy|handynummer|mobil|mobilnummer|rufnummer|festnetz|anrufen|notruf|rückruf|téléphone|telephone|tél|portable|appelez|appeler|mobile|teléfono|telefono|móvil|movil|celular|llame|llamar|llama|cellulare|cell|chiamare|telefone|telemóvel|ligue|telefoon|telefoonnummer|mobiel|bel|puh|puhelin|tlf|tlf nr|telefonnummer|komórka|kom|telefonu|cep|gsm|natel',
+    '(?:tel|tél|teléfono|telefono|téléphone|telefone|telefon|telefoon|phone|numéro|número|numero)(?:[.:])? \\(?(?:fijo|fisso|fixe|fixo|vast|festnetz|móvil|portable|privat|geschäftlich|bureau|home|work|office)|appelez moi|rappelez moi|joindre|joignable|llámame|llámeme|llamarme|chiamami|me ligue|bel mij|zadzwoń|dzwonić|erreichen|erreichbar|erreicht|erreicht ihr|erreichst du|erreichen sie|erreichen sie mich|erreichen sie uns|rufen sie mich|ruf mich|telefon|telefonnummer|telefonnr|handy|handynummer|mobil|mobilnummer|rufnummer|festnetz|anrufen|notruf|rückruf|téléphone|telephone|tél|portable|appelez|appeler|mobile|teléfono|telefono|móvil|movil|celular|llame|llamar|llama|cellulare|cell|chiamare|telefone|telemóvel|ligue|telefoon|telefoonnummer|mobiel|bel|puh|puhelin|tlf|tlf nr|telefonnummer|komórka|kom|telefonu|cep|gsm|natel',
     'τηλέφωνο|τηλ|телефон|тел|моб|мобильный|звоните|電話|電話番号|携帯|tel番号|电话|手机|手机号|手机号码|联系电话|전화|전화번호|휴대폰|연락처|फ़ोन|टेलीफोन|दूरभाष|मोबाइल|هاتف|جوال|טלפון|โทร',
   ].join('|'),
 );
@@ -47,28 +47,28 @@ export function phoneRule(validators: Validators, regions: readonly string[]): R
   const abroad = countriesOf(validators);
   return {
     pattern:
-      /(?<![\p{N}_@#$€£.-]|[A-Za-z0-9]\/)(?:\+ ?\(?\d|(?<![A-Za-z])\(?\d|(?<=%2B)\d)(?:[ .()/-]{0,3}\d){4,16}(?![\p{N}_]|[^\P{L}\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7a3]|[.,-]\d|\.\p{L})/gu,
+      /(?<![\p{N}_@#$€£.-]|[A-Za-z0-9]\/)(?:\+ ?\(?\d|(?<![A-Za-z])\(?\d|(?<=%2B)\d)(?:[ .()/-]{0,3}\d){4,16}(?<extension>,? ?(?:[Xx]|[Ee]xt\.?|EXT\.?|extension|DW) ?\d{1,6})?(?![\p{N}_]|[^\P{L}\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7a3]|[.,-]\d|\.\p{L})/gu,
     starter: /[+(\d]/g,
-    reach: 4 + 16 * 4 + 5,
+    reach: 4 + 16 * 4 + 18 + 5,
     within: 'line',
     judge(sighting) {
-      const { value } = sighting;
+      const value = sighting.value.slice(0, sighting.value.length - (sighting.groups['extension']?.length ?? 0));
       const digits = value.replace(/\D/g, '');
       if (digits.length < 7 && !sighting.follows(telephone)) return undefined;
       if (value.startsWith('+') || sighting.text.startsWith('%2B', sighting.start - 3))
-        return international(abroad, sighting, digits);
-      return national({ abroad, atHome, anywhere, unitedStates }, sighting, digits);
+        return international(abroad, sighting, value, digits);
+      return national({ abroad, atHome, anywhere, unitedStates }, sighting, value, digits);
     },
   };
 }
 
-function international(abroad: Countries, sighting: Sighting, digits: string): Finding | undefined {
+function international(abroad: Countries, sighting: Sighting, value: string, digits: string): Finding | undefined {
   if (sighting.follows(offset) || digits.length < 7) return undefined;
   // A sum: "h * 31 + 907133923".
-  if (/^\+ \d+$/.test(sighting.value) && !sighting.follows(called)) return undefined;
+  if (/^\+ \d+$/.test(value) && !sighting.follows(called)) return undefined;
   const match = matchCountry(abroad, digits);
   // "+44 (0)20 …" names the trunk that is not dialled from abroad.
-  const other = sighting.value.includes('(0)') ? matchCountry(abroad, trunkless(sighting.value)) : undefined;
+  const other = value.includes('(0)') ? matchCountry(abroad, trunkless(value)) : undefined;
   if (match === 'valid' || other === 'valid') return found('phone', sighting, 0.93);
   if (match === 'possible' || other === 'possible') {
     // Reserved numbers, of films and of tests, are on no plan.
@@ -118,9 +118,9 @@ interface NationalPlans {
 function national(
   { abroad, atHome, anywhere, unitedStates }: NationalPlans,
   sighting: Sighting,
+  value: string,
   digits: string,
 ): Finding | undefined {
-  const { value } = sighting;
   const isCalled = sighting.follows(called);
   // Digits alone are anything.
   if (!isCalled && value.length === digits.length) return undefined;

@@ -144,7 +144,13 @@ const PLACEHOLDER =
 /** `"pgpass": "1.0.5"`. */
 const VERSION = /^[~^v]?\d{1,3}\.\d{1,3}\.\d{1,3}(?:-[\w.]+)?$/;
 
+/** Made by chance of all kinds of characters. */
+function isStrong(value: string): boolean {
+  return /[a-z]/.test(value) && /[A-Z]/.test(value) && /\d/.test(value) && /[!@#%^&*+~?]|^.\S*[$]/.test(value);
+}
+
 function isPlaceholder(value: string): boolean {
+  if (/^[({[$]/.test(value) && isStrong(value)) return false;
   return PLACEHOLDER.test(value) || PLACEHOLDER.test(value.replace(/[:;]$/, '')) || VERSION.test(value);
 }
 
@@ -160,8 +166,9 @@ const secret =
 /** `password = …`, `"password": "…"`, `password is …`. */
 export const namedSecretRule: Rule = {
   pattern:
-    /(?<=(?<sign>[:=]\s{0,3}|=>\s{0,2}|(?<=\s)(?:is|ist|est|es)\s{1,2})["'`]?)(?:(?<=["'`])(?<quoted>[^"'`\n]{4,160})(?=["'`]|$)|(?<bare>(?:[^\s"'`,;&<>)}\]]|&(?![\w.-]{1,24}=)){4,160}))/gu,
-  starter: /(?<=(?:[:=]\s{0,3}|=>\s{0,2}|(?<=\s)(?:is|ist|est|es)\s{1,2})["'`]?)[^\s"'`]/gu,
+    /(?<=(?<sign>[:=]\s{0,3}|=>\s{0,2}|(?<=\s)(?:is|ist|est|es|è|é|är|jest|lautet)\s{1,2}|(?<=<[\w:.-]{0,20}(?:[Pp]ass|PASS|[Pp]wd|[Ss]ecret|[Tt]oken|[Kk]ey)[\w:.-]{0,10})>)["'`]?)(?:(?<=["'`])(?<quoted>[^"'`\n]{4,160})(?=["'`]|$)|(?<bare>(?:[^\s"'`,;&<>)}\]]|&(?![\w.-]{1,24}=)|[)}\]](?=[\w!@#$%^*+])){4,160}))/gu,
+  starter:
+    /(?<=(?:[:=]\s{0,3}|=>\s{0,2}|(?<=\s)(?:is|ist|est|es|è|é|är|jest|lautet)\s{1,2}|(?<=<[\w:.-]{0,20}(?:[Pp]ass|PASS|[Pp]wd|[Ss]ecret|[Tt]oken|[Kk]ey)[\w:.-]{0,10})>)["'`]?)[^\s"'`]/gu,
   alive: /\S*$|[^"'`\n]*$/uy,
   reach: 190,
   within: 'line',
@@ -176,7 +183,7 @@ function judgeNamed({ start, text, groups }: Sighting): Finding | undefined {
   if (value === undefined) return undefined;
   const sign = groups['sign'] ?? '';
   const quote = /["'`]/.test(text[start - 1] ?? '') ? 1 : 0;
-  const named = secretAt(text, start - quote - sign.length, /[a-z]/.test(sign), value, start, quoted !== undefined);
+  const named = secretAt(text, start - quote - sign.length, /\p{L}/u.test(sign), value, start, quoted !== undefined);
   if (named !== undefined || bare === undefined) return named;
   // "https://…?access_token=…", "//registry/:_authToken=…": a name and its value behind a sign of something else.
   const signs = /[:=]/g;
@@ -227,8 +234,11 @@ function secretAt(
   };
 }
 
+/** `Read-Host`, `ConvertTo-SecureString`. */
+const CMDLET = /^(?:Read|Get|New|Import|ConvertTo|ConvertFrom)-[A-Z][A-Za-z]+$/;
+
 function isCode(value: string, next: string): boolean {
-  return value.startsWith(':') || /^[\w+.-]{0,20}:?\/\//.test(value) || isExpression(value, next);
+  return value.startsWith(':') || /^[\w+.-]{0,20}:?\/\//.test(value) || CMDLET.test(value) || isExpression(value, next);
 }
 
 /** Letters, and digits or signs that no path has. */
@@ -263,7 +273,8 @@ function entropy(value: string): number {
   return bits;
 }
 
-const SPOKEN_WORDS = '(?:password|passwort|kennwort|passphrase|contraseña|mot de passe|senha|wachtwoord|hasło|hasłem)';
+const SPOKEN_WORDS =
+  '(?:password|passwort|kennwort|passphrase|passwd|pwd|contraseña|mot de passe|senha|wachtwoord|hasło|hasłem)';
 
 /** "… and password Summer2026!": without a sign between only what mixes letters, digits and signs. */
 export const spokenPasswordRule: Rule = {
@@ -275,7 +286,7 @@ export const spokenPasswordRule: Rule = {
   judge({ start, value }) {
     const trimmed = value.replace(/[.,;:)\]]+$/, '');
     const isMixed = /\p{L}/u.test(trimmed) && /\d/.test(trimmed) && /[!#$%&*?^~+]/.test(trimmed);
-    if (!isMixed || /^[$%{<[(-]/.test(trimmed) || isPlaceholder(trimmed)) return undefined;
+    if (!isMixed || /^(?:[{<[(-]|[$%]\w*$)/.test(trimmed) || isPlaceholder(trimmed)) return undefined;
     return { type: 'password', start, end: start + trimmed.length, confidence: 0.85 };
   },
 };

@@ -20,11 +20,16 @@ const CA = '[A-Z]\\d[A-Z] ?\\d[A-Z]\\d';
 const TOWN = `${CAP}(?: (?:${SMALL} ){0,2}${CAP}){0,2}`;
 /** ", Springfield, OR 97477", ", London NW1 6XE", ", Melbourne VIC 3000", ", 75001 Paris". */
 const PLACE = `(?:,? (?:${TOWN},? (?:[A-Z]{2,3},? )?(?:${ZIP}|${UK}|${CA}|\\d{4}(?!\\d))|(?:[A-Z]{1,2}-)?\\d{4,5}(?: [A-Z]{2})? ${TOWN}|\\d{2}-\\d{3} ${TOWN}|\\d{5}-\\d{3} ${TOWN}|(?<=, )${TOWN}(?:, [A-Z]{2}(?![A-Za-z])(?: ${ZIP})?)?))?`;
-const BEFORE = '(?<![\\p{L}\\p{N}_.:/#$-]|[,.]\\d{0,3})';
+const BEFORE = '(?=\\d)(?<![\\p{L}\\p{N}_.:/#$-]|[,.]\\d{0,3})';
 const AFTER = '(?![\\p{L}\\p{N}_])';
 
 const numberFirst = new RegExp(
   `${BEFORE}\\d{1,6}[A-Za-z]?(?:[-/]\\d{1,4})?,? (?:[NSEW]\\.? |North |South |East |West )?(?:${CAP} |\\d{1,3}(?:st|nd|rd|th) ){1,4}?(?:${STREET})(?:\\.(?= |,))?(?: (?:[NSEW]|NE|NW|SE|SW)(?![A-Za-z]))?${UNIT}${PLACE}${AFTER}`,
+  'gu',
+);
+/** Whatever the street is called: "52 Ferry Ridge Apt. 114, Lakewood, OH 44107". */
+const stateLast = new RegExp(
+  `${BEFORE}\\d{1,6} (?:${CAP} ){0,3}${CAP}${UNIT}, ${TOWN},? (?:A[KLRZ]|C[AOT]|D[CE]|FL|GA|HI|I[ADLN]|K[SY]|LA|M[ADEINOST]|N[CDEHJMVY]|O[HKR]|P[AR]|RI|S[CD]|T[NX]|UT|V[AT]|W[AIVY]) ${ZIP}${AFTER}`,
   'gu',
 );
 const frenchStyle = new RegExp(
@@ -32,7 +37,7 @@ const frenchStyle = new RegExp(
   'gu',
 );
 const wordFirst = new RegExp(
-  `(?<![A-Za-z0-9_])(?=[A-Zaopsu\\u0080-\\u{10ffff}])(?<![\\p{L}\\p{N}_])(?:(?:Via|Viale|Piazza|Piazzale|Corso|Largo|Vicolo|Calle|C/|Avenida|Avda\\.?|Plaza|Paseo|Carrer|Camino|Rua|Travessa|Praça|Alameda|Estrada|ul\\.|al\\.|pl\\.|os\\.|ulica|Ulica|улица|ул\\.|Str\\.|Strada|Bulevardul|Rue|Avenue|Chaussée) ?(?:(?:${SMALL}) ){0,2}${NAME},? (?:n[.º°]? ?|nr\\.? ?|д\\. ?)?\\d{1,4}[A-Za-z]?(?:[/-]\\d{1,4}[A-Za-z]?)?|(?:\\p{Lu}[\\p{L}-]{1,30}[- ]?(?:straße|strasse|str\\.|Straße|Strasse|Str\\.|weg|Weg|platz|Platz|allee|Allee|gasse|Gasse|damm|ufer|ring|Ring|straat|laan|plein|gracht|kade|dijk|singel|gatan|vägen|gata|vej|gade|veien|katu|tie|utca)|(?:Unter|Am|An|Im|Auf|Zum|Zur|In)(?: (?:der|den|dem))? \\p{Lu}[\\p{L}-]{2,24}) \\d{1,4}(?: ?[a-zA-Z](?![\\p{L}])|(?:/\\d{1,4}){1,3})?(?![\\p{L}\\p{N}]|[.:]\\d))${PLACE}${AFTER}`,
+  `(?<![A-Za-z0-9_])(?=[A-Zaopsu\\u0080-\\u{10ffff}])(?<![\\p{L}\\p{N}_])(?:(?:Via|Viale|Piazza|Piazzale|Corso|Largo|Vicolo|Calle|C/|Avenida|Avda\\.?|Plaza|Paseo|Carrer|Camino|Rua|Travessa|Praça|Alameda|Estrada|ul\\.|al\\.|pl\\.|os\\.|ulica|Ulica|улица|ул\\.|Str\\.|Strada|Bulevardul|Rue|Avenue|Chaussée) ?(?:(?:${SMALL}) ){0,2}${NAME},? (?:n[.º°]? ?|nr\\.? ?|д\\. ?)?\\d{1,4}[A-Za-z]?(?:[/-]\\d{1,4}[A-Za-z]?)?(?:, \\d{1,2}\\.?[ºª°o](?: ?(?:[A-Z](?!\\p{L})|izq|dcha|dch)\\.?)?)?|(?:\\p{Lu}[\\p{L}-]{1,30}[- ]?(?:straße|strasse|str\\.|Straße|Strasse|Str\\.|weg|Weg|platz|Platz|allee|Allee|gasse|Gasse|damm|ufer|ring|Ring|straat|laan|plein|gracht|kade|dijk|singel|gatan|vägen|gata|vej|gade|veien|katu|tie|utca)|(?:Unter|Am|An|Im|Auf|Zum|Zur|In)(?: (?:der|den|dem))? \\p{Lu}[\\p{L}-]{2,24}) \\d{1,4}(?: ?[a-zA-Z](?![\\p{L}])|(?:/\\d{1,4}){1,3})?(?![\\p{L}\\p{N}]|[.:]\\d))${PLACE}${AFTER}`,
   'gu',
 );
 const postcoded = new RegExp(
@@ -82,6 +87,7 @@ function streetRule(pattern: RegExp, starter: RegExp, confidence: number): Rule 
 
 export const addressRules: readonly Rule[] = [
   streetRule(numberFirst, /\d/g, 0.8),
+  streetRule(stateLast, /\d/g, 0.85),
   streetRule(frenchStyle, /\d/g, 0.85),
   streetRule(wordFirst, /[\p{Lu}uaposул]/gu, 0.8),
   streetRule(postcoded, /\p{Lu}/gu, 0.8),
