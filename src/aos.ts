@@ -63,7 +63,9 @@ async function run(given: string[]): Promise<number> {
   }
   const key = values.key === undefined ? undefined : readVerifierKey(textOf(values.key));
   const checkpoints = (values.checkpoint ?? []).flatMap((path) => splitNotes(readFileSync(path, 'utf8')));
-  const verdict = verifyExport(await readExport(file), { checkpoints, key });
+  const lines = await readExport(file);
+  if (lines.length === 0) throw new Error(`${file} is empty: an export of an audit log has a line at least`);
+  const verdict = verifyExport(lines, { checkpoints, key });
   say(verdict, file);
   return verdict.finding === undefined ? 0 : 1;
 }

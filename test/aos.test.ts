@@ -65,6 +65,13 @@ describe('aos audit verify', () => {
     expect(code).toBe(1);
   });
 
+  it('does not take an empty file for an export', async () => {
+    const empty = await file('empty.ndjson', '');
+    const { code, err } = await aos(['audit', 'verify', empty]);
+    expect(err).toBe(`aos: ${empty} is empty: an export of an audit log has a line at least\n`);
+    expect(code).toBe(2);
+  });
+
   it.each<[string[], RegExp]>([
     [[], /^aos audit verify </],
     [['audit', 'forge', 'x'], /^aos audit verify </],

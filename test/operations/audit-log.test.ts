@@ -176,6 +176,9 @@ describe('the audit log of a tenant', () => {
     const evidence = { key, checkpoints: [String(signed.body['note'])] };
     const read = lines.map((text, index) => readLine(text, index + 1));
     expect(verifyExport(read, evidence)).toMatchObject({ finding: undefined, entries: 5, signedUpTo: 5, warnings: [] });
+    // Without its end it is noticed by itself, without a checkpoint from elsewhere.
+    const cut = read.filter(({ kind }) => kind === 'entry' || kind === 'beginning').slice(0, -1);
+    expect(verifyExport(cut).finding).toMatchObject({ problem: 'cut', seq: 5 });
     const people = read.flatMap((line) => (line.kind === 'person' ? [line.name] : []));
     expect(new Set(people)).toEqual(new Set(['ann']));
     expect((await api.get('/api/v1/aoa/audit/export', as(tenant, 'ann'))).status).toBe(403);

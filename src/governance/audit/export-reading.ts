@@ -21,6 +21,8 @@ export interface ReadBeginning {
   readonly after: number;
   readonly prevHash: string;
   readonly range: readonly string[];
+  /** Whether it promises a checkpoint at the end. */
+  readonly isSigned: boolean;
 }
 
 export interface ReadNote {
@@ -67,7 +69,7 @@ export function readLine(text: string, line: number): ReadLine {
       if (!isNumber(after) || typeof prevHash !== 'string' || !Array.isArray(range)) break;
       const hashes = range.filter((hash) => typeof hash === 'string');
       if (hashes.length !== range.length || !hashes.every((hash) => HASH.test(hash))) break;
-      return { kind: 'beginning', line, tenantId, after, prevHash, range: hashes };
+      return { kind: 'beginning', line, tenantId, after, prevHash, range: hashes, isSigned: value['signed'] === true };
     }
     case 'AUDIT_CHECKPOINT': {
       const { note } = value;

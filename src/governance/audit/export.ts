@@ -18,6 +18,8 @@ export type ExportBeginning = {
   prev_hash: string;
   /** The range of the Merkle tree up to it. */
   range: string[];
+  /** Whether the log is signed: a whole export of it ends with a checkpoint then. */
+  signed: boolean;
 };
 
 export type ExportedCheckpoint = { event: 'AUDIT_CHECKPOINT'; tenant_id: string; size: number; note: string };
@@ -48,13 +50,15 @@ export interface ExportWish {
 /** @throws AosError invalid_request when the log does not reach to `after` */
 export async function exportPage(audit: Audit, tenantId: string, wish: ExportWish): Promise<ExportPage> {
   const { after, limit, withPeople = false } = wish;
-  const { size } = await audit.seal(tenantId);
+  const isSigned = audit.verifierKey !== undefined;
+  const { size: sealed } = await audit.seal(tenantId);
   const before = await audit.trail.rangeAt(tenantId, after);
-  const entries = await audit.trail.after(tenantId, after, limit);
+  // So that an export ends with a signature over all of it: what comes in after that belongs to the next.
+  const isLastNow = sealed > 0 && sealed - after <= limit;
+  const { size } = isSigned && isLastNow ? await audit.checkpoint(tenantId) : { size: sealed };
+  const entries = await audit.trail.after(tenantId, after, Math.min(limit, Math.max(0, size - after)));
   const last = entries.at(-1)?.seq ?? after;
   const isLast = last >= size;
-  // So that an export ends with a signature over all of it.
-  if (isLast && last > 0 && audit.verifierKey !== undefined) await audit.checkpoint(tenantId);
   const notes = await audit.trail.checkpoints(tenantId, after, last);
   const people = withPeople ? await audit.people(tenantId, referencesIn(entries)) : [];
   const beginning: ExportBeginning = {
@@ -63,6 +67,7 @@ export async function exportPage(audit: Audit, tenantId: string, wish: ExportWis
     after,
     prev_hash: before.hash ?? LOG_START,
     range: [...before.range],
+    signed: isSigned,
   };
   const checkpoints = new Map(notes.map(({ size: at, note }) => [at, note]));
   const lines = [

@@ -81,7 +81,7 @@ export function verifyExport(lines: readonly ReadLine[], { checkpoints = [], key
   const root = judgeRoots(claims, entries, start, key !== undefined && wrong === undefined);
   signedUpTo = root.signedUpTo;
   // A log that is not what somebody signed is worse than a signature that nobody knows.
-  const finding = wrong ?? root.finding ?? judgePeople(lines);
+  const finding = wrong ?? root.finding ?? judgePeople(lines) ?? judgeEnd(beginnings[0], claims, entries);
   return verdict(finding, finding === undefined ? warningsOf(claims, entries, start.after, key) : []);
 }
 
@@ -186,6 +186,21 @@ function judgePeople(lines: readonly ReadLine[]): Finding | undefined {
   const { line, reference } = impostor;
   const sentence = `line ${line} names somebody who is not ${reference.slice(0, 19)}…`;
   return { problem: 'impostor', seq: undefined, line, sentence };
+}
+
+/** An export that says that it is signed, and whose last records no checkpoint covers, is not all that was exported. */
+function judgeEnd(
+  beginning: ReadBeginning | undefined,
+  claims: readonly Claim[],
+  entries: readonly ReadEntry[],
+): Finding | undefined {
+  const last = entries.at(-1);
+  if (beginning?.isSigned !== true || last === undefined) return undefined;
+  if (claims.some(({ checkpoint }) => checkpoint.size >= last.seq)) return undefined;
+  const sentence =
+    `the export ends with record ${last.seq} and without the checkpoint that a whole one ends with: its end was cut ` +
+    'off, or it has more pages';
+  return { problem: 'cut', seq: last.seq + 1, line: last.line, sentence };
 }
 
 function warningsOf(

@@ -144,6 +144,21 @@ describe('an export that was tampered with is caught, and the first bad record n
     });
   });
 
+  it('when its end was cut off, though it says itself that it is signed', () => {
+    check((shape, index) => {
+      const log = buildLog(shape, signer);
+      const beginning = canonicalJson({ ...(JSON.parse(log.beginning) as JsonObject), signed: true });
+      const lines = joinLog({ ...log, beginning });
+      expect(verify(lines, {}).finding).toBeUndefined();
+      // Up to a checkpoint everything is signed: only a later one from elsewhere shows that there was more.
+      const rest = lines.slice(0, index + 2);
+      const isSigned = (JSON.parse(rest.at(-1) ?? '') as JsonObject)['event'] === 'AUDIT_CHECKPOINT';
+      const last = rest.findLast((line) => line.includes('"RACI_AUDIT"'));
+      const cut = { problem: 'cut', seq: entryOf(last).seq + 1 };
+      expect(verify(rest, {}).finding ?? {}).toMatchObject(isSigned ? {} : cut);
+    });
+  });
+
   it('when two records were swapped', () => {
     check((shape, index) => {
       const lines = bare(buildLog(shape, signer));
