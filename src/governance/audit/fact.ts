@@ -266,7 +266,10 @@ function draftsOfFact({ type, subject, at, actor, userId, traceId, data, task, t
       ...wordsOf(meaning, data),
       ...(timedOut && type === 'task.failed' && { action: 'TASK_TIMEOUT' }),
       reason: meaning.reason ?? codeOf(data['error']) ?? word(data['code']),
-      actor: actor === null ? doerOf(meaning, { userId, agent, by: personIn(meaning, data) }) : actorOf(actor),
+      actor:
+        actor === null
+          ? doerOf(meaning, { userId, agent, by: word(data['changed_by']) ?? personIn(meaning, data) })
+          : actorOf(actor),
       agent_id: agent === '' ? null : agent,
       ...(noun === 'task' && { task_id: subject, task_type: word(data['task_type']) ?? task?.type ?? null }),
       ...(noun === 'job' && { job_id: subject, task_id: word(data['task_id']) }),
