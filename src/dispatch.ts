@@ -83,8 +83,8 @@ export interface PreparedWork {
 export interface GateParts extends Stock {
   readonly runs: Pick<RunStore, 'admit' | 'load' | 'activeInSession'>;
   readonly engine: Pick<Engine, 'begin' | 'backlog' | 'signal' | 'cancel'>;
-  /** Judges what comes in; everything is let in when left out. */
-  readonly governor?: Governor | undefined;
+  /** Judges what comes in. */
+  readonly governor: Governor;
   readonly events: Pick<EventLog, 'append'>;
   readonly definitions: Pick<DefinitionStore, 'store'>;
   readonly clock: Clock;
@@ -122,10 +122,10 @@ export function createGate(parts: GateParts): Gate {
         entityId: id,
       } as const;
       const asked = { name: `cancel ${id}`, what, agentId: null, args: { reason } };
-      const verdict = await governor?.allow({ caller }, asked);
-      if (verdict !== undefined && verdict.kind !== 'allow') throw refusalOf(verdict);
+      const verdict = await governor.allow({ caller }, asked);
+      if (verdict.kind !== 'allow') throw refusalOf(verdict);
       // What somebody writes as the reason may have been changed.
-      const { reason: said = reason } = verdict?.args ?? {};
+      const { reason: said = reason } = verdict.args;
       return engine.cancel(id, String(said), caller);
     },
     async prepare(body, { tenantId }) {

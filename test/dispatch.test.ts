@@ -44,6 +44,7 @@ function build({ status = 'queued', active = [], oldestWaitMs = 0, parent, signa
   const told: { runId: string; event: NewRunEvent }[] = [];
   const gate = createGate({
     catalogue: parseCatalogue(registry, 'test.json'),
+    governor: unenforcedGovernor(),
     runs: {
       async admit(admission) {
         if (admission.sessionPolicy === 'reject' && active.length > 0) {

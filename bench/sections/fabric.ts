@@ -3,6 +3,7 @@
  * HTTP server; and the whole way of an action, kept in the database before and after, beside that bare call and beside as
  * many commits as it makes. The run is one in memory: what its steps cost is measured by `engine`.
  */
+
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -23,6 +24,7 @@ import { type CellOverride, planesFor } from '../../src/fabric/routing-table.ts'
 import { createFeed } from '../../src/runs/feed.ts';
 import { type Database, openDatabase } from '../../src/store/database.ts';
 import { startEmbeddedPostgres } from '../../src/store/embedded-postgres.ts';
+import { silentGovernor } from '../measure/silent-governor.ts';
 import { latencySummary, type Spread, spread } from '../measure/statistics.ts';
 import { figure, figures, table } from '../measure/table.ts';
 import type { Effort, SectionResult } from '../section.ts';
@@ -63,6 +65,7 @@ export async function benchFabric(effort: Effort): Promise<SectionResult> {
     clock: systemClock,
     log,
     random: () => 0,
+    governor: silentGovernor,
   });
   try {
     const decision = decisions();

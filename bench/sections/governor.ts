@@ -3,6 +3,7 @@
  * enforced and with rules of several sizes; the scope of the run is one in memory, since what only reads writes nothing
  * of its own. Work that comes in: `gate.submit` on a PostgreSQL of its own, judged and not, in turns.
  */
+
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -34,6 +35,7 @@ import { createEventLog } from '../../src/runs/event-log.ts';
 import { createRunStore } from '../../src/runs/run-store.ts';
 import { type Database, openDatabase } from '../../src/store/database.ts';
 import { startEmbeddedPostgres } from '../../src/store/embedded-postgres.ts';
+import { silentGovernor } from '../measure/silent-governor.ts';
 import { latencySummary, pairedRatio, spread } from '../measure/statistics.ts';
 import { figure, table } from '../measure/table.ts';
 import type { Effort, SectionResult } from '../section.ts';
@@ -177,9 +179,9 @@ function unenforced(matrix: Matrix, checks: readonly GovernorCheck[]): Governor 
   });
 }
 
-/** Milliseconds at p50 to submit an orchestration, in turns with and without a governor; medians over the rounds. */
+/** Milliseconds at p50 to submit an orchestration, in turns judged and let through; medians over the rounds. */
 async function submitted(database: Database, governor: Governor, { rounds }: Effort) {
-  const gates = { without: gateOn(database, undefined), judged: gateOn(database, governor) };
+  const gates = { without: gateOn(database, silentGovernor), judged: gateOn(database, governor) };
   const measured: Record<keyof typeof gates, number[]> = { without: [], judged: [] };
   for (const gate of Object.values(gates)) await submitMany(gate, 50);
   for (let round = 0; round < rounds; round++) {
@@ -210,7 +212,7 @@ async function submitMany(gate: Gate, count: number): Promise<number> {
 }
 
 /** A gate whose engine executes nothing. */
-function gateOn(database: Database, governor: Governor | undefined): Gate {
+function gateOn(database: Database, governor: Governor): Gate {
   const agent = { agent_id: 'ceo', agent_type: 'T', purpose: 'p', adapter_name: 'a' };
   const events = createEventLog({ database, clock: systemClock });
   return createGate({

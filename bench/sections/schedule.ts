@@ -2,6 +2,7 @@
  * How late jobs fire: 500 of them spread over the seconds, and 500 at one instant. Lateness is from the planned time to
  * the submission of the task, as the jobs' own history has it; the line of tasks is real, nobody works it off.
  */
+
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -16,6 +17,7 @@ import { startEmbeddedPostgres } from '../../src/store/embedded-postgres.ts';
 import { submissionOf } from '../../src/tasks/task.ts';
 import { createTaskQueue } from '../../src/tasks/task-queue.ts';
 import { createTaskSettings } from '../../src/tasks/task-settings.ts';
+import { silentGovernor } from '../measure/silent-governor.ts';
 import { type LatencySummary, latencySummary } from '../measure/statistics.ts';
 import { figure, table } from '../measure/table.ts';
 import type { Effort, SectionResult } from '../section.ts';
@@ -104,7 +106,7 @@ async function measure(
   // Nothing is executed, so nothing is ever cancelled.
   const engine = { cancel: async () => undefined };
   const settings = createTaskSettings(database);
-  const parts = { database, feed, clock: systemClock, log };
+  const parts = { database, feed, clock: systemClock, log, governor: silentGovernor };
   const queue = createTaskQueue({ ...parts, engine, settings });
   const jobs = createJobStore({ ...parts, queue });
   const scheduler = createScheduler({ ...parts, queue, maxConcurrentJobs: 1_000_000 });

@@ -12,7 +12,6 @@ import { checkSchema } from '../core/schema-check.ts';
 import type { StepContext } from '../engine/engine.ts';
 import { type Settlement, settledOutcome } from '../engine/settlement.ts';
 import type { ApprovalQuestion } from '../governance/approval-desk.ts';
-import type { Governor } from '../governance/governor.ts';
 import type { KeyedEvent } from '../runs/event.ts';
 import { withoutSecrets } from '../telemetry/scrub.ts';
 import { inSpan } from '../telemetry/span.ts';
@@ -20,7 +19,7 @@ import { type Agent, titleOf } from './agent.ts';
 import type { ToolAnswer, ToolCall } from './model.ts';
 import { foundEvent, screenAnswer } from './model-screen.ts';
 import { type Tool, unknownTool } from './tool.ts';
-import { type Judged, permitTool } from './tool-permission.ts';
+import { type Judged, permitTool, type ToolPermission } from './tool-permission.ts';
 import { performTool } from './tool-work.ts';
 import type { TurnSetting } from './turn.ts';
 import { toolContent, toolSpan } from './turn-span.ts';
@@ -65,27 +64,9 @@ export async function answerToolCall(setting: TurnSetting, planned: PlannedToolC
   const asked = attempt(() => checkCall(call, offered));
   if (asked instanceof AosError) return refuse(setting, planned, asked);
   if (asked.tool.asSteps !== undefined) return runSteps(setting, planned, asked);
-  if (setting.governor !== undefined) return answerGoverned(setting, setting.governor, planned, asked);
-  const approved =
-    asked.tool.requiresApproval?.(asked.input) === true ? await approval(setting, planned, asked) : asked;
-  if (approved instanceof AosError) return refuse(setting, planned, approved);
-  return runTool(setting, planned, approved);
-}
-
-/** The same where every call is judged. */
-async function answerGoverned(
-  setting: TurnSetting,
-  governor: Governor,
-  planned: PlannedToolCall,
-  { tool, args, input }: CheckedCall,
-): Promise<ToolAnswer> {
-  const { step: name, agent, explain: onQuestion } = planned;
-  const asksApproval = tool.requiresApproval?.(input) === true;
-  const title = `${titleOf(agent)} wants to use ${tool.name}`;
-  const use = { name, agentId: agent.agent_id, tool, args, input, asksApproval, title, onQuestion };
-  const permission = await permitTool(governor, setting.scope, use);
+  const permission = await permitted(setting, planned, asked);
   if ('refusal' in permission) return refuse(setting, planned, permission.refusal, permission);
-  return runTool(setting, planned, { tool, ...permission }, permission);
+  return runTool(setting, planned, { tool: asked.tool, ...permission }, permission);
 }
 
 /** The arguments as an object, as far as they are one; for whoever counts calls. */
@@ -111,34 +92,24 @@ function parseArguments({ name, arguments: given }: ToolCall): JsonObject {
   throw new AosError('invalid_request', `${what} must be a JSON object, got ${shortened(given)}`);
 }
 
-/** Asks whether it may run; an approver may have edited the arguments, which are checked again then. */
-async function approval(
-  { scope, approvals }: TurnSetting,
-  { step, agent, explain }: PlannedToolCall,
-  { tool, args }: CheckedCall,
-): Promise<CheckedCall | AosError> {
-  if (approvals === undefined) {
-    return new AosError('unsupported', `${tool.name} requires an approval, and there is nobody here to ask`);
-  }
-  const outcome = await approvals.ask(scope, {
-    name: step,
-    title: `${titleOf(agent)} wants to use ${tool.name}`,
-    description: tool.description,
-    requestType: 'tool_execution',
-    actionType: tool.name,
+/** What the governor says to it, and whoever has to agree. */
+function permitted(
+  { governor, scope }: TurnSetting,
+  { step: name, agent, explain: onQuestion }: PlannedToolCall,
+  { tool, args, input }: CheckedCall,
+): Promise<ToolPermission> {
+  const asksApproval = tool.requiresApproval?.(input) === true;
+  const title = `${titleOf(agent)} wants to use ${tool.name}`;
+  return permitTool(governor, scope, {
+    name,
     agentId: agent.agent_id,
-    args,
-    onQuestion: explain,
-  });
-  if (outcome.decision !== 'approved') {
-    const why = outcome.decision === 'rejected' ? 'was rejected' : 'was not decided in time';
-    return new AosError('cancelled', `the use of ${tool.name} ${why}: ${outcome.reason}. Go on without it`);
-  }
-  return attempt(() => ({
     tool,
-    args: outcome.args,
-    input: checkSchema(tool.input, outcome.args, `what was approved for ${tool.name}`),
-  }));
+    args,
+    input,
+    asksApproval,
+    title,
+    onQuestion,
+  });
 }
 
 /** Runs the tool, again only when somebody says that it had not done it. */
@@ -146,7 +117,7 @@ async function runTool(
   setting: TurnSetting,
   planned: PlannedToolCall,
   checked: CheckedCall,
-  judged?: Judged,
+  judged: Judged,
 ): Promise<ToolAnswer> {
   for (let round = 1; ; round++) {
     const call = round === 1 ? planned : { ...planned, step: `${planned.step}/again-${round}` };

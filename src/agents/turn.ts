@@ -9,7 +9,6 @@
 import type { Context } from '@opentelemetry/api';
 import type { Clock } from '../core/clock.ts';
 import type { RunScope } from '../engine/engine.ts';
-import type { ApprovalDesk } from '../governance/approval-desk.ts';
 import type { Budgets } from '../governance/budget/budgets.ts';
 import type { Governor } from '../governance/governor.ts';
 import type { Egress } from '../governance/screening/egress.ts';
@@ -44,10 +43,8 @@ export interface TurnSetting {
   readonly tools?: ToolSet;
   /** Counts and holds back; nothing does when left out. */
   readonly meter?: Meter;
-  /** Who is asked before a tool that requires it; such a tool is refused when left out. */
-  readonly approvals?: ApprovalDesk;
-  /** Judges every tool call, and asks for approvals then; without it only tools that require an approval are held. */
-  readonly governor?: Governor;
+  /** Judges every tool call, and asks whoever has to agree to it. */
+  readonly governor: Governor;
   /** What of personal data may leave, as the tenant wants it now; everything when left out. */
   readonly egress?: (tenantId: string) => Promise<Egress>;
   /** Sets aside what calls of the model may cost; nothing does when left out. */

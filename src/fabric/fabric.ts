@@ -38,8 +38,8 @@ export interface FabricParts {
   readonly clock: Clock;
   readonly log: Log;
   readonly random: () => number;
-  /** Judges every action; nothing does when left out. */
-  readonly governor?: Governor | undefined;
+  /** Judges every action. */
+  readonly governor: Governor;
   /** Whether the planes of the configuration are simulated ones. */
   readonly simulation?: boolean | undefined;
   /** What of personal data may be kept of what planes answer; everything when left out. */

@@ -20,9 +20,6 @@ export interface Settling {
   readonly failed: VerdictSettlement;
 }
 
-/** That nothing was set aside. */
-export const nothingSetAside: Settling = { done: {}, failed: {} };
-
 /**
  * @param name the action's own in the run
  * @param hasBegun whether an execution before this one was allowed to
@@ -30,13 +27,12 @@ export const nothingSetAside: Settling = { done: {}, failed: {} };
  * @throws the scope's reason when the run is to end
  */
 export async function permitOrder<Order extends Action & { readonly agentId: string }>(
-  governor: Governor | undefined,
+  governor: Governor,
   scope: RunScope,
   name: string,
   order: Order,
   hasBegun: boolean,
 ): Promise<Permission<Order> | { readonly refusal: AosError; readonly settling: Settling }> {
-  if (governor === undefined) return { order, event: undefined, settling: nothingSetAside };
   const verdict = await governor.allow(scope, { ...proposalOf(name, order), hasBegun });
   const settling = { done: settlementOf(verdict, true), failed: settlementOf(verdict, false) };
   if (verdict.kind === 'allow') {

@@ -66,8 +66,8 @@ export interface RouterParts {
   readonly log: Log;
   /** From 0 to below 1, for the jitter of pauses. */
   readonly random: () => number;
-  /** Judges every action before it is on its way; nothing does when left out. */
-  readonly governor?: Governor | undefined;
+  /** Judges every action before it is on its way. */
+  readonly governor: Governor;
   /** Whether the planes themselves are simulated: they are used as any, and the action says that it was not real. */
   readonly simulation?: boolean | undefined;
   /** What of personal data may be kept of answers; everything when left out. */

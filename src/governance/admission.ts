@@ -19,16 +19,8 @@ export interface Admittance {
   readonly held: boolean;
 }
 
-/**
- * @param governor undefined: everything is permitted
- * @throws AosError what the verdict refuses with
- */
-export async function admit(
-  governor: Governor | undefined,
-  admission: Admission,
-  proposed: ProposedAction,
-): Promise<Admittance> {
-  if (governor === undefined) return { args: proposed.args, event: undefined, decision: undefined, held: false };
+/** @throws AosError what the verdict refuses with */
+export async function admit(governor: Governor, admission: Admission, proposed: ProposedAction): Promise<Admittance> {
   const verdict = await governor.allow(admission, proposed);
   const held = verdict.kind === 'hold' && admission.canWait === true;
   if (verdict.kind !== 'allow' && !held) throw refusalOf(verdict);

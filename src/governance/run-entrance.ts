@@ -34,11 +34,11 @@ export function entranceOf({
  * @throws AosError what it is refused with; conflict when they agreed to something else
  */
 export async function passEntrance(
-  governor: Governor | undefined,
+  governor: Governor,
   scope: RunScope,
   asked: ProposedAction = entranceOf(scope.run),
 ): Promise<void> {
-  if (!scope.run.held || governor === undefined) return;
+  if (!scope.run.held) return;
   const verdict = await governor.allow(scope, asked);
   if (verdict.kind !== 'allow') throw refusalOf(verdict);
   if (verdict.edited) {

@@ -104,8 +104,8 @@ export type OperationParts = OrchestrationParts &
   A2aMessageParts &
   SimulationOperationParts &
   DashboardParts & {
-    /** Judges what changes something; nothing is judged when left out. */
-    readonly governor?: Governor | undefined;
+    /** Judges what changes something. */
+    readonly governor: Governor;
     readonly health: Health;
     readonly feed: Feed;
     readonly audit: Audit;
@@ -149,6 +149,5 @@ export function createOperations(parts: OperationParts): readonly Operation[] {
     ...createFeedOperations(parts),
   ];
   const { governor, dataGuard } = parts;
-  const words = operations.map((operation) => screened(operation, dataGuard));
-  return governor === undefined ? words : words.map((operation) => governed(operation, governor));
+  return operations.map((operation) => governed(screened(operation, dataGuard), governor));
 }

@@ -287,7 +287,6 @@ async function screened({ scope, egress }: OrchestrationSetting, step: string, g
 /** What the tool may be used with; a node that is tried again is judged once. @throws AosError when it may not be used */
 async function permittedUse({ governor, scope }: OrchestrationSetting, tool: Tool, step: string, args: JsonObject) {
   const input = checkSchema(tool.input, args, 'its arguments');
-  if (governor === undefined) return { args, input, event: undefined, settling: {} };
   const name = step.replace(/\/try-\d+$/, '');
   const title = `A graph wants to use ${tool.name}`;
   // Whoever has to agree to the node has been asked before.

@@ -7,12 +7,15 @@ import type { Agent } from '../agents/agent.ts';
 import type { Assignment } from '../agents/brief.ts';
 import type { TurnSetting } from '../agents/turn.ts';
 import type { JsonObject } from '../core/json.ts';
+import type { ApprovalDesk } from '../governance/approval-desk.ts';
 import type { Plan } from './plan.ts';
 import type { RunMeter } from './run-meter.ts';
 
 /** What a pattern works with: everything a turn needs, and what concerns the run as a whole. */
 export interface OrchestrationSetting extends TurnSetting {
   readonly meter: RunMeter;
+  /** Who is asked where a graph wants an approval; such a node fails when left out. */
+  readonly approvals?: ApprovalDesk;
   /** The validated body of the work request. */
   readonly request: JsonObject;
   /** The agents as they were when the run was admitted; undefined for an id that is not among them. */

@@ -52,7 +52,7 @@ export interface ProgramParts {
   readonly events?: Pick<EventLog, 'read'>;
   readonly tools?: ToolSet;
   readonly approvals?: ApprovalDesk;
-  readonly governor?: Governor;
+  readonly governor: Governor;
   readonly budgets?: Budgets;
   /** What of personal data may leave; everything when left out. */
   readonly egress?: DataGuard['egress'];
@@ -144,13 +144,13 @@ function settingOf(parts: ProgramParts, scope: RunScope, traceContext: Context, 
     scope,
     model: modelFor(parts, scope.run),
     clock,
+    governor,
     traceContext,
     captureContent,
     progress: createProgress(plannedTurns),
     meter: createRunMeter({ scope, clock, limits, guard, restored: scope.checkpointed?.['meter'] }),
     ...(tools === undefined ? {} : { tools }),
     ...(approvals === undefined ? {} : { approvals }),
-    ...(governor === undefined ? {} : { governor }),
     ...(budgets === undefined ? {} : { budgets }),
     ...(egress === undefined ? {} : { egress }),
     ...(log === undefined ? {} : { log }),

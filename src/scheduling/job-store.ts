@@ -55,8 +55,8 @@ export interface JobStoreParts {
   readonly clock: Clock;
   /** The fabric context of a tenant, kept with its jobs; left out where there is no fabric. */
   readonly fabric?: ((tenantId: string) => Promise<JsonObject>) | undefined;
-  /** Judges what is scheduled; everything is when left out. */
-  readonly governor?: Governor | undefined;
+  /** Judges what is scheduled. */
+  readonly governor: Governor;
 }
 
 export function createJobStore({ database, queue, feed, clock, fabric, governor }: JobStoreParts): JobStore {

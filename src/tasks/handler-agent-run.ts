@@ -17,7 +17,7 @@ import type { TaskHandler, TaskSetting } from './task-handler.ts';
 /** What turns need that does not depend on the run. */
 export type AgentParts = Pick<
   TurnSetting,
-  'model' | 'clock' | 'captureContent' | 'tools' | 'approvals' | 'governor' | 'budgets' | 'egress' | 'log'
+  'model' | 'clock' | 'captureContent' | 'tools' | 'governor' | 'budgets' | 'egress' | 'log'
 > & {
   readonly catalogue: AgentStock;
   /** Answers in simulated runs. */
@@ -53,7 +53,7 @@ export function answer(
   { scope, traceContext }: TaskSetting,
   { turn, agent, input, context, payload }: Question,
 ): Promise<TurnOutcome> {
-  const { clock, captureContent, tools, approvals, governor, budgets, egress, log } = parts;
+  const { clock, captureContent, tools, governor, budgets, egress, log } = parts;
   const bounds = {
     max_tool_calls: payload['max_steps'] ?? DEFAULT_MAX_STEPS,
     max_cost_usd: payload['max_cost_usd'] ?? DEFAULT_MAX_COST_USD,
@@ -64,13 +64,12 @@ export function answer(
     scope,
     model: modelFor(parts, scope.run),
     clock,
+    governor,
     traceContext,
     captureContent,
     progress: createProgress(1),
     meter: createRunMeter({ scope, clock, limits, guard: createLoopGuard() }),
     ...(tools === undefined ? {} : { tools }),
-    ...(approvals === undefined ? {} : { approvals }),
-    ...(governor === undefined ? {} : { governor }),
     ...(budgets === undefined ? {} : { budgets }),
     ...(egress === undefined ? {} : { egress }),
     ...(log === undefined ? {} : { log }),

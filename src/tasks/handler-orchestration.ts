@@ -16,7 +16,7 @@ export type PreparedOrchestration = Pick<ChildWork, 'request' | 'definition'>;
  */
 export type PrepareOrchestration = (body: JsonObject, run: Run) => Promise<PreparedOrchestration>;
 
-export function createOrchestrationHandler(prepare: PrepareOrchestration, governor: Governor | undefined): TaskHandler {
+export function createOrchestrationHandler(prepare: PrepareOrchestration, governor: Governor): TaskHandler {
   return async ({ payload }, { scope }) => {
     const { orchestration_id: _, ...asked } = payload;
     const body = await permitted(governor, scope, asked);
@@ -35,12 +35,11 @@ export function createOrchestrationHandler(prepare: PrepareOrchestration, govern
 const PREPARED = 'orchestration/prepared';
 
 /** What may be run of it, once whoever has to agree has. @throws AosError what governance refuses it with */
-async function permitted(governor: Governor | undefined, scope: RunScope, body: JsonObject): Promise<JsonObject> {
+async function permitted(governor: Governor, scope: RunScope, body: JsonObject): Promise<JsonObject> {
   const name = 'orchestration/submit';
   const what = { kind: 'run', type: 'submit', target: null, actionClass: 'orchestration', effect: 'write' } as const;
   const hasBegun = scope.isSettled(PREPARED);
-  const verdict = await governor?.allow(scope, { name, what, agentId: null, args: body, hasBegun });
-  if (verdict === undefined) return body;
+  const verdict = await governor.allow(scope, { name, what, agentId: null, args: body, hasBegun });
   if (verdict.kind !== 'allow') throw refusalOf(verdict);
   return verdict.args;
 }

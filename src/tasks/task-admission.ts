@@ -42,8 +42,8 @@ export interface TaskAdmissionParts {
   /** Whether the tenant has quotas that a submission may exceed; looked up for each when left out. */
   readonly hasQuotas?: ((tenantId: string) => boolean) | undefined;
   readonly onQuota?: OnQuota | undefined;
-  /** Judges what is submitted; everything is taken when left out. */
-  readonly governor?: Governor | undefined;
+  /** Judges what is submitted. */
+  readonly governor: Governor;
   /** Whether all tasks are simulated, whatever they say. */
   readonly simulation?: boolean | undefined;
 }

@@ -70,8 +70,8 @@ export interface TaskQueueParts {
   /** Whether the tenant has quotas that a submission may exceed; looked up for each when left out. */
   readonly hasQuotas?: ((tenantId: string) => boolean) | undefined;
   readonly onQuota?: OnQuota | undefined;
-  /** Judges what is submitted; everything is taken when left out. */
-  readonly governor?: Governor | undefined;
+  /** Judges what is submitted. */
+  readonly governor: Governor;
   /** Whether all tasks are simulated. */
   readonly simulation?: boolean | undefined;
 }

@@ -1,4 +1,5 @@
 /** A turn whose tool must be approved, with the simulated model on the real engine, desk and database. */
+
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createSessionDocuments, type SessionDocuments } from '../../src/agents/session-documents.ts';
 import { createSimulatedModel } from '../../src/agents/simulated-model.ts';
@@ -13,6 +14,7 @@ import type { RunEvent } from '../../src/runs/event.ts';
 import { DEFAULT_TENANT, keyOfRun, type Run, runKey } from '../../src/runs/run.ts';
 import type { Database } from '../../src/store/database.ts';
 import { openTestDatabase } from '../support/database.ts';
+import { unenforcedGovernor } from '../support/governance.ts';
 import { silentLog } from '../support/log.ts';
 import { createTestRuns, type TestRuns, testAdmission } from '../support/runs.ts';
 import { turnProgram } from '../support/turn.ts';
@@ -35,7 +37,7 @@ async function startEngine(): Promise<void> {
     program: turnProgram({
       model: createSimulatedModel({ firstTokenMs: 0, tokenMs: 0 }, systemClock),
       tools: [createRecordDecision(documents)],
-      approvals: desk,
+      governor: unenforcedGovernor({ approvals: desk }),
       message: 'Please record the decision: we stay in Berlin.',
     }),
     clock: systemClock,

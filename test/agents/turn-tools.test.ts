@@ -9,6 +9,7 @@ import type { RunProgram } from '../../src/engine/engine.ts';
 import { type SettledOutcome, settlementPayload } from '../../src/engine/settlement.ts';
 import type { ApprovalAsk, ApprovalDesk, ApprovalOutcome } from '../../src/governance/approval-desk.ts';
 import type { RunEvent } from '../../src/runs/event.ts';
+import { unenforcedGovernor } from '../support/governance.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { type Death, MemoryRun } from '../support/run-scope.ts';
 import { type Script, scriptedModel } from '../support/scripted-model.ts';
@@ -359,7 +360,9 @@ describe('a tool that requires an approval', () => {
     asked.length = 0;
     const model = saying([ask(1), ask(21)], ['ok']);
     const approvals = desk(async ({ args }) => ({ decision: 'approved', args, edited: false }));
-    await new MemoryRun({}).execute(turnProgram({ model, tools: [guarded], approvals }));
+    await new MemoryRun({}).execute(
+      turnProgram({ model, tools: [guarded], governor: unenforcedGovernor({ approvals }) }),
+    );
     expect(answersIn(model.asked[1]?.exchanges)).toEqual([{ result: 2 }, { result: 42 }]);
     expect(asked).toMatchObject([
       {
@@ -377,7 +380,7 @@ describe('a tool that requires an approval', () => {
     const run = new MemoryRun({});
     const model = saying([ask(21)], ['ok']);
     const approvals = desk(async () => ({ decision: 'approved', args: { of: 11 }, edited: true }));
-    await run.execute(turnProgram({ model, tools: [guarded], approvals }));
+    await run.execute(turnProgram({ model, tools: [guarded], governor: unenforcedGovernor({ approvals }) }));
     expect(answersIn(model.asked[1]?.exchanges)).toEqual([{ result: 22 }]);
     expect(run.events.find(({ type }) => type === 'tool.called')?.data).toMatchObject({ arguments: { of: 11 } });
   });
@@ -386,24 +389,26 @@ describe('a tool that requires an approval', () => {
     [
       'rejected',
       { decision: 'rejected', reason: 'too dear' },
-      'the use of double was rejected: too dear. Go on without it',
+      'the use of double was not allowed: CFO wants to use double was rejected: too dear',
     ],
     [
       'not decided in time',
       { decision: 'timeout', reason: 'nobody came' },
-      'the use of double was not decided in time: nobody came. Go on without it',
+      'the use of double was not allowed: CFO wants to use double was not decided in time: nobody came',
     ],
     [
       'approved with arguments that do not fit',
       { decision: 'approved', args: { of: 'x' }, edited: true },
-      'what was approved for double cannot be used: "of": expected a number, got a text',
+      'what double may be given cannot be used: "of": expected a number, got a text',
     ],
   ] as const)('is not run when it was %s', async (_name, outcome, message) => {
     const run = new MemoryRun({});
     const model = saying([ask(21)], ['ok']);
     const spy = vi.fn(async () => 1);
     const approvals = desk(async () => outcome as Partial<ApprovalOutcome>);
-    await run.execute(turnProgram({ model, tools: [{ ...guarded, run: spy }], approvals }));
+    await run.execute(
+      turnProgram({ model, tools: [{ ...guarded, run: spy }], governor: unenforcedGovernor({ approvals }) }),
+    );
     expect(answersIn(model.asked[1]?.exchanges)).toMatchObject([{ error: { message } }]);
     expect(spy).not.toHaveBeenCalled();
   });
@@ -411,7 +416,9 @@ describe('a tool that requires an approval', () => {
   it('is not run where nobody can be asked', async () => {
     const model = saying([ask(21)], ['ok']);
     await new MemoryRun({}).execute(turnProgram({ model, tools: [guarded] }));
-    expect(answersIn(model.asked[1]?.exchanges)).toMatchObject([{ error: { code: 'unsupported' } }]);
+    expect(answersIn(model.asked[1]?.exchanges)).toMatchObject([
+      { error: { code: 'forbidden', message: expect.stringContaining('the use of double was not allowed') } },
+    ]);
   });
 
   it('lets its agent answer an approver who asks back, and counts that call', async () => {
@@ -426,7 +433,9 @@ describe('a tool that requires an approval', () => {
       answer = await onQuestion?.({ text: 'why?', askedBy: 'ada', number: 1 });
       return { decision: 'approved', args, edited: false };
     });
-    const outcome = await run.execute(turnProgram({ model, tools: [guarded], approvals }));
+    const outcome = await run.execute(
+      turnProgram({ model, tools: [guarded], governor: unenforcedGovernor({ approvals }) }),
+    );
     expect(answer).toBe('Because of the runway.');
     expect(outcome).toMatchObject({ usage: { tokens_input: 30 } });
     expect(run.stepOrder).toContain('chat/1/tool-1/double/question-1');

@@ -4,7 +4,7 @@ import { AosError } from '../../src/core/errors.ts';
 import type { Action } from '../../src/fabric/action.ts';
 import { type Permission, permitOrder } from '../../src/fabric/permission.ts';
 import type { Governor } from '../../src/governance/governor.ts';
-import { answeringDesk, testGovernor, testPolicy } from '../support/governance.ts';
+import { answeringDesk, testGovernor, testPolicy, unenforcedGovernor } from '../support/governance.ts';
 import { MemoryRun } from '../support/run-scope.ts';
 
 type Order = Action & { readonly agentId: string };
@@ -18,7 +18,7 @@ const update: Order = {
   agentId: 'cfo',
 };
 
-async function permitted(governor: Governor | undefined, order: Order, hasBegun = false, run = new MemoryRun({})) {
+async function permitted(governor: Governor, order: Order, hasBegun = false, run = new MemoryRun({})) {
   let permission: Permission<Order> | AosError | undefined;
   await run.execute(async (scope) => {
     const given = await permitOrder(governor, scope, 'task/action', order, hasBegun);
@@ -29,8 +29,8 @@ async function permitted(governor: Governor | undefined, order: Order, hasBegun 
 }
 
 describe('an action for a plane', () => {
-  it('goes as it is where nothing judges', async () => {
-    expect(await permitted(undefined, update)).toMatchObject({ order: update, event: undefined });
+  it('goes as it is where nothing is enforced', async () => {
+    expect(await permitted(unenforcedGovernor(), update)).toMatchObject({ order: update, event: undefined });
   });
 
   it('is refused with the rule and the party that answers for it, and the log says so', async () => {

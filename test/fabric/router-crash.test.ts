@@ -10,6 +10,7 @@ import { globalKey } from '../../src/runs/run.ts';
 import type { Database } from '../../src/store/database.ts';
 import { openTestDatabase } from '../support/database.ts';
 import { fabricConfig, tenant } from '../support/fabric-run.ts';
+import { unenforcedGovernor } from '../support/governance.ts';
 import { silentLog } from '../support/log.ts';
 import { hang, type PlaneDouble, say, startPlaneDouble } from '../support/plane-double.ts';
 import { type Death, MemoryRun } from '../support/run-scope.ts';
@@ -38,6 +39,7 @@ beforeAll(async () => {
     clock: systemClock,
     log: silentLog,
     random: () => 0,
+    governor: unenforcedGovernor(),
   });
 });
 afterAll(async () => {

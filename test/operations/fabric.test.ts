@@ -17,6 +17,7 @@ import {
   startTestFabric,
   type TestFabric,
 } from '../support/fabric-run.ts';
+import { unenforcedGovernor } from '../support/governance.ts';
 import { silentLog } from '../support/log.ts';
 
 const caller = { tenantId: 'acme', userId: 'eve' };
@@ -38,7 +39,15 @@ beforeAll(async () => {
   test = await startTestFabric({ url, config, allowScrappy: false });
   const { database, engine } = test.engine;
   const settings = createTaskSettings(database);
-  const queue = createTaskQueue({ database, engine, feed: test.feed, settings, clock: systemClock, log: silentLog });
+  const queue = createTaskQueue({
+    database,
+    engine,
+    feed: test.feed,
+    settings,
+    clock: systemClock,
+    log: silentLog,
+    governor: unenforcedGovernor(),
+  });
   audit = createTestAudit(database);
   operations = createFabricOperations({ fabric: test.fabric, queue, engine, audit, tenant: database.tenant });
 });

@@ -1,4 +1,5 @@
 /** Patterns through the gate, on the real engine and database: waits, signals and what runs are pinned to. */
+
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
@@ -19,6 +20,7 @@ import { keyOfRun, type Run } from '../../src/runs/run.ts';
 import type { Database } from '../../src/store/database.ts';
 import { testAgent } from '../support/agents.ts';
 import { openTestDatabase } from '../support/database.ts';
+import { unenforcedGovernor } from '../support/governance.ts';
 import { recordingLog } from '../support/log.ts';
 import { chorus } from '../support/orchestration.ts';
 import { expectSoundLog } from '../support/run-log.ts';
@@ -67,12 +69,13 @@ async function start(version = '1'): Promise<void> {
   const memory = createSessionMemory({ tenant: database.tenant, clock });
   const tools = toolSet(version);
   const { events } = stores;
-  const program = createRunProgram({ catalogue, model, memory, definitions, events, tools, clock });
+  const governor = unenforcedGovernor();
+  const program = createRunProgram({ catalogue, model, memory, definitions, events, tools, clock, governor });
   engine = createEngine({ database, ...stores, program, clock, log: recordingLog() });
   await engine.start();
   await wakeRunsOfKnownDefinitions({ database, definitions, engine, toolVersions: tools.versions });
   gate = createGate({
-    ...{ catalogue, engine, events, definitions, clock },
+    ...{ catalogue, engine, events, definitions, clock, governor },
     runs: stores.runs,
     simulated: false,
     toolVersions: tools.versions,

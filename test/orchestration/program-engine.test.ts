@@ -1,4 +1,5 @@
 /** The program on the real engine and database, with a provider on a real socket. */
+
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createModel } from '../../src/agents/model-choice.ts';
 import { loadPrices } from '../../src/agents/price-file.ts';
@@ -14,6 +15,7 @@ import type { RunAdmission } from '../../src/runs/run-store.ts';
 import type { Database } from '../../src/store/database.ts';
 import { testCatalogue } from '../support/agents.ts';
 import { openTestDatabase } from '../support/database.ts';
+import { unenforcedGovernor } from '../support/governance.ts';
 import { recordingLog } from '../support/log.ts';
 import {
   beginStream,
@@ -44,6 +46,7 @@ beforeAll(async () => {
     ),
     memory: createSessionMemory({ tenant: database.tenant, clock }),
     clock,
+    governor: unenforcedGovernor(),
   });
   engine = createEngine({ database, ...stores, program, clock, log: recordingLog() });
   await engine.start();

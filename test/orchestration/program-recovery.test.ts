@@ -2,6 +2,7 @@
  * A run whose process dies at every boundary there is, one after the other, and is executed again: the log must be
  * sound each time, the result the same, and a turn that was over must not be asked of the model again.
  */
+
 import { describe, expect, it } from 'vitest';
 import type { Model } from '../../src/agents/model.ts';
 import { createSimulatedModel } from '../../src/agents/simulated-model.ts';
@@ -9,6 +10,7 @@ import { AosError } from '../../src/core/errors.ts';
 import type { JsonObject } from '../../src/core/json.ts';
 import { createRunProgram } from '../../src/orchestration/program.ts';
 import { testCatalogue } from '../support/agents.ts';
+import { unenforcedGovernor } from '../support/governance.ts';
 import { expectSoundLog } from '../support/run-log.ts';
 import { type Death, MemoryRun } from '../support/run-scope.ts';
 import { scriptedModel } from '../support/scripted-model.ts';
@@ -22,7 +24,7 @@ const points: readonly Death['at'][] = ['before-emit', 'after-emit', 'before-ste
 /** Fast time, so that a turn is written in several deltas. */
 function programOf(model: Model) {
   const memory = { add: async () => 1, recall: async () => [] };
-  return createRunProgram({ catalogue, model, memory, clock: tickingClock(20) });
+  return createRunProgram({ catalogue, model, memory, clock: tickingClock(20), governor: unenforcedGovernor() });
 }
 
 /** The same words to the same brief, in a few pieces. */

@@ -6,6 +6,7 @@ import { AosError } from '../../src/core/errors.ts';
 import { isJsonObject, type JsonObject } from '../../src/core/json.ts';
 import { createRunProgram } from '../../src/orchestration/program.ts';
 import { testCatalogue } from '../support/agents.ts';
+import { unenforcedGovernor } from '../support/governance.ts';
 import { expectSoundLog } from '../support/run-log.ts';
 import { MemoryRun } from '../support/run-scope.ts';
 import { type Script, scriptedModel } from '../support/scripted-model.ts';
@@ -17,7 +18,7 @@ const busy = () => new AosError('model_failed', 'the model is busy', { retry: 'l
 const refused = () => new AosError('model_failed', 'the key was refused', { retry: 'never' });
 
 function programOf(model: Model, memory = noMemory) {
-  return createRunProgram({ catalogue, model, memory, clock: tickingClock(1) });
+  return createRunProgram({ catalogue, model, memory, clock: tickingClock(1), governor: unenforcedGovernor() });
 }
 
 /** Says who it is and in which phase; failures where `fails` says so. */

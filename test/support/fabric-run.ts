@@ -1,4 +1,5 @@
 /** A fabric on a real engine and database for tests: its planes are simulated unless a test says otherwise. */
+
 import { randomUUID } from 'node:crypto';
 import { ROOT_CONTEXT } from '@opentelemetry/api';
 import { systemClock } from '../../src/core/clock.ts';
@@ -10,6 +11,7 @@ import type { ActionOrder } from '../../src/fabric/router.ts';
 import { createFeed, type Feed, type FeedItem } from '../../src/runs/feed.ts';
 import type { Run } from '../../src/runs/run.ts';
 import { startTestEngine, type TestEngine } from './engine.ts';
+import { unenforcedGovernor } from './governance.ts';
 import { silentLog } from './log.ts';
 
 export interface TestFabric extends AsyncDisposable {
@@ -69,6 +71,7 @@ export async function startTestFabric(options: TestFabricOptions): Promise<TestF
     clock: systemClock,
     log: silentLog,
     random: () => 0,
+    governor: unenforcedGovernor(),
     egress,
   });
   holder.fabric = fabric;

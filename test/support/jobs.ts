@@ -1,4 +1,5 @@
 /** Jobs and a scheduler on a database, with the real line of tasks; no workers: a test says how tasks end. */
+
 import type { Clock } from '../../src/core/clock.ts';
 import type { NewFeedItem } from '../../src/runs/feed.ts';
 import type { Caller } from '../../src/runs/run.ts';
@@ -12,6 +13,7 @@ import type { Database } from '../../src/store/database.ts';
 import { submissionOf, type TaskSubmission } from '../../src/tasks/task.ts';
 import type { TaskQueue } from '../../src/tasks/task-queue.ts';
 import type { WorkerPool } from '../../src/tasks/worker-pool.ts';
+import { unenforcedGovernor } from './governance.ts';
 import { silentLog } from './log.ts';
 import { acme, createTestTasks } from './tasks.ts';
 
@@ -51,7 +53,7 @@ export function createTestJobs(database: Database, clock: Clock, options: TestJo
   const facts: NewFeedItem[] = [];
   const feed = { write: async (_within: unknown, item: NewFeedItem) => void facts.push(item) };
   const parts = { database, queue, feed, clock, log: silentLog };
-  const store = createJobStore(parts);
+  const store = createJobStore({ ...parts, governor: unenforcedGovernor() });
   const reader = createJobReader({ tenant: database.tenant, clock });
   const scheduler = createScheduler({
     ...parts,

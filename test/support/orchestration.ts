@@ -1,4 +1,5 @@
 /** Orchestrations on the engine's port in memory, with a scripted model. */
+
 import type { Brief } from '../../src/agents/brief.ts';
 import type { Model } from '../../src/agents/model.ts';
 import type { SessionMemory } from '../../src/agents/session.ts';
@@ -7,6 +8,7 @@ import type { JsonObject } from '../../src/core/json.ts';
 import { createRunProgram, type ProgramParts } from '../../src/orchestration/program.ts';
 import type { Run } from '../../src/runs/run.ts';
 import { testCatalogue } from './agents.ts';
+import { unenforcedGovernor } from './governance.ts';
 import { expectSoundLog } from './run-log.ts';
 import { MemoryRun } from './run-scope.ts';
 import { type Script, type ScriptedModel, scriptedModel } from './scripted-model.ts';
@@ -16,7 +18,14 @@ export const noMemory: SessionMemory = { add: async () => 1, recall: async () =>
 
 export function programOf(model: Model, change: Partial<ProgramParts> = {}) {
   const catalogue = testCatalogue('ceo', 'cfo', 'cmo', 'cto');
-  return createRunProgram({ catalogue, model, memory: noMemory, clock: tickingClock(1), ...change });
+  return createRunProgram({
+    catalogue,
+    model,
+    memory: noMemory,
+    clock: tickingClock(1),
+    governor: unenforcedGovernor(),
+    ...change,
+  });
 }
 
 export function requestOf(workflow: string, change: JsonObject = {}): JsonObject {

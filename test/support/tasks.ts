@@ -2,6 +2,7 @@
  * The line of tasks and a pool of workers on a database, over an engine that does what a test says: everything but the
  * engine is real.
  */
+
 import { systemClock } from '../../src/core/clock.ts';
 import { AosError } from '../../src/core/errors.ts';
 import { randomUnit } from '../../src/core/ids.ts';
@@ -15,6 +16,7 @@ import { createTaskClaims, type TaskClaims } from '../../src/tasks/task-claims.t
 import { createTaskQueue, type TaskQueue } from '../../src/tasks/task-queue.ts';
 import { createTaskSettings, type TaskSettingsPatch, type TaskSettingsStore } from '../../src/tasks/task-settings.ts';
 import { createWorkerPool, type WorkerPool } from '../../src/tasks/worker-pool.ts';
+import { unenforcedGovernor } from './governance.ts';
 import { silentLog } from './log.ts';
 import { testRun } from './run.ts';
 
@@ -47,7 +49,7 @@ export function createTestTasks(database: Database, options: TestTasksOptions = 
   const double = engineDouble(attempt);
   const parts = { database, engine: double.engine, runs: double.runs, feed, clock: systemClock, log: silentLog };
   const settings = createTaskSettings(database, options.settings);
-  const queue = createTaskQueue({ ...parts, settings });
+  const queue = createTaskQueue({ ...parts, settings, governor: unenforcedGovernor() });
   const claims = createTaskClaims({ ...parts, settings, random: randomUnit });
   const pool = createWorkerPool({ ...parts, settings, claims, loopLoad, simulated: true, stopGraceMs: 200 });
   return { queue, claims, settings, pool, facts, performed: double.performed };

@@ -1,4 +1,5 @@
 /** One turn of one agent, by itself, on the engine's port in memory. */
+
 import { type Context, context } from '@opentelemetry/api';
 import type { Agent } from '../../src/agents/agent.ts';
 import type { Brief } from '../../src/agents/brief.ts';
@@ -10,6 +11,7 @@ import { runTurn } from '../../src/agents/turn-loop.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import type { RunProgram } from '../../src/engine/engine.ts';
 import { testAgent } from './agents.ts';
+import { unenforcedGovernor } from './governance.ts';
 
 export interface TurnParts extends Partial<Omit<TurnSetting, 'scope' | 'model' | 'tools'>> {
   readonly model: Model;
@@ -31,6 +33,7 @@ export function turnProgram(parts: TurnParts): RunProgram {
         scope,
         model,
         clock: systemClock,
+        governor: unenforcedGovernor(),
         progress: createProgress(1),
         traceContext: parent,
         captureContent: false,

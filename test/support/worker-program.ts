@@ -3,6 +3,7 @@
  * Says `ready`, `step <name>` when a step begins, `aborted <name>` when a stuck one is cancelled. A task's payload says
  * what its run does: see `programOf`.
  */
+
 import { systemClock } from '../../src/core/clock.ts';
 import { randomUnit } from '../../src/core/ids.ts';
 import { isJsonObject } from '../../src/core/json.ts';
@@ -14,6 +15,7 @@ import { createTaskClaims } from '../../src/tasks/task-claims.ts';
 import { createTaskQueue } from '../../src/tasks/task-queue.ts';
 import { createTaskSettings } from '../../src/tasks/task-settings.ts';
 import { createWorkerPool } from '../../src/tasks/worker-pool.ts';
+import { unenforcedGovernor } from './governance.ts';
 import { silentLog } from './log.ts';
 import { createTestRuns } from './runs.ts';
 
@@ -54,7 +56,7 @@ export async function startWorkers(database: Database, plan: WorkerPlan = {}) {
   const feed = createFeed(parts);
   const engine = createEngine({ ...parts, runs, events, program: programOf(plan), stopGraceMs: 200 });
   const settings = createTaskSettings(database);
-  const queue = createTaskQueue({ ...parts, engine, feed, settings });
+  const queue = createTaskQueue({ ...parts, engine, feed, settings, governor: unenforcedGovernor() });
   const claims = createTaskClaims({ database, feed, settings, clock: systemClock, random: randomUnit });
   const pool = createWorkerPool({
     ...parts,

@@ -7,6 +7,7 @@ import { RETRY_STEP } from '../../src/tasks/attempt.ts';
 import { innerWork } from '../../src/tasks/handler-scheduled-job.ts';
 import { createTaskProgram, type TaskProgramParts } from '../../src/tasks/task-program.ts';
 import { testCatalogue } from '../support/agents.ts';
+import { unenforcedGovernor } from '../support/governance.ts';
 import { testRun } from '../support/run.ts';
 import { MemoryRun } from '../support/run-scope.ts';
 import { type Script, scriptedModel } from '../support/scripted-model.ts';
@@ -18,6 +19,7 @@ function program(change: Partial<TaskProgramParts> & { script?: () => Script } =
       catalogue: testCatalogue('ceo', 'cfo'),
       model: scriptedModel(script),
       clock: systemClock,
+      governor: unenforcedGovernor(),
       captureContent: false,
     },
     evaluation: {
@@ -60,7 +62,15 @@ describe('agent_run', () => {
     const model = scriptedModel(() => ['Yes.']);
     const run = attemptRun('agent_run', { agent: 'ceo', input: { question: 'grow?' }, context: { quarter: 'Q1' } });
     await run.execute(
-      program({ agents: { catalogue: testCatalogue('ceo'), model, clock: systemClock, captureContent: false } }),
+      program({
+        agents: {
+          catalogue: testCatalogue('ceo'),
+          model,
+          clock: systemClock,
+          governor: unenforcedGovernor(),
+          captureContent: false,
+        },
+      }),
     );
     const [asked] = model.asked;
     expect(asked?.brief.agent.agent_id).toBe('ceo');
