@@ -39,7 +39,7 @@ describe('on texts of others, screening', () => {
   const { recall, missed, falsePositives } = measure(corpus);
 
   it('is measured on many, most of them without personal data', () => {
-    expect(corpus.length).toBeGreaterThanOrEqual(1600);
+    expect(corpus.length).toBeGreaterThanOrEqual(1800);
     expect(corpus.filter(({ spans }) => spans.length === 0).length).toBeGreaterThanOrEqual(corpus.length / 2);
   });
 
@@ -76,6 +76,7 @@ const KNOWN_MISSES = [
   'PHONE 07700 900555 in: patient_id,',
   'SECRET 2009390602:AA',
   'SECRET Xy7!pQ2z in: sshpass -p ',
+  'DRIVER_LICENSE 643194368 in: Licence No: ',
 ];
 
 /** Titles of people are parts of other names as well. */

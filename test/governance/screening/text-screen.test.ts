@@ -4,7 +4,7 @@ import { defaultPolicy, type ScreeningPolicy } from '../../../src/governance/scr
 import { createTextScreen } from '../../../src/governance/screening/text-screen.ts';
 import { readCorpus, rules } from './corpus.ts';
 
-const texts = ['./development-corpus.jsonl', './corpus.jsonl', './field-corpus.jsonl']
+const texts = ['./development-corpus.jsonl', './corpus.jsonl', './field-corpus.jsonl', './foreign-corpus.jsonl']
   .flatMap(readCorpus)
   .map(({ text }) => text);
 

@@ -1,5 +1,5 @@
 import { cue, thing } from '../cue.ts';
-import { found, type Rule } from '../rule.ts';
+import { found, type Rule, type Sighting } from '../rule.ts';
 import { luhn } from './checksum.ts';
 
 /** Issuers: first digits, and how many there are. */
@@ -33,7 +33,7 @@ export const cardRule: Rule = {
   pattern:
     /(?<![\p{N}_.+-]|[^\P{L}\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7a3]|\d[ -])\d(?:[ .-]?\d){11,18}(?![ -]?\d|[\p{N}_]|[^\P{L}\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7a3]|[.-][\p{L}\p{N}])/gu,
   starter: /\d/g,
-  reach: 41,
+  reach: 48,
   within: 'line',
   judge(sighting) {
     const { value } = sighting;
@@ -42,7 +42,17 @@ export const cardRule: Rule = {
     if (!isIssued || !luhn(digits) || /^(\d)\1+$/.test(digits)) return undefined;
     if (sighting.follows(named)) return found('credit_card', sighting, 0.99);
     if (sighting.follows(thing)) return undefined;
+    if (isAmongHex(sighting)) return undefined;
     if (GROUPED.test(value)) return found('credit_card', sighting, 0.95);
     return PLAIN.test(value) ? found('credit_card', sighting, digits.length > 13 ? 0.94 : 0.75) : undefined;
   },
 };
+
+const HEX_BEFORE = /(?<![\da-z])[\da-f]{4} $/;
+const HEX_AFTER = / [\dA-F]{4}(?![\dA-Za-z])/y;
+
+/** Tables of code points have groups of four as well, and letters in some. */
+function isAmongHex({ text, end, left }: Sighting): boolean {
+  HEX_AFTER.lastIndex = end;
+  return HEX_AFTER.test(text) || HEX_BEFORE.test(left);
+}

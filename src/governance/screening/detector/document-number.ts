@@ -10,6 +10,8 @@ const license = cue(
 
 const COMPACT_DATE = /^(?:19|20)\d\d(?:0[1-9]|1[0-2])[0-3]\d$/;
 
+/** "patente" is a licence and a patent. */
+const PATENT = /^(?:EP|US|WO|DE|IT|ES|FR)\d{6,10}[A-CU]\d?$/;
 /** Great Britain's: five letters of the name, the date of birth, initials, and a check. */
 const BRITISH = /^[A-Z9]{5}\d[0156]\d[0-3]\d\d[A-Z9]{2}[A-Z\d][A-Z]{2}$/;
 const DATE = /^\d{1,2}[/-]\d{1,2}[/-]\d{2,4}$|^\d{4}[/-]\d{1,2}[/-]\d{1,2}$/;
@@ -39,7 +41,8 @@ export const documentRule: Rule = {
       compact.length > 20 ||
       COMPACT_DATE.test(compact) ||
       DATE.test(value) ||
-      /^0x/i.test(value)
+      /^0x/i.test(value) ||
+      PATENT.test(value)
     )
       return undefined;
     if (isPassport) return compact.length <= 12 && !value.includes('/') ? found('passport', sighting, 0.9) : undefined;

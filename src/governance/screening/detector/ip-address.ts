@@ -15,6 +15,11 @@ const SIBLING_LAST = /\d[\s,;]{0,3}(?:to|and|or|bis|und|->|→|-)?\s{0,3}$/;
 const HAS_WORD = /[^\d\s.,;]/;
 /** "Bump actions/checkout from 4.0.1.1 to …". */
 const RAISED = /(?<![a-z])(?:bump|upgrad|updat|downgrad|migrat)[a-z]{0,4} [^\n]{0,40}(?:to|from) $/;
+/** `== 1.2.3.0`, `>=4.0.0.1`; but `ip.addr == 10.0.0.1`. */
+function isCompared(left: string): boolean {
+  return /(?:[=><~!]=|[~^>]) ?$/.test(left) && !/(?<![a-z])(?:ip|addr|address|host|src|dst|peer|remote)/.test(left);
+}
+
 const HAS_DIGIT = /\d/;
 /** Attributes and extensions of certificates, and the beginning of all ids of the internet. */
 const OBJECT_IDS = /^(?:2\.5\.(?:4|29)\.\d{1,2}|1\.3\.6\.1)$/;
@@ -33,7 +38,7 @@ export const ipv4Rule: Rule = {
     if (OBJECT_IDS.test(value) && !/\bip\b/.test(left)) return undefined;
     const context = SIBLING_LAST.test(left) && HAS_WORD.test(left) ? left.replace(SIBLINGS, '') : left;
     const cues = context === left ? sighting.cues : cuesBefore(context);
-    if (cues.has(version) || ofProgram.test(context) || RAISED.test(context)) return undefined;
+    if (cues.has(version) || ofProgram.test(context) || RAISED.test(context) || isCompared(context)) return undefined;
     return found('ip_address', sighting, 0.92);
   },
 };

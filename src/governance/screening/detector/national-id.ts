@@ -15,7 +15,7 @@ const notUniform = (id: string) => !/^(\d)\1+$/.test(id);
 export const numericIds: readonly NationalId[] = [
   define(
     '\\d{2}[ ]?\\d{6}[ ]?[A-Z][ ]?\\d{2}[ ]?\\d',
-    'rentenversicherungsnummer|sozialversicherungsnummer|versicherungsnummer|sv nummer|rvnr|vsnr',
+    'rentenversicherungsnummer|sozialversicherungsnummer|versicherungsnummer|sv nummer|sv nr|rvnr|vsnr',
     isGermanPension,
     [/^\d{2} \d{6} [A-Z] ?\d{3}$/, 0.85],
   ),

@@ -25,6 +25,8 @@ const offset = cue('utc|gmt|offset|zone|diff|delta|score|change|temp');
 
 const NANP = /^(?:\+?1[ .-]?)?(?:\([2-9]\d\d\) ?|[2-9]\d\d[.-])[2-9]\d\d[.-]\d{4}$/;
 const GROUPED_FROM_TRUNK = /^\(?0\d{1,4}\)?[ /-] ?\d{2,4}(?:[ -]\d{2,4}){1,3}$/;
+/** "0065 0302 0304": groups of a table, not of a number. */
+const PADDED = /^0\d{3}(?: 0\d{3})+$|^00\d\d \d/;
 const DATE_LIKE =
   /^\(?(?:19|20)\d\d[ ./-](?:0?[1-9]|1[0-2])[ ./-][0-3]?\d(?!\d)|^[0-3]?\d[./-][01]?\d[./-](?:19|20)\d\d(?!\d)/;
 const IP_LIKE = /^\d{1,3}(?:\.\d{1,3}){3}(?:\/\d{1,2})?$/;
@@ -139,6 +141,7 @@ function national(
   }
   if (sighting.follows(thing)) return undefined;
   if (NANP.test(value) && isNumberIn(unitedStates, digits)) return found('phone', sighting, 0.8);
+  if (PADDED.test(value)) return undefined;
   if (GROUPED_FROM_TRUNK.test(value) && digits.length >= 9 && digits.length <= 12) {
     if (isNumberIn(anywhere, digits)) return found('phone', sighting, 0.75);
   }

@@ -134,7 +134,8 @@ export const userOptionRule: Rule = {
   starter: /(?<=:)[^\s"'<>]/g,
   reach: 161,
   within: 'word',
-  judge: (sighting) => (isPlaceholder(sighting.value) ? undefined : found('password', sighting, 0.92)),
+  judge: (sighting) =>
+    sighting.value.startsWith(':') || isPlaceholder(sighting.value) ? undefined : found('password', sighting, 0.92),
 };
 
 /** What stands for a secret without being one. */
@@ -161,7 +162,7 @@ const password = new RegExp(
   'u',
 );
 const secret =
-  /(?<![a-zà-ÿ])(?:secrets?|client secrets?|api ?secrets?|api ?keys?|app ?keys?|access ?keys?|secret ?keys?|private ?keys?|account ?keys?|shared access keys?|encryption ?keys?|(?:storage|master|service|deploy|hmac|jwt|shared|sas|cosmos) ?keys?|signing ?keys?|auth ?keys?|api ?tokens?|access ?tokens?|auth ?tokens?|refresh ?tokens?|bearer ?tokens?|id ?tokens?|session ?tokens?|auth|credentials?|x api key|subscription key|consumer secret|webhook secret|bot token|secret access key|(?<!page |next |continuation |cancellation |max |csrf |sync |resume |type |public key )tokens?|(?:github|gitlab|npm|slack|hf|vault) ?tokens?|(?<=[?&])sig|(?<=[?&]x )amz signature)["'`]?\s{0,2}$/u;
+  /(?<![a-zà-ÿ])(?:secrets?|client secrets?|api ?secrets?|api ?keys?|app ?keys?|access ?keys?|secret ?keys?|private ?keys?|account ?keys?|shared access keys?|encryption ?keys?|(?:storage|master|service|deploy|hmac|jwt|shared|sas|cosmos) ?keys?|signing ?keys?|auth ?keys?|api ?tokens?|access ?tokens?|auth ?tokens?|refresh ?tokens?|bearer ?tokens?|id ?tokens?|session ?tokens?|auth|credentials?|x api key|subscription key|consumer secret|webhook secret|bot token|secret access key|secret key base|(?<!page |next |continuation |cancellation |max |csrf |sync |resume |type |public key )tokens?|(?:github|gitlab|npm|slack|hf|vault) ?tokens?|(?<=[?&])sig|(?<=[?&]x )amz signature)["'`]?\s{0,2}$/u;
 
 /** `password = …`, `"password": "…"`, `password is …`. */
 export const namedSecretRule: Rule = {

@@ -51,20 +51,15 @@ const box = new RegExp(
 
 /** Words for a street that mean other things as well. */
 const DOUBTFUL = /(?:Drive|Way|Place|Court|Hill|Row|Walk|Loop|Close|Square|Circle|Plaza|Parade|Pl|Ct|Dr|Fl|Av)\.?$/;
-/** "In ICU 70", "An RFC 2047": without a town these words begin much else. */
+/** "In ICU 70", "An RFC 2047", "Am Montag 12": without a town these words begin much else. */
 const PREPOSED = /^(?:Am|An|Im|Auf|Zum|Zur|In) (?!de[rnm] )[^,]*$/;
 /** "1994-1997, …", "Copyright 1993, 1994 …", "2 Way Street". */
 const NO_HOUSE =
-  /^(?:19|20)\d\d(?:-(?:19|20)\d\d|, )|(?<!\d)(?:19|20)\d\d, (?:19|20)\d\d(?!\d)|^\p{Lu}\p{L}+\.? \p{Lu}{2,5} \d{1,3}$|^\d+ (?:Way|Court|Hill|Walk) Street$/u;
+  /^(?:19|20)\d\d(?:-(?:19|20)\d\d|, )|(?<!\d)(?:19|20)\d\d, (?:19|20)\d\d(?!\d)|^\p{Lu}\p{L}+\.? \p{Lu}{2,5} \d{1,3}$|^Via (?:E-?[Mm]ail|Mail|Post|Fax|Phone|Telefon|Internet|Web|Chat) |^\d+ (?:Way|Court|Hill|Walk) Street$/u;
 const rights = /(?:copyright|©|\(c\))[^\n]*$/;
 const lives = cue(
   'address|addresses|street|street address|lives?|living|lived|resides?|residing|residence|home|house|flat|ship|ships|shipped|deliver|delivered|delivery|shipping|billing|mail|mailing|send|sent|wohnt|wohnhaft|adresse|anschrift|lieferadresse|rechnungsadresse|straße|envoyer|livrer|habite|dirección|domicilio|vive|indirizzo|abita|endereço|adres|adresa|adress|addr|address line|line|location|located|moved|住所|地址',
 );
-
-/** Names of streets after a preposition are words of German: no capitals but the first. */
-function isGermanPlace(value: string): boolean {
-  return /^\p{Lu}\p{Ll}+ \p{Lu}\p{Ll}{3,}(?:[ -]\p{Lu}\p{Ll}+)* \d{1,3}/u.test(value) && !/^(?:In|An) /.test(value);
-}
 
 function streetRule(pattern: RegExp, starter: RegExp, confidence: number): Rule {
   return {
@@ -78,7 +73,7 @@ function streetRule(pattern: RegExp, starter: RegExp, confidence: number): Rule 
       const { value } = sighting;
       if (NO_HOUSE.test(value) || rights.test(sighting.left)) return undefined;
       const isSaid = sighting.follows(lives);
-      if (!isSaid && PREPOSED.test(value) && !isGermanPlace(value)) return undefined;
+      if (!isSaid && PREPOSED.test(value)) return undefined;
       if (!isSaid && (sighting.follows(thing) || DOUBTFUL.test(value))) return undefined;
       return found('address', sighting, isSaid ? Math.min(0.95, confidence + 0.1) : confidence);
     },
