@@ -167,7 +167,7 @@ const secret =
 /** `password = …`, `"password": "…"`, `password is …`. */
 export const namedSecretRule: Rule = {
   pattern:
-    /(?<=(?<sign>[:=]\s{0,3}|=>\s{0,2}|(?<=\s)(?:is|ist|est|es|è|é|är|jest|lautet)\s{1,2}|(?<=<[\w:.-]{0,20}(?:[Pp]ass|PASS|[Pp]wd|[Ss]ecret|[Tt]oken|[Kk]ey)[\w:.-]{0,10})>)["'`]?)(?:(?<=["'`])(?<quoted>[^"'`\n]{4,160})(?=["'`]|$)|(?<bare>(?:[^\s"'`,;&<>)}\]]|&(?![\w.-]{1,24}=)|[)}\]](?=[\w!@#$%^*+])){4,160}))/gu,
+    /(?<=(?<sign>[:=]\s{0,3}|=>\s{0,2}|(?<=\s)(?:is|ist|est|es|è|é|är|jest|lautet)\s{1,2}|(?<=<[\w:.-]{0,20}(?:[Pp]ass|PASS|[Pp]wd|[Ss]ecret|[Tt]oken|[Kk]ey)[\w:.-]{0,10})>)["'`]?)(?:(?<=["'`])(?<quoted>[^\s"'`][^"'`\n]{3,159})(?=["'`]|$)|(?<bare>(?:[^\s"'`,;&<>)}\]]|&(?![\w.-]{1,24}=)|[)}\]](?=[\w!@#$%^*+])){4,160}))/gu,
   starter:
     /(?<=(?:[:=]\s{0,3}|=>\s{0,2}|(?<=\s)(?:is|ist|est|es|è|é|är|jest|lautet)\s{1,2}|(?<=<[\w:.-]{0,20}(?:[Pp]ass|PASS|[Pp]wd|[Ss]ecret|[Tt]oken|[Kk]ey)[\w:.-]{0,10})>)["'`]?)[^\s"'`]/gu,
   alive: /\S*$|[^"'`\n]*$/uy,
