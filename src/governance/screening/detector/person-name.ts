@@ -71,7 +71,7 @@ export const nameRule: Rule = {
   ),
   starter: /[\p{Lu}]/gu,
   alive:
-    /(?:(?:\p{Lu}[\p{L}\p{M}.'-]*|van|von|der|den|de|la|las|los|del|della|di|da|dos|du|le|bin|ibn|al|el|y|ter|ten|&) )*[\p{L}\p{M}.'&-]*(?:"? ?<?)?$/uy,
+    /(?:(?:\p{Lu}[\p{L}\p{M}.'-]*|van|von|der|den|de|la|las|los|del|della|di|da|dos|du|le|bin|ibn|al|el|y|ter|ten|&) )*[\p{L}\p{M}.'&/-]*(?:"? ?<?)?$/uy,
   reach: 320,
   within: 'line',
   judge: judgeName,
