@@ -18,8 +18,9 @@ const DATE = /^\d{1,2}[/-]\d{1,2}[/-]\d{2,4}$|^\d{4}[/-]\d{1,2}[/-]\d{1,2}$/;
 
 /** Passports and driving licences have a form per state and no check: what is called one, and has digits, is one. */
 export const documentRule: Rule = {
+  // Digits, and up to six letters and digits after them, are read in one way only, or groups of them cost their ways to the fourth.
   pattern:
-    /(?<![A-Za-z0-9_.-])(?=[A-Z]{1,3}[ -]\d|[A-Z9]{5} \d{6} |[A-Za-z0-9]{0,8}\d)(?<![\p{L}\p{N}_.-])(?:[A-Z9]{5} \d{6} [A-Z0-9]{5}(?: \d\d)?|[A-Za-z0-9]{1,20}(?:(?: \d{2,8}|[/-]\d{1,8})[A-Z0-9]{0,6}){0,4})(?![\p{L}\p{N}_]|[./-][\p{L}\p{N}])/gu,
+    /(?<![A-Za-z0-9_.-])(?=[A-Z]{1,3}[ -]\d|[A-Z9]{5} \d{6} |[A-Za-z0-9]{0,8}\d)(?<![\p{L}\p{N}_.-])(?:[A-Z9]{5} \d{6} [A-Z0-9]{5}(?: \d\d)?|[A-Za-z0-9]{1,20}(?:(?: (?=\d\d)|[/-])(?:\d{1,8}(?!\d)(?:[A-Z][A-Z0-9]{0,5})?|\d{8}(?=\d)[A-Z0-9]{1,6})(?![A-Za-z0-9_])){0,4})(?![\p{L}\p{N}_]|[./-][\p{L}\p{N}])/gu,
   starter: /[A-Z0-9]/gi,
   reach: 90,
   within: 'line',
