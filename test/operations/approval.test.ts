@@ -96,7 +96,7 @@ async function waiting(change: Partial<ApprovalAsk> = {}): Promise<{ run: string
   const { run } = await here.runs.admit(testAdmission({ caller: { tenantId: 'default', userId: 'ann' } }));
   await engine.begin(keyOfRun(run));
   const found = async () => (await get(`/api/v1/approvals?run_id=${run.id}`)).body['items'] as JsonObject[];
-  await expect.poll(async () => (await found()).length).toBe(1);
+  await expect.poll(async () => (await found()).length, { timeout: 10_000 }).toBe(1);
   return { run: run.id, id: String((await found())[0]?.['id']) };
 }
 
