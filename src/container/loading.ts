@@ -192,7 +192,7 @@ async function loadAgentProtocol() {
     import('../operations/a2a-letter.ts'),
     import('../operations/a2a-ingress.ts'),
     import('../operations/a2a-egress.ts'),
-    import('../operations/a2a-delegation.ts'),
+    import('../operations/a2a-delegating.ts'),
     import('../operations/a2a-post.ts'),
   ]);
   return { ...protocol, ...views, ...letters, ...ingress, ...egress, ...delegating, ...post };

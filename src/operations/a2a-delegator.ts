@@ -7,7 +7,7 @@ import { rejectionCodes } from '../delegation/delegation.ts';
 import type { DelegationDesk } from '../delegation/delegation-desk.ts';
 import type { Mail } from '../delegation/mail.ts';
 import type { Correspondence, Handlers } from './a2a-correspondence.ts';
-import type { Delegating } from './a2a-delegation.ts';
+import type { Delegating } from './a2a-delegating.ts';
 import { askedDelegation } from './a2a-field.ts';
 import { protocolId } from './field.ts';
 

@@ -19,7 +19,7 @@ import {
   type Posted,
 } from './a2a-correspondence.ts';
 import { createDelegatees } from './a2a-delegatee.ts';
-import type { Delegating } from './a2a-delegation.ts';
+import type { Delegating } from './a2a-delegating.ts';
 import { createDelegators } from './a2a-delegator.ts';
 import { createEnquiries } from './a2a-enquiry.ts';
 import { createExecutions } from './a2a-execution.ts';
