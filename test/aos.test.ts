@@ -102,3 +102,17 @@ describe('aos key new', () => {
     expect(await aos(['key', 'new', 'sync'])).toMatchObject({ code: 2, err: expect.stringContaining('aos key new') });
   });
 });
+
+describe('the command on an older Node', () => {
+  it('says which one it needs, and nothing else', async () => {
+    const old = `Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '20.20.2' } })`;
+    const older = ['--import', `data:text/javascript,${encodeURIComponent(old)}`];
+    const child = spawn(process.execPath, [...older, join(import.meta.dirname, '../bin/aos.js'), 'audit', 'verify']);
+    const ended = new Promise<number>((resolve) => child.once('close', (code) => resolve(code ?? -1)));
+    const [code, said] = await Promise.all([ended, text(child.stderr)]);
+    expect([code, said]).toEqual([
+      2,
+      expect.stringMatching(/^aos needs Node 24 or newer, and this is Node 20\.20\.2\. .*\n$/),
+    ]);
+  });
+});
