@@ -13,6 +13,7 @@ import { type ReadLine, readLine } from '../governance/audit/export-reading.ts';
 import { cloudEventOf, ocsfOf } from '../governance/audit/export-view.ts';
 import { verifyExport } from '../governance/audit/verification.ts';
 import type { Caller } from '../runs/run.ts';
+import { checkSpan } from './asked-span.ts';
 import { agentId, askedTime, cursor, flag, freeForm, nextCursor, pageSize, protocolId, time } from './field.ts';
 import { type Operation, overseerOf, realize, specify } from './operation.ts';
 
@@ -221,6 +222,7 @@ export const auditLogSpecs = [listAuditLog, exportAuditLog, signAuditLog, verify
 export function createAuditLogOperations({ audit }: { audit: Audit }): readonly Operation[] {
   return [
     realize(listAuditLog, async ({ cursor: from, limit, ...asked }, context) => {
+      checkSpan(asked);
       const { tenantId, userId } = overseerOf(context);
       await audit.seal(tenantId);
       const found = await audit.trail.find(tenantId, {

@@ -6,6 +6,7 @@ import { newUuid } from '../core/ids.ts';
 import type { JsonObject, JsonValue } from '../core/json.ts';
 import type { Audit } from '../governance/audit/audit.ts';
 import type { AuditEntry } from '../governance/audit/entry.ts';
+import { checkSpan } from './asked-span.ts';
 import { namesIn, readCursor } from './audit-log.ts';
 import { askedTime, cursor, freeForm, nextCursor, pageSize, time } from './field.ts';
 import { type Operation, overseerOf, realize, specify } from './operation.ts';
@@ -124,6 +125,7 @@ export function createAuditOperations({
 }): readonly Operation[] {
   return [
     realize(getAuditTrail, async ({ start_time: since, end_time: until, limit, cursor: from }, context) => {
+      checkSpan({ since, until }, ['start_time', 'end_time']);
       const { tenantId, userId } = overseerOf(context);
       await audit.seal(tenantId);
       const found = await audit.trail.find(tenantId, {

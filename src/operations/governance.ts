@@ -12,6 +12,7 @@ import { whatIf } from '../governance/policy/what-if.ts';
 import type { DocumentKind, Rulebook, Rules } from '../governance/rulebook.ts';
 import type { ScreeningBook } from '../governance/screening/screening-book.ts';
 import type { ScreeningRules } from '../governance/screening/screening-document.ts';
+import { checkSpan } from './asked-span.ts';
 import {
   askWhatIf,
   getAccountable,
@@ -153,7 +154,9 @@ interface AskedFilter {
   readonly until?: number | undefined;
 }
 
+/** @throws AosError invalid_request when it ends before it begins */
 function filterOf({ agent_id: agentId, run_id: runId, ...same }: AskedFilter): Omit<DecisionFilter, 'limit'> {
+  checkSpan(same);
   return { ...same, agentId, runId };
 }
 

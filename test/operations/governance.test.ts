@@ -267,6 +267,17 @@ describe('a task that somebody has to agree to', () => {
   });
 });
 
+test.each([
+  [`${BASE}/decisions`, 'since', 'until'],
+  [`${BASE}/accountable`, 'since', 'until'],
+  ['/api/v1/aoa/audit', 'since', 'until'],
+])('%s says that nothing can be between two times that are the wrong way round', async (path, from, to) => {
+  expect(await api.get(`${path}?${from}=2026-03-01T00:00:00Z&${to}=2026-01-01T00:00:00Z`)).toMatchObject({
+    status: expect.toBeOneOf([400, 422]),
+    body: { detail: expect.stringMatching(/is later than "until" .*: swap them/) },
+  });
+});
+
 test('says who was accountable for what was done to a system between two times', async () => {
   const client = new pg.Client({ connectionString: container.databaseUrl });
   await client.connect();
