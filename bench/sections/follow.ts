@@ -44,7 +44,7 @@ export async function benchFollow(effort: Effort): Promise<SectionResult> {
       id: runId,
       kind: 'task',
       sessionId: runId,
-      caller: { tenantId: 'bench', userId: '' },
+      caller: { tenantId: DEFAULT_TENANT, userId: '' },
       request: {},
       simulated: true,
       callId: '',
