@@ -81,11 +81,12 @@ const engine = createEngine({
   log: silentLog,
   stopGraceMs: 1_000,
 });
-await engine.start();
-say('ready');
-if (plan.begin !== undefined) await engine.begin(runKey(DEFAULT_TENANT, plan.begin));
+// Before the start: a run that waits begins during it.
 process.on('SIGTERM', async () => {
   await engine.stop();
   await database.close();
   process.exit(0);
 });
+await engine.start();
+say('ready');
+if (plan.begin !== undefined) await engine.begin(runKey(DEFAULT_TENANT, plan.begin));
