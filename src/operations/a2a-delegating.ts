@@ -40,6 +40,16 @@ export interface DelegationOrder {
   readonly callId: string;
 }
 
+/** Members that a message and the REST route share. */
+interface AskedTerms {
+  readonly correlation_id?: string | null | undefined;
+  readonly fabric_context?: Readonly<Record<string, unknown>> | null | undefined;
+  readonly metadata?: Readonly<Record<string, unknown>> | null | undefined;
+  readonly expires_at?: number | null | undefined;
+  readonly pii_policy?: ScreeningAction | null | undefined;
+  readonly region?: string | null | undefined;
+}
+
 /** How agents hand work on, whatever route it comes by. */
 export interface Delegating {
   /** Does it, or gives what the same order made before. @throws what the desk and the ingress do */
@@ -166,6 +176,18 @@ export function createDelegating({ desk, mail, news, ingress, directory, clock }
     },
   };
   return delegating;
+}
+
+/** What goes with an order, as a message and the REST route name it alike. */
+export function termsOf(asked: AskedTerms) {
+  return {
+    correlationId: asked.correlation_id ?? undefined,
+    fabric: jsonOf(asked.fabric_context),
+    metadata: jsonOf(asked.metadata),
+    expiresAt: asked.expires_at ?? undefined,
+    policy: asked.pii_policy ?? undefined,
+    region: asked.region ?? undefined,
+  };
 }
 
 /** What makes an order the same as another. */

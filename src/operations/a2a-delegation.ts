@@ -1,13 +1,12 @@
 import { AosError } from '../core/errors.ts';
 import { newUuid } from '../core/ids.ts';
-import { jsonOf } from '../core/json.ts';
 import { type Delegation, openStatuses } from '../delegation/delegation.ts';
 import type { DelegationDesk } from '../delegation/delegation-desk.ts';
 import { unknownDelegation } from '../delegation/delegation-fault.ts';
 import { delegationFigures } from '../delegation/delegation-store.ts';
 import type { AgentDirectory } from '../delegation/directory.ts';
 import type { TenantScopes } from '../store/tenant-scopes.ts';
-import type { Delegating } from './a2a-delegating.ts';
+import { type Delegating, termsOf } from './a2a-delegating.ts';
 import {
   cancelDelegation,
   delegateWork,
@@ -61,12 +60,7 @@ export function createA2aDelegationOperations(parts: A2aDelegationParts): readon
         from,
         to: asked.to_agent ?? asked.delegatee_id ?? undefined,
         asked,
-        correlationId: asked.correlation_id ?? undefined,
-        fabric: jsonOf(asked.fabric_context),
-        metadata: jsonOf(asked.metadata),
-        expiresAt: asked.expires_at ?? undefined,
-        policy: asked.pii_policy ?? undefined,
-        region: asked.region ?? undefined,
+        ...termsOf(asked),
         callId,
       });
       if (delegation.status === 'rejected') throw refusalOf(delegation);

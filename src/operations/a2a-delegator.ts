@@ -1,13 +1,12 @@
 /** What delegators write: that somebody is to do their work, and that it is wanted no longer. */
 import { z } from 'zod';
 import { AosError } from '../core/errors.ts';
-import { jsonOf } from '../core/json.ts';
 import { checkSchema } from '../core/schema-check.ts';
 import { rejectionCodes } from '../delegation/delegation.ts';
 import type { DelegationDesk } from '../delegation/delegation-desk.ts';
 import type { Mail } from '../delegation/mail.ts';
 import type { Correspondence, Handlers } from './a2a-correspondence.ts';
-import type { Delegating } from './a2a-delegating.ts';
+import { type Delegating, termsOf } from './a2a-delegating.ts';
 import { askedDelegation } from './a2a-field.ts';
 import { protocolId } from './field.ts';
 
@@ -32,12 +31,7 @@ export function createDelegators({ correspondence, delegating, desk, mail }: Del
         from: from.id,
         to: asked.to_agent ?? undefined,
         asked: checkSchema(askedDelegation, call.payload, 'the payload'),
-        correlationId: asked.correlation_id ?? undefined,
-        fabric: jsonOf(asked.fabric_context),
-        metadata: jsonOf(asked.metadata),
-        expiresAt: asked.expires_at ?? undefined,
-        policy: asked.pii_policy ?? undefined,
-        region: asked.region ?? undefined,
+        ...termsOf(asked),
         callId: context.callId,
       };
       try {
