@@ -4,13 +4,11 @@
  */
 import { AosError } from '../core/errors.ts';
 import type { RunScope } from '../engine/engine.ts';
+import { ENTRANCE } from '../runs/fork.ts';
 import type { Run } from '../runs/run.ts';
 import type { ProposedAction } from './action.ts';
 import type { Governor } from './governor.ts';
 import { refusalOf } from './verdict.ts';
-
-/** Begins the names of what is asked and decided before a run begins. */
-export const ENTRANCE = 'submit';
 
 export function entranceOf({
   id,

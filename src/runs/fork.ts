@@ -69,9 +69,12 @@ function isOpen(name: string, ended: readonly string[]): boolean {
   return !ended.some((other) => (closing.endsWith('-') ? other.startsWith(closing) : other === closing));
 }
 
-/** What let the other run in lets nobody else in (`governance/run-entrance.ts`). */
+/** Begins the names of the steps in which it is decided whether a run may begin (`governance/run-entrance.ts`). */
+export const ENTRANCE = 'submit';
+
+/** What let the other run in lets nobody else in. */
 function isOfEntrance(name: string): boolean {
-  return name.startsWith('submit/');
+  return name.startsWith(`${ENTRANCE}/`);
 }
 
 /** Where a run that did not complete is taken up again: the last step that failed; '' when none did. */
