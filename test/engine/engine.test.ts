@@ -194,13 +194,20 @@ describe('cancelling', () => {
   });
 
   it('reaches a step that runs in another process', async () => {
-    program = () => Promise.reject(new Error('this process should not execute it'));
-    const { run } = await here.runs.admit(testAdmission({ request: { steps: ['stuck'] } }));
-    const other = startEngineProcess(database.url, { begin: run.id, stuckIn: 'stuck' });
+    // Never started, on a database of its own: nobody here takes the run up, however long the other one needs to begin.
+    const apart = await openTestDatabase();
+    const { runs, events } = createTestRuns(apart);
+    const refuse = () => Promise.reject(new Error('this process should not execute it'));
+    const afar = createEngine({ database: apart, runs, events, clock: systemClock, log, program: refuse });
+    const { run } = await runs.admit(testAdmission({ request: { steps: ['stuck'] } }));
+    const other = startEngineProcess(apart.url, { begin: run.id, stuckIn: 'stuck' });
     await other.said('step stuck');
-    await engine.cancel(run.id, 'from afar', { tenantId: 'default', userId: '' });
-    expect((await watch(run)).at(-1)).toMatchObject({ type: 'run.cancelled', data: { reason: 'from afar' } });
+    await afar.cancel(run.id, 'from afar', { tenantId: 'default', userId: '' });
+    const told = await Array.fromAsync(events.follow(keyOfRun(run), 0));
+    expect(told.at(-1)).toMatchObject({ type: 'run.cancelled', data: { reason: 'from afar' } });
     await other.said('aborted stuck cancelled');
+    await endEngineProcesses();
+    await apart.close();
   });
 
   it('ends a program that catches everything', async () => {
