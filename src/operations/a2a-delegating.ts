@@ -41,7 +41,7 @@ export interface DelegationOrder {
 }
 
 /** Members that a message and the REST route share. */
-interface AskedTerms {
+export interface AskedTerms {
   readonly correlation_id?: string | null | undefined;
   readonly fabric_context?: Readonly<Record<string, unknown>> | null | undefined;
   readonly metadata?: Readonly<Record<string, unknown>> | null | undefined;
